@@ -1,0 +1,2 @@
+//! The `shiome` binary.
+fn main() {}

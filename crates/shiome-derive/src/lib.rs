@@ -1,0 +1,1 @@
+//! Derive macros for messages that cross a ractor cluster

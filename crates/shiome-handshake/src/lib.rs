@@ -1,0 +1,1 @@
+//! Sans-io cookie handshake and duplicate-connection election of a ractor cluster

@@ -1,0 +1,1 @@
+//! The ractor bridge: node server, node sessions, remote actors and process groups

@@ -1,0 +1,1 @@
+//! Sans-io machine of one authenticated link of a ractor cluster

@@ -1,0 +1,1 @@
+//! Protobuf messages and length-prefixed framing of a ractor cluster

@@ -1,0 +1,1 @@
+//! Joins ractor actor systems into one cluster
