@@ -1,0 +1,135 @@
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Instant,
+};
+
+use crate::{
+    event::CallEnd,
+    timer::{Timer, Timers},
+};
+
+/// Outgoing calls that wait for a reply.
+#[derive(Debug)]
+pub(crate) struct Calls<C> {
+    callees: HashMap<u64, Callee<C>>,
+    open: usize,
+}
+
+#[derive(Debug)]
+struct Callee<C> {
+    last_tag: u64,
+    open: HashMap<u64, OpenCall<C>>,
+}
+
+#[derive(Debug)]
+struct OpenCall<C> {
+    call: C,
+    deadline: Option<Instant>,
+    /// What it means when the deadline passes.
+    end: CallEnd,
+}
+
+impl<C> Default for Calls<C> {
+    fn default() -> Self {
+        Self {
+            callees: HashMap::new(),
+            open: 0,
+        }
+    }
+}
+
+impl<C> Calls<C> {
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+
+    /// The number of the next call to `pid`. Numbers start at 1 for every callee.
+    pub(crate) fn next_tag(&self, pid: u64) -> u64 {
+        self.callees.get(&pid).map_or(0, |c| c.last_tag) + 1
+    }
+
+    /// Opens the call numbered [`next_tag`](Self::next_tag).
+    pub(crate) fn open(
+        &mut self,
+        pid: u64,
+        call: C,
+        deadline: Option<Instant>,
+        timers: &mut Timers,
+    ) {
+        let callee = self.callees.entry(pid).or_insert_with(|| Callee {
+            last_tag: 0,
+            open: HashMap::new(),
+        });
+        callee.last_tag += 1;
+        let tag = callee.last_tag;
+        if let Some(at) = deadline {
+            timers.set(at, Timer::Call { pid, tag });
+        }
+        let open = OpenCall {
+            call,
+            deadline,
+            end: CallEnd::TimedOut,
+        };
+        callee.open.insert(tag, open);
+        self.open += 1;
+    }
+
+    /// Takes the call that a reply answers.
+    pub(crate) fn answered(&mut self, pid: u64, tag: u64, timers: &mut Timers) -> Option<C> {
+        let open = self.take(pid, tag)?;
+        if let Some(at) = open.deadline {
+            timers.cancel(at, Timer::Call { pid, tag });
+        }
+        Some(open.call)
+    }
+
+    /// Takes the call whose timer fired.
+    pub(crate) fn expired(&mut self, pid: u64, tag: u64) -> Option<(C, CallEnd)> {
+        self.take(pid, tag).map(|open| (open.call, open.end))
+    }
+
+    /// Gives the calls to `pid`, which is gone, until `grace` at the latest.
+    pub(crate) fn callee_terminated(&mut self, pid: u64, grace: Instant, timers: &mut Timers) {
+        let Entry::Occupied(mut callee) = self.callees.entry(pid) else {
+            return;
+        };
+        for (&tag, open) in &mut callee.get_mut().open {
+            if open.deadline.is_some_and(|at| at <= grace) {
+                continue;
+            }
+            if let Some(at) = open.deadline {
+                timers.cancel(at, Timer::Call { pid, tag });
+            }
+            open.deadline = Some(grace);
+            open.end = CallEnd::Terminated;
+            timers.set(grace, Timer::Call { pid, tag });
+        }
+        if callee.get().open.is_empty() {
+            callee.remove();
+        }
+    }
+
+    /// Forgets the numbering of `pid` once nothing is open, for a callee that is gone.
+    pub(crate) fn forget_if_idle(&mut self, pid: u64) {
+        if let Entry::Occupied(callee) = self.callees.entry(pid)
+            && callee.get().open.is_empty()
+        {
+            callee.remove();
+        }
+    }
+
+    /// Takes all calls.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> {
+        self.open = 0;
+        std::mem::take(&mut self.callees)
+            .into_values()
+            .flat_map(|callee| callee.open.into_values())
+            .map(|open| open.call)
+    }
+
+    fn take(&mut self, pid: u64, tag: u64) -> Option<OpenCall<C>> {
+        let open = self.callees.get_mut(&pid)?.open.remove(&tag)?;
+        self.open -= 1;
+        Some(open)
+    }
+}

@@ -1,0 +1,180 @@
+//! What the peer says.
+
+use std::time::{Duration, Instant};
+
+use shiome_wire::{
+    control::{self, control_message},
+    meta::{NetworkMessage, network_message},
+    node::{self, node_message},
+};
+
+use super::Session;
+use crate::{
+    error::SessionError,
+    event::{Event, InboundCall, Skipped},
+};
+
+impl<C> Session<C> {
+    /// Takes in a message of the peer.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] when the peer went beyond a limit: the owner closes the session and the link.
+    pub fn handle_message(
+        &mut self,
+        now: Instant,
+        message: NetworkMessage,
+    ) -> Result<(), SessionError> {
+        use network_message::Message;
+        if self.closed {
+            return Ok(());
+        }
+        match message.message {
+            Some(Message::Node(node::NodeMessage { msg: Some(msg) })) => self.on_node(msg),
+            Some(Message::Control(control::ControlMessage { msg: Some(msg) })) => {
+                return self.on_control(now, msg);
+            }
+            _ => self.skip(Skipped::Unexpected),
+        }
+        Ok(())
+    }
+
+    fn on_node(&mut self, msg: node_message::Msg) {
+        match msg {
+            node_message::Msg::Cast(cast) => self.on_cast(cast),
+            node_message::Msg::Call(call) => self.on_call(call),
+            node_message::Msg::Reply(reply) => self.on_reply(reply),
+        }
+    }
+
+    fn on_control(&mut self, now: Instant, msg: control_message::Msg) -> Result<(), SessionError> {
+        use control_message::Msg;
+        match msg {
+            Msg::Spawn(spawn) => self.on_spawn(spawn)?,
+            Msg::Terminate(terminate) => self.on_terminate(now, terminate),
+            Msg::Ping(ping) => self.on_ping(ping),
+            Msg::Pong(pong) => self.on_pong(now, pong),
+            Msg::PgJoin(join) => self.on_join(join)?,
+            Msg::PgLeave(leave) => self.on_leave(leave)?,
+            Msg::EnumerateNodeSessions(asker) => {
+                self.events.push_back(Event::SessionsRequested(asker));
+            }
+            Msg::NodeSessions(list) => {
+                self.events.push_back(Event::SessionsListed(list.sessions));
+            }
+            Msg::Ready(_) => {
+                if !std::mem::replace(&mut self.peer_ready, true) {
+                    self.check_ready();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Only actors that were announced to this peer can be addressed: others are not remotable, or not its business.
+    fn on_cast(&mut self, cast: node::Cast) {
+        if self.exports.contains(cast.to) {
+            self.events.push_back(Event::Cast(cast));
+        } else {
+            self.skip(Skipped::NotAnnounced { pid: cast.to });
+        }
+    }
+
+    fn on_call(&mut self, call: node::Call) {
+        let pid = call.to;
+        if !self.exports.contains(pid) {
+            return self.skip(Skipped::NotAnnounced { pid });
+        }
+        if self.exports.open_calls() >= self.config.max_open_calls {
+            return self.skip(Skipped::Overloaded { pid });
+        }
+        self.exports.open_call(pid);
+        self.events.push_back(Event::Call(InboundCall {
+            to: pid,
+            tag: call.tag,
+            timeout: call.timeout_ms.map(Duration::from_millis),
+            variant: call.variant,
+            what: call.what,
+            metadata: call.metadata,
+        }));
+    }
+
+    fn on_reply(&mut self, reply: node::CallReply) {
+        let (pid, tag, what) = (reply.to, reply.tag, reply.what);
+        match self.calls.answered(pid, tag, &mut self.timers) {
+            Some(call) => self.events.push_back(Event::Reply { call, what }),
+            None => self.skip(Skipped::UnknownReply { pid, tag }),
+        }
+        if !self.directory.contains(pid) {
+            self.calls.forget_if_idle(pid);
+        }
+    }
+
+    fn on_spawn(&mut self, spawn: control::Spawn) -> Result<(), SessionError> {
+        let mut spawned = Vec::new();
+        for actor in spawn.actors {
+            if self.directory.add(&actor)? {
+                spawned.push(actor);
+            }
+        }
+        if !spawned.is_empty() {
+            self.events.push_back(Event::Spawned(spawned));
+        }
+        Ok(())
+    }
+
+    fn on_terminate(&mut self, now: Instant, terminate: control::Terminate) {
+        let grace = now + self.config.reply_grace;
+        let mut gone = terminate.ids;
+        gone.retain(|&pid| self.directory.remove(pid));
+        for &pid in &gone {
+            self.calls.callee_terminated(pid, grace, &mut self.timers);
+        }
+        if !gone.is_empty() {
+            self.events.push_back(Event::Terminated(gone));
+        }
+    }
+
+    fn on_join(&mut self, join: control::PgJoin) -> Result<(), SessionError> {
+        let (scope, group) = (join.scope, join.group);
+        let actors = self.directory.join(&scope, &group, join.actors)?;
+        if !actors.is_empty() {
+            self.events.push_back(Event::Joined {
+                scope,
+                group,
+                actors,
+            });
+        }
+        Ok(())
+    }
+
+    fn on_leave(&mut self, leave: control::PgLeave) -> Result<(), SessionError> {
+        let (scope, group) = (leave.scope, leave.group);
+        let pids = self.directory.leave(&scope, &group, &leave.actors)?;
+        if !pids.is_empty() {
+            self.events.push_back(Event::Left { scope, group, pids });
+        }
+        Ok(())
+    }
+
+    /// Echoes the timestamp bit for bit: a peer computes the round trip from it, and some panic on any other.
+    fn on_ping(&mut self, ping: control::Ping) {
+        match ping.timestamp {
+            Some(_) => self.transmit(control::Pong {
+                timestamp: ping.timestamp,
+            }),
+            None => self.skip(Skipped::OddPing),
+        }
+    }
+
+    fn on_pong(&mut self, now: Instant, pong: control::Pong) {
+        match self.liveness.pong(now, pong.timestamp) {
+            Some(round_trip) => self.events.push_back(Event::Pong { round_trip }),
+            None => self.skip(Skipped::OddPong),
+        }
+    }
+
+    fn skip(&mut self, why: Skipped) {
+        self.events.push_back(Event::Skipped(why));
+    }
+}
