@@ -1,0 +1,67 @@
+//! Command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+pub struct Args {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    pub cookie: String,
+    pub transitive: bool,
+    pub listen_addr: Option<IpAddr>,
+    pub tls: Option<TlsFiles>,
+}
+
+/// DER files: a self-signed certificate and its PKCS #8 key.
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Args {
+    pub fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut args = Self {
+            name: String::new(),
+            host: "127.0.0.1".into(),
+            port: 0,
+            cookie: String::new(),
+            transitive: false,
+            listen_addr: None,
+            tls: None,
+        };
+        let (mut certificate, mut key) = (None, None);
+        let mut words = words;
+        while let Some(option) = words.next() {
+            let mut value = || {
+                words
+                    .next()
+                    .ok_or_else(|| format!("{option} needs a value"))
+            };
+            match option.as_str() {
+                "--name" => args.name = value()?,
+                "--host" => args.host = value()?,
+                "--port" => args.port = parse(&value()?)?,
+                "--cookie" => args.cookie = value()?,
+                "--transitive" => args.transitive = true,
+                "--listen-addr" => args.listen_addr = Some(parse(&value()?)?),
+                "--tls-cert" => certificate = Some(value()?.into()),
+                "--tls-key" => key = Some(value()?.into()),
+                _ => return Err(format!("unknown option {option}")),
+            }
+        }
+        if args.name.is_empty() || args.cookie.is_empty() {
+            return Err("--name and --cookie are required".into());
+        }
+        args.tls = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => return Err("--tls-cert and --tls-key go together".into()),
+        };
+        Ok(args)
+    }
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("cannot read {text}"))
+}

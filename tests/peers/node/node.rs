@@ -1,0 +1,116 @@
+//! The node: its server, its local actors, and the names that commands gave to things.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ractor::registry::{where_is, where_is_pid};
+use ractor::{Actor, ActorCell, ActorId, ActorRef};
+use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::{
+    IncomingEncryptionMode, NodeServer, NodeServerMessage, client_connect, client_connect_enc,
+};
+use tokio::task::JoinHandle;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::actor::{Hermit, Plain, Recorder};
+use crate::args::Args;
+use crate::events::Events;
+use crate::inbox::Inbox;
+use crate::tls::{SERVER_NAME, Tls};
+
+pub struct Node {
+    pub server: ActorRef<NodeServerMessage>,
+    pub inbox: Arc<Inbox>,
+    /// References to remote actors that outlive their group membership.
+    pub refs: HashMap<String, ActorCell>,
+    /// Calls that run while other commands do.
+    pub calls: HashMap<String, JoinHandle<Result<String, String>>>,
+    /// What `flood-spawn` made.
+    pub flood: Vec<ActorCell>,
+    tls: Option<Tls>,
+}
+
+impl Node {
+    pub async fn start(args: Args) -> Result<Self, String> {
+        let tls = args.tls.as_ref().map(Tls::load).transpose()?;
+        let encryption = tls
+            .as_ref()
+            .map(|tls| IncomingEncryptionMode::Tls(tls.acceptor.clone()));
+        let mode = if args.transitive {
+            NodeConnectionMode::Transitive
+        } else {
+            NodeConnectionMode::Isolated
+        };
+        let mut server = NodeServer::new(
+            args.port,
+            args.cookie,
+            args.name,
+            args.host,
+            encryption,
+            Some(mode),
+        );
+        if let Some(address) = args.listen_addr {
+            server = server.with_listen_addr(address);
+        }
+        let (server, _) = Actor::spawn(None, server, ())
+            .await
+            .map_err(|e| e.to_string())?;
+        server
+            .cast(NodeServerMessage::SubscribeToEvents {
+                id: "stdout".into(),
+                subscription: Box::new(Events),
+            })
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            server,
+            inbox: Arc::default(),
+            refs: HashMap::new(),
+            calls: HashMap::new(),
+            flood: Vec::new(),
+            tls,
+        })
+    }
+
+    /// Returns when the socket is open; `wait-session` tells when the session is ready.
+    pub async fn connect(&self, address: &str) -> Result<(), String> {
+        let connected = match &self.tls {
+            None => client_connect(&self.server, address).await,
+            Some(tls) => {
+                let name = ServerName::try_from(SERVER_NAME).map_err(|e| e.to_string())?;
+                client_connect_enc(&self.server, address, tls.connector.clone(), name).await
+            }
+        };
+        connected.map_err(|error| format!("connect {error}"))
+    }
+
+    pub async fn spawn(&self, name: Option<String>) -> Result<ActorCell, String> {
+        spawn(name, Recorder(self.inbox.clone())).await
+    }
+
+    pub async fn spawn_plain(&self, name: Option<String>) -> Result<ActorCell, String> {
+        spawn(name, Plain(self.inbox.clone())).await
+    }
+
+    pub async fn spawn_hermit(&self, name: Option<String>) -> Result<ActorCell, String> {
+        spawn(name, Hermit).await
+    }
+}
+
+async fn spawn<A>(name: Option<String>, actor: A) -> Result<ActorCell, String>
+where
+    A: Actor<Arguments = ()>,
+{
+    let (actor, _) = Actor::spawn(name, actor, ())
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(actor.get_cell())
+}
+
+/// The local actor with this pid or registered name.
+pub fn local_actor(pid_or_name: &str) -> Result<ActorCell, String> {
+    match pid_or_name.parse() {
+        Ok(pid) => where_is_pid(ActorId::Local(pid)),
+        Err(_) => where_is(String::from(pid_or_name)),
+    }
+    .ok_or_else(|| format!("no local actor {pid_or_name}"))
+}
