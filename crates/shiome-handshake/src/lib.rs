@@ -1,1 +1,56 @@
-//! Sans-io cookie handshake and duplicate-connection election of a ractor cluster
+//! Sans-io cookie handshake of a `ractor` cluster, and the election between duplicate connections.
+//!
+//! A [`Handshake`] is one end of one connection, from the first byte until both ends have proven that they know the
+//! cluster's [`Cookie`]. It opens no socket, reads no clock and draws no random number: messages, time and
+//! [`Entropy`] are arguments.
+//!
+//! # Use
+//!
+//! 1. Make one with [`Handshake::client`] on the connection that was dialled, [`Handshake::server`] on the one that
+//!    was accepted.
+//! 2. Send what [`Handshake::poll_transmit`] returns, until `None`.
+//! 3. Act on what [`Handshake::poll_event`] returns, until `None`. [`Event::NameReceived`] and [`Event::PeerAlive`]
+//!    are questions: answer with [`Handshake::admit`] and [`Handshake::answer_alive`], then go back to 2.
+//! 4. Wait for a message or for [`Handshake::poll_timeout`], hand it to [`Handshake::handle_message`] or
+//!    [`Handshake::handle_timeout`], then go back to 2.
+//! 5. Done at [`Event::Authenticated`]. On an error, or when [`Handshake::is_refused`] says so and step 2 has
+//!    drained, close the connection.
+//!
+//! # Which connection stays
+//!
+//! Two nodes that dial each other at the same time end up with two connections. [`admit`] is the verdict on a newcomer
+//! before it has authenticated, [`elect`] the final one after. Peers that put no nonce on their connections need more
+//! care, which is in [`admit_nonceless`] and [`may_dial`].
+//!
+//! # What this handshake proves, and what it does not
+//!
+//! Both ends know the cookie. Not the claimed names, and nothing about the bytes that follow: without TLS, whoever
+//! relays the handshake owns the connection. The initiator answers the acceptor's challenge before the acceptor has
+//! proven anything, so any host that is dialled collects one digest to guess weak cookies with. Use a cookie of high
+//! entropy and dial only hosts that are trusted to be dialled. [`OutstandingChallenges`] closes the way back: a node
+//! never answers a challenge of its own.
+
+mod challenge;
+mod cookie;
+mod digest;
+mod election;
+mod error;
+mod event;
+mod handshake;
+mod legacy;
+mod name;
+
+pub use challenge::OutstandingChallenges;
+pub use cookie::Cookie;
+pub use digest::{Digest, DigestScheme};
+pub use election::{Candidate, admit, elect};
+pub use error::{Fault, HandshakeError, NameError, RefusedBy};
+pub use event::{Admission, Event, Peer, Side};
+pub use handshake::{Config, DEFAULT_TIMEOUT, Entropy, Handshake, Local};
+pub use legacy::{
+    DialState, DialVerdict, MAX_HOLD, NoncelessAdmission, SessionState, admit_nonceless, may_dial,
+};
+pub use name::{MAX_NAME_LEN, PROTOCOL_VERSION};
+
+#[cfg(test)]
+mod tests;
