@@ -1,0 +1,243 @@
+//! `RactorMessage` and `RactorClusterMessage`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use syn::{Data, DeriveInput, Path, Type};
+
+use crate::codec;
+use crate::parse::attributes::{ractor_path, refuse_misplaced};
+use crate::parse::variant::{Port, Variant};
+use crate::parse::{Errors, refuse_lifetimes};
+
+/// How long a port outlives its timeout in ms, so that a caller whose own timer runs out at the same moment sees a
+/// timeout and not a dropped port.
+const GRACE_MS: u64 = 10;
+
+/// A message that stays in its process.
+pub(crate) fn local(input: &DeriveInput) -> syn::Result<TokenStream> {
+    let mut errors = Errors::default();
+    let ractor = ractor_path(input, &mut errors);
+    errors.finish()?;
+
+    let mut generics = input.generics.clone();
+    if !generics.params.is_empty() {
+        generics
+            .make_where_clause()
+            .predicates
+            .push(syn::parse_quote!(Self: ::core::marker::Send + ::core::marker::Sized + 'static));
+    }
+    let name = &input.ident;
+    let (impl_generics, type_generics, bounds) = generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #ractor::Message for #name #type_generics #bounds {}
+    })
+}
+
+/// A message that crosses the cluster.
+pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
+    let mut errors = Errors::default();
+    let ractor = ractor_path(input, &mut errors);
+    refuse_misplaced(&input.attrs, &["rpc"], &mut errors);
+    refuse_lifetimes(&input.generics, &mut errors);
+    let variants = variants(input, &mut errors);
+    errors.finish()?;
+
+    let name = &input.ident;
+    let types = variants.iter().flat_map(Variant::types);
+    let extra = quote!(::core::marker::Send + 'static);
+    let bounds = codec::bounds(&ractor, name, &input.generics, types, &extra);
+    let (impl_generics, type_generics, _) = input.generics.split_for_impl();
+    let support = codec::support(&ractor);
+    let bridge = variants
+        .iter()
+        .any(|variant| variant.port.is_some())
+        .then(|| bridge(&ractor));
+    let serialize = serialize(&ractor, &variants);
+    let deserialize = deserialize(&ractor, &variants);
+    Ok(quote! {
+        #[doc(hidden)]
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery, dead_code, deprecated, unused_qualifications)]
+        const _: () = {
+            #support
+            #bridge
+
+            #[automatically_derived]
+            impl #impl_generics #ractor::Message for #name #type_generics #bounds {
+                fn serializable() -> bool {
+                    true
+                }
+                #serialize
+                #deserialize
+            }
+        };
+    })
+}
+
+impl Variant {
+    fn types(&self) -> impl Iterator<Item = &Type> {
+        let reply = self.port.iter().map(|port| &port.reply);
+        self.data.iter().map(|field| &field.ty).chain(reply)
+    }
+
+    /// Builds or matches the variant with all its fields.
+    fn pattern(&self) -> TokenStream {
+        let ident = &self.ident;
+        let port = self.port.iter().map(|port| &port.field);
+        let fields = codec::braced(self.data.iter().chain(port));
+        quote!(Self::#ident #fields)
+    }
+}
+
+fn variants(input: &DeriveInput, errors: &mut Errors) -> Vec<Variant> {
+    let Data::Enum(data) = &input.data else {
+        errors.push(syn::Error::new_spanned(
+            &input.ident,
+            format!(
+                "`RactorClusterMessage` is for enums, one variant per message: make `{name}` a \
+                 variant's field, or derive `BytesConvertable` to send `{name}` itself as a cast",
+                name = input.ident
+            ),
+        ));
+        return Vec::new();
+    };
+    data.variants
+        .iter()
+        .map(|variant| Variant::parse(variant, errors))
+        .collect()
+}
+
+fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
+    let arms = variants.iter().map(|variant| {
+        let pattern = variant.pattern();
+        let name = variant.name();
+        let args = codec::encode(ractor, None, &variant.data);
+        let (kind, reply) = match &variant.port {
+            None => (quote!(Cast), None),
+            Some(Port { field, reply }) => {
+                let port = &field.binding;
+                let bridged = quote!(__cluster_bridge(#port, <#reply>::__cluster_decode));
+                (quote!(Call), Some(quote!(reply: #bridged,)))
+            }
+        };
+        quote! {
+            #pattern => #ractor::message::SerializedMessage::#kind {
+                variant: ::std::borrow::ToOwned::to_owned(#name),
+                args: #args,
+                #reply
+                metadata: ::core::option::Option::None,
+            }
+        }
+    });
+    quote! {
+        fn serialize(
+            self,
+        ) -> ::core::result::Result<
+            #ractor::message::SerializedMessage,
+            #ractor::message::BoxedDowncastErr,
+        > {
+            __cluster_catch(move || -> #ractor::message::SerializedMessage {
+                match self { #(#arms,)* }
+            })
+            .map_err(|_| #ractor::message::BoxedDowncastErr)
+        }
+    }
+}
+
+fn deserialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
+    let casts = variants.iter().filter(|variant| variant.port.is_none());
+    let calls = variants.iter().filter(|variant| variant.port.is_some());
+    let casts = decode_by_name(ractor, casts);
+    let calls = decode_by_name(ractor, calls);
+    quote! {
+        fn deserialize(
+            message: #ractor::message::SerializedMessage,
+        ) -> ::core::result::Result<Self, #ractor::message::BoxedDowncastErr> {
+            let decode = move || -> ::core::result::Result<Self, &'static str> {
+                match message {
+                    #ractor::message::SerializedMessage::Cast { variant, args, .. } => #casts,
+                    #ractor::message::SerializedMessage::Call { variant, args, reply, .. } => #calls,
+                    _ => ::core::result::Result::Err("neither a cast nor a call"),
+                }
+            };
+            decode().map_err(|_| #ractor::message::BoxedDowncastErr)
+        }
+    }
+}
+
+/// An expression that reads the variant named `variant` from `args`, with the reply port `reply` if it is a call.
+fn decode_by_name<'a>(ractor: &Path, variants: impl Iterator<Item = &'a Variant>) -> TokenStream {
+    let args = Ident::new("args", Span::call_site());
+    let arms = variants.map(|variant| {
+        let name = variant.name();
+        let fields = codec::decode(&variant.data, &args, quote!(0));
+        let port = variant.port.as_ref().map(|Port { field, reply }| {
+            let port = &field.binding;
+            quote! {
+                let #port = __cluster_bridge(reply, |answer: #reply| {
+                    __cluster_catch(|| <#reply as #ractor::BytesConvertable>::into_bytes(answer))
+                });
+            }
+        });
+        let value = variant.pattern();
+        quote! {
+            #name => {
+                #fields
+                #port
+                ::core::result::Result::Ok(#value)
+            }
+        }
+    });
+    quote! {
+        match variant.as_str() {
+            #(#arms)*
+            _ => ::core::result::Result::Err("no such variant of this kind"),
+        }
+    }
+}
+
+/// The function that joins two reply ports whose answers have different types.
+fn bridge(ractor: &Path) -> TokenStream {
+    quote! {
+        /// A port whose answer goes to `port` through `convert`. Both are dropped when there is no answer, when it
+        /// does not convert, or when it is late.
+        fn __cluster_bridge<Given, Wanted>(
+            port: #ractor::RpcReplyPort<Wanted>,
+            convert: impl ::core::ops::FnOnce(Given) -> ::core::result::Result<Wanted, &'static str>
+                + ::core::marker::Send
+                + 'static,
+        ) -> #ractor::RpcReplyPort<Given>
+        where
+            Given: ::core::marker::Send + 'static,
+            Wanted: ::core::marker::Send + 'static,
+        {
+            use ::core::convert::Into as _;
+            use ::std::prelude::rust_2021::{Err, None, Ok, Some, drop};
+            use #ractor::concurrency;
+            let (sender, receiver) = concurrency::oneshot::<Given>();
+            let limit = port.get_timeout();
+            drop(concurrency::spawn(async move {
+                let answer = match limit {
+                    Some(limit) => match concurrency::timeout(limit, receiver).await {
+                        Ok(answer) => answer,
+                        Err(_) => {
+                            concurrency::sleep(concurrency::Duration::from_millis(#GRACE_MS)).await;
+                            return;
+                        }
+                    },
+                    None => receiver.await,
+                };
+                if let Ok(answer) = answer {
+                    if let Ok(answer) = convert(answer) {
+                        // The caller may have left.
+                        drop(port.send(answer));
+                    }
+                }
+            }));
+            match limit {
+                Some(limit) => (sender, limit).into(),
+                None => sender.into(),
+            }
+        }
+    }
+}

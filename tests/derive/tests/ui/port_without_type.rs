@@ -1,0 +1,18 @@
+use ractor::RpcReplyPort;
+use shiome_derive::RactorClusterMessage;
+
+#[derive(RactorClusterMessage)]
+enum Message {
+    #[rpc]
+    None(RpcReplyPort),
+    #[rpc]
+    Empty(RpcReplyPort<>),
+    #[rpc]
+    Two(RpcReplyPort<u8, u8>),
+    #[rpc]
+    Lifetime(RpcReplyPort<'static>),
+    #[rpc]
+    Call(RpcReplyPort(u8)),
+}
+
+fn main() {}
