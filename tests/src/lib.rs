@@ -1,1 +1,3 @@
 //! Support code of the cross-crate tests.
+
+pub mod vectors;
