@@ -118,13 +118,18 @@ impl<C> Calls<C> {
         }
     }
 
-    /// Takes all calls.
+    /// Takes all calls, ordered by callee and number.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> {
         self.open = 0;
-        std::mem::take(&mut self.callees)
-            .into_values()
-            .flat_map(|callee| callee.open.into_values())
-            .map(|open| open.call)
+        let mut calls: Vec<_> = std::mem::take(&mut self.callees)
+            .into_iter()
+            .flat_map(|(pid, callee)| {
+                let open = callee.open.into_iter();
+                open.map(move |(tag, open)| (pid, tag, open.call))
+            })
+            .collect();
+        calls.sort_unstable_by_key(|(pid, tag, _)| (*pid, *tag));
+        calls.into_iter().map(|(_, _, call)| call)
     }
 
     fn take(&mut self, pid: u64, tag: u64) -> Option<OpenCall<C>> {

@@ -18,7 +18,8 @@ pub const MAX_MEMBERSHIPS: usize = 256 * 1024;
 /// Default limit on all names of one peer's actors and groups together, in bytes; a group's names count once a member.
 pub const MAX_DIRECTORY_BYTES: usize = 64 * 1024 * 1024;
 
-/// Limit on the names of actors, groups and scopes that a peer tells, in bytes.
+/// Limit on the names of actors, groups and scopes, in bytes. A longer one from the peer ends the link; longer ones of
+/// this side are not told.
 pub const MAX_NAME_LEN: usize = 4 * 1024;
 
 /// Default limit on open calls, each way. An open call holds a reply port here and a waiting task at the callee.
@@ -39,13 +40,25 @@ pub const REPLY_GRACE: Duration = Duration::from_secs(1);
 /// Bounds of the random pause between two pings, as in the installed base.
 pub const PING_INTERVAL: Range<Duration> = Duration::from_secs(1)..Duration::from_secs(5);
 
+/// Default silence after which a pinged peer counts as unresponsive.
+///
+/// A message counts when it is complete, so this is also the time that the longest message, 16 MiB, may take on a
+/// slow link.
+pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Times of this length and above never end, and are far within what an `Instant` can hold.
+pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// Shortest pause between two pings, so that time passes between them.
+const MIN_PING_PAUSE: Duration = Duration::from_millis(1);
+
 /// Limits and times of one [`Session`](crate::Session).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// Longest message body that the peer accepts, in bytes. Longer ones are refused with
-    /// [`SendError::TooLong`](crate::SendError::TooLong) instead of costing the link. Default: 16 MiB, the limit of
-    /// legacy peers.
+    /// [`SendError::TooLong`](crate::SendError::TooLong) instead of costing the link, and lists are split to stay
+    /// below. At least 16 KiB, which takes any name. Default: 16 MiB, the limit of legacy peers.
     pub max_frame_len: u64,
     /// See [`MAX_ANNOUNCED_ACTORS`], the default. One more ends the link.
     pub max_announced_actors: usize,
@@ -64,8 +77,22 @@ pub struct Config {
     pub terminate_hold: Duration,
     /// See [`REPLY_GRACE`], the default.
     pub reply_grace: Duration,
-    /// See [`PING_INTERVAL`], the default.
+    /// See [`PING_INTERVAL`], the default. At least a millisecond.
     pub ping_interval: Range<Duration>,
+    /// See [`PONG_TIMEOUT`], the default, and [`Event::Unresponsive`](crate::Event::Unresponsive). Counted from a ping
+    /// and checked at later ones, so take several times [`ping_interval`](Self::ping_interval).
+    pub pong_timeout: Duration,
+}
+
+impl Config {
+    /// The same with times that can be added to any `now`.
+    pub(crate) fn bounded(mut self) -> Self {
+        let pause = |pause: Duration| pause.clamp(MIN_PING_PAUSE, FOREVER);
+        self.ping_interval = pause(self.ping_interval.start)..pause(self.ping_interval.end);
+        self.terminate_hold = self.terminate_hold.min(FOREVER);
+        self.reply_grace = self.reply_grace.min(FOREVER);
+        self
+    }
 }
 
 impl Default for Config {
@@ -81,6 +108,7 @@ impl Default for Config {
             terminate_hold: TERMINATE_HOLD,
             reply_grace: REPLY_GRACE,
             ping_interval: PING_INTERVAL,
+            pong_timeout: PONG_TIMEOUT,
         }
     }
 }

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// The peer went beyond a limit. The session is unusable; close the link.
+/// The peer went beyond a limit. The session is closed; close the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SessionError {

@@ -12,7 +12,7 @@ pub enum Event<C> {
     /// Deliver to the local actor `to`, which has been announced.
     Cast(node::Cast),
     /// Deliver to the local actor, and answer with [`reply`](crate::Session::reply) or
-    /// [`drop_call`](crate::Session::drop_call), exactly once.
+    /// [`drop_call`](crate::Session::drop_call), exactly once, at the latest when its timeout is over.
     Call(InboundCall),
     /// An outgoing call was answered.
     Reply {
@@ -62,6 +62,19 @@ pub enum Event<C> {
         /// Time from ping to pong.
         round_trip: Duration,
     },
+    /// The peer was pinged several times and has said nothing for
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout): close the link, or wait. Comes again with every ping
+    /// until the peer says something.
+    Unresponsive {
+        /// Time since the first ping that nothing followed.
+        silence: Duration,
+    },
+    /// A name of a local actor, group or scope is above [`MAX_NAME_LEN`](crate::MAX_NAME_LEN), and the peer would close
+    /// the link for it: the actor was told without its name, the group not at all. For logs.
+    NameUntold {
+        /// Length of the name, in bytes.
+        len: usize,
+    },
     /// A message of the peer was skipped. For logs and counters.
     Skipped(Skipped),
 }
@@ -74,7 +87,7 @@ pub struct InboundCall {
     pub to: u64,
     /// The peer's number of the call, to be given back with the reply.
     pub tag: u64,
-    /// How long the caller waits; `None`: until the link ends.
+    /// How long the caller waits; `None`: until the link ends, or many years.
     pub timeout: Option<Duration>,
     /// Which message of the actor this is.
     pub variant: String,
@@ -117,9 +130,9 @@ pub enum Skipped {
         /// The call's number.
         tag: u64,
     },
-    /// Pong without, or with another timestamp than the last ping's.
+    /// Pong without a timestamp, or with one that is not of a recent ping without pong.
     OddPong,
-    /// Ping without timestamp: there is nothing to echo.
+    /// Reserved: a ping without timestamp is answered with a pong without one.
     OddPing,
     /// A handshake message after the handshake, or a message without known content.
     Unexpected,

@@ -26,9 +26,9 @@ pub(crate) enum Termination {
 }
 
 impl Exports {
-    /// Whether `pid` is new to the peer.
+    /// Whether `pid` is new to the peer. One whose end is held back is not.
     pub(crate) fn announce(&mut self, pid: u64) -> bool {
-        self.announced.insert(pid)
+        !self.held.contains_key(&pid) && self.announced.insert(pid)
     }
 
     pub(crate) fn contains(&self, pid: u64) -> bool {

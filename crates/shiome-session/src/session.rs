@@ -1,33 +1,20 @@
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
-use bytes::Bytes;
-use prost::Message as _;
-use shiome_wire::{
-    auth::NameMessage,
-    control::{self, Actor, control_message},
-    meta::NetworkMessage,
-    node,
-};
+use shiome_wire::{control, meta::NetworkMessage};
 
 use crate::{
     calls::Calls,
     config::Config,
     directory::Directory,
-    error::SendError,
     event::{CallEnd, Event},
-    exports::{Exports, Termination},
+    exports::Exports,
     liveness::Liveness,
     timer::{Timer, Timers},
 };
 
 mod inbound;
-
-/// Actors in one announcement or group message, to keep each frame far below every limit: with names of
-/// [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) it stays below 5 MiB.
-const ACTORS_PER_MESSAGE: usize = 1024;
+mod outbound;
+mod sync;
 
 /// The books of one authenticated link. How to drive it stands in the [crate's documentation](crate).
 ///
@@ -59,11 +46,12 @@ pub struct Session<C> {
 impl<C> Session<C> {
     /// A session that begins at `now`. `seed` spreads the pings and need not be secret.
     pub fn new(now: Instant, config: Config, seed: u64) -> Self {
+        let config = config.bounded();
         Self {
             exports: Exports::default(),
             directory: Directory::new(&config),
             calls: Calls::default(),
-            liveness: Liveness::new(now, config.ping_interval.clone(), seed),
+            liveness: Liveness::new(now, &config, seed),
             timers: Timers::default(),
             local_ready: false,
             peer_ready: false,
@@ -74,147 +62,9 @@ impl<C> Session<C> {
         }
     }
 
-    /// Starts to ping, and with `ask_peers_as`, the own name, asks for the nodes that the peer is connected to.
-    pub fn start(&mut self, now: Instant, ask_peers_as: Option<NameMessage>) {
-        self.ping(now);
-        if let Some(name) = ask_peers_as {
-            self.transmit(control_message::Msg::EnumerateNodeSessions(name));
-        }
-    }
-
-    /// Lets the peer address these local actors. Those already announced are left out.
-    pub fn announce(&mut self, actors: impl IntoIterator<Item = Actor>) {
-        let fresh: Vec<_> = actors
-            .into_iter()
-            .filter(|actor| self.exports.announce(actor.pid))
-            .collect();
-        for actors in chunks(fresh) {
-            self.transmit(control::Spawn { actors });
-        }
-    }
-
-    /// Tells that the initial announcements are complete. Once is enough.
-    pub fn synced(&mut self) {
-        if !std::mem::replace(&mut self.local_ready, true) {
-            self.transmit(control::Ready {});
-            self.check_ready();
-        }
-    }
-
     /// Whether both sides have sent their initial state.
     pub fn is_ready(&self) -> bool {
         self.local_ready && self.peer_ready
-    }
-
-    /// Tells that a local actor is gone, after its replies: while calls to it are open the news is held, for
-    /// [`Config::terminate_hold`] at most. Nothing is delivered to it from here on.
-    pub fn terminate(&mut self, now: Instant, pid: u64) {
-        let until = now + self.config.terminate_hold;
-        match self.exports.terminate(pid, until) {
-            Termination::Untold => {}
-            Termination::Tell => self.transmit(control::Terminate { ids: vec![pid] }),
-            Termination::Hold => self.timers.set(until, Timer::Release { pid }),
-        }
-    }
-
-    /// Tells that local actors joined a group, and announces those that were not.
-    pub fn join(&mut self, scope: &str, group: &str, actors: Vec<Actor>) {
-        self.announce(actors.iter().cloned());
-        for actors in chunks(actors) {
-            self.transmit(control::PgJoin {
-                group: group.to_owned(),
-                actors,
-                scope: scope.to_owned(),
-            });
-        }
-    }
-
-    /// Tells that local actors left a group.
-    pub fn leave(&mut self, scope: &str, group: &str, actors: Vec<Actor>) {
-        for actors in chunks(actors) {
-            self.transmit(control::PgLeave {
-                group: group.to_owned(),
-                actors,
-                scope: scope.to_owned(),
-            });
-        }
-    }
-
-    /// Answers [`Event::SessionsRequested`].
-    pub fn list_sessions(&mut self, sessions: Vec<NameMessage>) {
-        self.transmit(control::NodeSessions { sessions });
-    }
-
-    /// Sends a one-way message to an actor of the peer.
-    ///
-    /// # Errors
-    ///
-    /// See [`SendError`]; the session is unchanged and nothing is sent.
-    pub fn cast(&mut self, cast: node::Cast) -> Result<(), SendError> {
-        self.check_callee(cast.to)?;
-        let message = NetworkMessage::from(cast);
-        self.check_len(&message)?;
-        self.transmits.push_back(message);
-        Ok(())
-    }
-
-    /// Sends a message that expects a reply. `call` comes back with it, in [`Event::Reply`] or
-    /// [`Event::CallEnded`]. `message.tag` is set here. Without `timeout` [`Config::default_call_timeout`] holds.
-    ///
-    /// # Errors
-    ///
-    /// See [`SendError`]; the session is unchanged, nothing is sent, and `call` is dropped.
-    pub fn call(
-        &mut self,
-        now: Instant,
-        mut message: node::Call,
-        timeout: Option<Duration>,
-        call: C,
-    ) -> Result<(), SendError> {
-        let pid = message.to;
-        self.check_callee(pid)?;
-        if self.calls.len() >= self.config.max_open_calls {
-            return Err(SendError::TooManyCalls {
-                limit: self.config.max_open_calls,
-            });
-        }
-        let timeout = timeout.or(self.config.default_call_timeout);
-        message.tag = self.calls.next_tag(pid);
-        message.timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        let message = NetworkMessage::from(message);
-        self.check_len(&message)?;
-        // A timeout beyond what an `Instant` can hold is none.
-        let deadline = timeout.and_then(|t| now.checked_add(t));
-        self.calls.open(pid, call, deadline, &mut self.timers);
-        self.transmits.push_back(message);
-        Ok(())
-    }
-
-    /// Answers an [`Event::Call`].
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::TooLong`]: nothing is sent and the call is closed; the caller's timeout ends it there.
-    pub fn reply(&mut self, to: u64, tag: u64, what: Bytes) -> Result<(), SendError> {
-        let message = NetworkMessage::from(node::CallReply { to, tag, what });
-        let fits = self.check_len(&message);
-        if fits.is_ok() && !self.closed {
-            self.transmits.push_back(message);
-        }
-        self.drop_call(to);
-        fits
-    }
-
-    /// Closes an [`Event::Call`] to the local actor `to` that will not be answered. The protocol has no word for
-    /// that; the caller's timeout ends it there.
-    pub fn drop_call(&mut self, to: u64) {
-        if !self.exports.close_call(to) {
-            return;
-        }
-        if let Some(until) = self.exports.release_if_answered(to) {
-            self.timers.cancel(until, Timer::Release { pid: to });
-            self.transmit(control::Terminate { ids: vec![to] });
-        }
     }
 
     /// Ends the session: nothing is sent any more and every open call ends with [`CallEnd::Closed`].
@@ -262,6 +112,11 @@ impl<C> Session<C> {
         self.events.pop_front()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has something.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Pid of the peer's actor that is registered under `name` there.
     pub fn remote_pid(&self, name: &str) -> Option<u64> {
         self.directory.pid_of(name)
@@ -283,6 +138,9 @@ impl<C> Session<C> {
     }
 
     fn ping(&mut self, now: Instant) {
+        if let Some(silence) = self.liveness.silence(now) {
+            self.events.push_back(Event::Unresponsive { silence });
+        }
         let timestamp = Some(self.liveness.ping(now));
         self.transmit(control::Ping { timestamp });
         let next = self.liveness.next_ping(now);
@@ -304,38 +162,9 @@ impl<C> Session<C> {
         }
     }
 
-    fn check_callee(&self, pid: u64) -> Result<(), SendError> {
-        if self.closed {
-            Err(SendError::Closed)
-        } else if !self.directory.contains(pid) {
-            Err(SendError::UnknownActor { pid })
-        } else {
-            Ok(())
-        }
-    }
-
-    fn check_len(&self, message: &NetworkMessage) -> Result<(), SendError> {
-        let (len, limit) = (message.encoded_len() as u64, self.config.max_frame_len);
-        if len > limit {
-            return Err(SendError::TooLong { len, limit });
-        }
-        Ok(())
-    }
-
     fn transmit(&mut self, message: impl Into<NetworkMessage>) {
         if !self.closed {
             self.transmits.push_back(message.into());
         }
     }
-}
-
-/// Splits a list for messages of at most [`ACTORS_PER_MESSAGE`].
-fn chunks(mut actors: Vec<Actor>) -> impl Iterator<Item = Vec<Actor>> {
-    std::iter::from_fn(move || {
-        if actors.is_empty() {
-            return None;
-        }
-        let rest = actors.split_off(actors.len().min(ACTORS_PER_MESSAGE));
-        Some(std::mem::replace(&mut actors, rest))
-    })
 }

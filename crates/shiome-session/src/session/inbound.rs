@@ -10,6 +10,7 @@ use shiome_wire::{
 
 use super::Session;
 use crate::{
+    config::FOREVER,
     error::SessionError,
     event::{Event, InboundCall, Skipped},
 };
@@ -19,20 +20,29 @@ impl<C> Session<C> {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] when the peer went beyond a limit: the owner closes the session and the link.
+    /// [`SessionError`] when the peer went beyond a limit. The session is closed then; the owner closes the link.
     pub fn handle_message(
         &mut self,
         now: Instant,
         message: NetworkMessage,
     ) -> Result<(), SessionError> {
-        use network_message::Message;
         if self.closed {
             return Ok(());
         }
+        self.liveness.heard();
+        let result = self.on_message(now, message);
+        if result.is_err() {
+            self.close();
+        }
+        result
+    }
+
+    fn on_message(&mut self, now: Instant, message: NetworkMessage) -> Result<(), SessionError> {
+        use network_message::Message;
         match message.message {
             Some(Message::Node(node::NodeMessage { msg: Some(msg) })) => self.on_node(msg),
             Some(Message::Control(control::ControlMessage { msg: Some(msg) })) => {
-                return self.on_control(now, msg);
+                self.on_control(now, msg)?;
             }
             _ => self.skip(Skipped::Unexpected),
         }
@@ -92,7 +102,10 @@ impl<C> Session<C> {
         self.events.push_back(Event::Call(InboundCall {
             to: pid,
             tag: call.tag,
-            timeout: call.timeout_ms.map(Duration::from_millis),
+            timeout: call
+                .timeout_ms
+                .map(Duration::from_millis)
+                .filter(|timeout| *timeout < FOREVER),
             variant: call.variant,
             what: call.what,
             metadata: call.metadata,
@@ -157,14 +170,11 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    /// Echoes the timestamp bit for bit: a peer computes the round trip from it, and some panic on any other.
+    /// Echoes the timestamp bit for bit, also none: a peer computes the round trip from it, and some panic on any
+    /// other.
     fn on_ping(&mut self, ping: control::Ping) {
-        match ping.timestamp {
-            Some(_) => self.transmit(control::Pong {
-                timestamp: ping.timestamp,
-            }),
-            None => self.skip(Skipped::OddPing),
-        }
+        let timestamp = ping.timestamp;
+        self.transmit(control::Pong { timestamp });
     }
 
     fn on_pong(&mut self, now: Instant, pong: control::Pong) {
