@@ -1,25 +1,128 @@
 //! Tasks of the workspace: `cargo xtask <task>`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal"
+)]
 
+mod cargo;
 mod codegen;
+mod demo;
+mod fuzz;
+mod report;
+mod test;
+mod vectors;
 
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use lexopt::{Arg, Parser};
+
+/// A task and how to call it.
+struct Task {
+    name: &'static str,
+    options: &'static str,
+    about: &'static str,
+    run: fn(&Path, Parser) -> Result<(), Stop>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        options: "[--only STEP] [--json FILE]",
+        about: "every check of the workspace, as in CI",
+        run: test::run,
+    },
+    Task {
+        name: "codegen",
+        options: "[--check]",
+        about: "writes the Rust of proto/*.proto, or only compares it",
+        run: codegen::run,
+    },
+    Task {
+        name: "vectors",
+        options: "[--check] [--dir DIR] [--json FILE]",
+        about: "checks the recorded bytes in DIR (tests/vectors)",
+        run: vectors::run,
+    },
+    Task {
+        name: "fuzz",
+        options: "[--only TARGET] [--seconds N]",
+        about: "runs the fuzz targets, 60 seconds each; needs nightly and cargo-fuzz",
+        run: fuzz::run,
+    },
+    Task {
+        name: "demo",
+        options: "[ARG..]",
+        about: "runs `shiome demo`",
+        run: demo::run,
+    },
+];
+
+/// Why a task did not succeed.
+enum Stop {
+    /// The call makes no sense: exit code 2.
+    Usage(String),
+    /// The task ran and what it looked at is not right, or it could not run: exit code 1.
+    Failed(String),
+    /// As `Failed`, with everything told already.
+    Silent,
+}
+
+impl From<lexopt::Error> for Stop {
+    fn from(e: lexopt::Error) -> Self {
+        Self::Usage(e.to_string())
+    }
+}
+
+impl From<String> for Stop {
+    fn from(problem: String) -> Self {
+        Self::Failed(problem)
+    }
+}
+
 fn main() -> ExitCode {
-    let check = std::env::args().any(|a| a == "--check");
-    match codegen::run(&root(), check) {
-        Ok(said) => {
-            println!("{said}");
-            ExitCode::SUCCESS
+    match dispatch(Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stop::Usage(problem)) => {
+            eprintln!("{problem}\n\n{}", usage());
+            ExitCode::from(2)
         }
-        Err(said) => {
-            eprintln!("{said}");
+        Err(Stop::Failed(problem)) => {
+            eprintln!("{problem}");
             ExitCode::FAILURE
         }
+        Err(Stop::Silent) => ExitCode::FAILURE,
     }
+}
+
+fn dispatch(mut args: Parser) -> Result<(), Stop> {
+    let name = match args.next()? {
+        Some(Arg::Value(name)) => name,
+        Some(Arg::Long("help") | Arg::Short('h')) => {
+            println!("{}", usage());
+            return Ok(());
+        }
+        Some(other) => return Err(other.unexpected().into()),
+        None => return Err(Stop::Usage("no task given".to_owned())),
+    };
+    let task = TASKS
+        .iter()
+        .find(|task| name == task.name)
+        .ok_or_else(|| Stop::Usage(format!("no task {}", name.display())))?;
+    (task.run)(&root(), args)
+}
+
+fn usage() -> String {
+    let calls = TASKS
+        .iter()
+        .map(|task| format!("{} {}", task.name, task.options));
+    let width = calls.clone().map(|call| call.len()).max().unwrap_or(0);
+    let lines = std::iter::zip(calls, TASKS)
+        .map(|(call, task)| format!("\n  {call:width$}  {}", task.about));
+    format!("usage: cargo xtask TASK{}", String::from_iter(lines))
 }
 
 /// The workspace root.

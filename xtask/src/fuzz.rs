@@ -1,0 +1,116 @@
+//! `cargo xtask fuzz [--only TARGET] [--seconds N]`: the targets in `tests/fuzz`, seeded with recorded frames.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use lexopt::{Arg, Parser, ValueExt};
+use serde_json::Value;
+
+use crate::{Stop, cargo};
+
+/// The fuzz package, from the workspace root.
+const DIR: &str = "tests/fuzz";
+
+/// How long a target runs unless it is told otherwise.
+const SECONDS: u32 = 60;
+
+pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
+    let (mut only, mut seconds) = (None, SECONDS);
+    let all = targets(root)?;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Arg::Long("only") => only = Some(args.value()?.string()?),
+            Arg::Long("seconds") => seconds = args.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let chosen: Vec<_> = all
+        .iter()
+        .filter(|target| only.as_ref().is_none_or(|only| only == *target))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Stop::Usage(format!(
+            "no such target; there are {}",
+            all.join(", ")
+        )));
+    }
+    needs(root)?;
+    for target in chosen {
+        println!("\n== {target}: {seconds} s");
+        fuzz(root, target, seconds)?;
+    }
+    Ok(())
+}
+
+/// Names of the targets, one file each.
+fn targets(root: &Path) -> Result<Vec<String>, String> {
+    let dir = root.join(DIR).join("fuzz_targets");
+    let entries = fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let mut names: Vec<_> = entries
+        .filter_map(|entry| {
+            Some(
+                entry
+                    .ok()?
+                    .path()
+                    .file_stem()?
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        })
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A cargo of the nightly toolchain, whatever toolchain this runs on.
+fn nightly(root: &Path) -> std::process::Command {
+    let mut cargo = cargo::tool(root, "cargo");
+    cargo.env_remove("RUSTUP_TOOLCHAIN").arg("+nightly");
+    cargo
+}
+
+fn needs(root: &Path) -> Result<(), String> {
+    if !cargo::works(nightly(root).arg("--version")) {
+        return Err("fuzz: needs a nightly toolchain: rustup toolchain install nightly".to_owned());
+    }
+    if !cargo::works(nightly(root).args(["fuzz", "--version"])) {
+        return Err("fuzz: needs cargo-fuzz: cargo install --locked cargo-fuzz".to_owned());
+    }
+    Ok(())
+}
+
+fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<(), String> {
+    // What the fuzzer finds goes into the first directory; the seeds are only read.
+    let corpus = root.join(DIR).join("corpus").join(target);
+    fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
+    let seeds = seeds(root)?;
+    let mut run = nightly(root);
+    run.args(["fuzz", "run", "--fuzz-dir", DIR, target])
+        .args([&corpus, &seeds])
+        .arg("--")
+        .arg(format!("-max_total_time={seconds}"))
+        .arg("-timeout=10");
+    cargo::succeed(&mut run)
+}
+
+/// Writes every recorded frame into a file of its own; both targets take streams of frames.
+fn seeds(root: &Path) -> Result<PathBuf, String> {
+    let dir = root.join(DIR).join("seeds");
+    fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let vectors = root.join("tests/vectors");
+    let files = fs::read_dir(&vectors).map_err(|e| format!("{}: {e}", vectors.display()))?;
+    for (number, file) in files.filter_map(Result::ok).enumerate() {
+        let text = fs::read(file.path()).map_err(|e| e.to_string())?;
+        let entries: Vec<Value> = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+        let frames = entries
+            .iter()
+            .filter_map(|entry| hex::decode(entry["frame_hex"].as_str()?).ok());
+        for (index, frame) in frames.enumerate() {
+            let path = dir.join(format!("{number}-{index}"));
+            fs::write(&path, frame).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+    }
+    Ok(dir)
+}

@@ -1,0 +1,251 @@
+//! The steps of `cargo xtask test`, in order.
+//!
+//! All that build take the whole workspace with all features, so that what one has built serves the next.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use super::{Outcome, Tally};
+use crate::{
+    cargo::{self, cargo},
+    codegen, vectors,
+};
+
+/// One check.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Steps without which this one would only repeat their failure.
+    pub(super) needs: &'static [&'static str],
+    pub(super) run: fn(&Path, &mut Tally) -> Outcome,
+}
+
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        about: "rustfmt has nothing to change",
+        needs: &[],
+        run: |root, _| fmt(root).into(),
+    },
+    Step {
+        name: "lock",
+        about: "Cargo.lock fits the manifests",
+        needs: &[],
+        run: |root, _| metadata(root, &[]).map(drop).into(),
+    },
+    Step {
+        name: "codegen",
+        about: "the generated code is that of the schemas",
+        needs: &[],
+        run: |root, _| codegen::check(root).map(|said| println!("{said}")).into(),
+    },
+    Step {
+        name: "clippy",
+        about: "no warning",
+        needs: &["lock"],
+        run: |root, _| clippy(root).into(),
+    },
+    Step {
+        name: "build",
+        about: "all tests build",
+        needs: &["lock"],
+        run: |root, _| cargo::succeed(all(root, "test").arg("--no-run")).into(),
+    },
+    Step {
+        name: "vectors",
+        about: "bytes recorded at published nodes are ours",
+        needs: &["build"],
+        run: |root, _| vectors::check_tree(root).into(),
+    },
+    Step {
+        name: "tests",
+        about: "unit and integration tests",
+        needs: &["build"],
+        run: |root, tally| tests(root, tally).into(),
+    },
+    Step {
+        name: "doctests",
+        about: "examples in the documentation",
+        needs: &["build"],
+        run: |root, tally| {
+            tally
+                .run(all(root, "test").args(["--doc", "--no-fail-fast"]))
+                .into()
+        },
+    },
+    Step {
+        name: "rustdoc",
+        about: "no warning, private items too",
+        needs: &["build"],
+        run: |root, _| rustdoc(root).into(),
+    },
+    Step {
+        name: "features",
+        about: "the facade builds with no feature and with each alone",
+        needs: &["build"],
+        run: |root, _| features(root).into(),
+    },
+    Step {
+        name: "wasm32",
+        about: "crates without input and output build for the browser",
+        needs: &["build"],
+        run: |root, _| wasm32(root),
+    },
+];
+
+/// Crates that build without an operating system, when the workspace has them.
+const SANS_IO: [&str; 5] = [
+    "shiome-wire",
+    "shiome-gossip",
+    "shiome-handshake",
+    "shiome-session",
+    "shiome-swim",
+];
+
+const WASM32: &str = "wasm32-unknown-unknown";
+
+/// Trees below the workspace root that are not part of the workspace, because of their dependencies.
+const OUTSIDE: [&str; 2] = ["tests/peers", "tests/fuzz"];
+
+/// `cargo <command>` on the whole workspace with all features.
+fn all(root: &Path, command: &str) -> Command {
+    let mut cargo = cargo(root);
+    cargo.args([command, "--workspace", "--all-features", "--locked"]);
+    cargo
+}
+
+fn fmt(root: &Path) -> Result<(), String> {
+    let workspace = cargo::succeed(cargo(root).args(["fmt", "--all", "--check"]));
+    workspace.and(fmt_outside(root))
+}
+
+/// Formats what is not in the workspace, and not through cargo, which would resolve its dependencies first.
+fn fmt_outside(root: &Path) -> Result<(), String> {
+    let mut files = Vec::new();
+    for dir in OUTSIDE {
+        let dir = root.join(dir);
+        if dir.exists() {
+            rust_files(&dir, &mut files).map_err(|e| format!("{}: {e}", dir.display()))?;
+        }
+    }
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut rustfmt = cargo::tool(root, "rustfmt");
+    rustfmt.args(["--check", "--edition", "2024"]).args(files);
+    cargo::succeed(&mut rustfmt)
+}
+
+fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                rust_files(&path, files)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn clippy(root: &Path) -> Result<(), String> {
+    let mut clippy = all(root, "clippy");
+    cargo::succeed(clippy.args(["--all-targets", "--", "--deny", "warnings"]))
+}
+
+fn tests(root: &Path, tally: &mut Tally) -> Result<(), String> {
+    if cargo::works(cargo(root).args(["nextest", "--version"])) {
+        let mut nextest = cargo(root);
+        nextest
+            .args([
+                "nextest",
+                "run",
+                "--workspace",
+                "--all-features",
+                "--locked",
+            ])
+            .args(["--no-fail-fast", "--color", "never"]);
+        return tally.run(&mut nextest);
+    }
+    let mut test = all(root, "test");
+    // Every target but the documentation, which is a step of its own, and the benchmarks.
+    test.args(["--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]);
+    tally.run(&mut test)
+}
+
+fn rustdoc(root: &Path) -> Result<(), String> {
+    let mut doc = all(root, "doc");
+    doc.args(["--no-deps", "--document-private-items"])
+        .env("RUSTDOCFLAGS", "--deny warnings");
+    cargo::succeed(&mut doc)
+}
+
+fn features(root: &Path) -> Result<(), String> {
+    let check = |features: &[&str]| {
+        let mut check = cargo(root);
+        check
+            .args(["check", "--package", "shiome", "--locked"])
+            .arg("--no-default-features")
+            .args(features);
+        cargo::succeed(&mut check)
+    };
+    check(&[])?;
+    let packages = metadata(root, &["--no-deps"])?;
+    let facade = packages.iter().find(|package| package["name"] == "shiome");
+    let features = facade.and_then(|facade| facade["features"].as_object());
+    for feature in features.into_iter().flat_map(|features| features.keys()) {
+        if feature != "default" {
+            check(&["--features", feature])?;
+        }
+    }
+    Ok(())
+}
+
+fn wasm32(root: &Path) -> Outcome {
+    if !has_wasm32(root) {
+        let added = cargo::succeed(cargo::tool(root, "rustup").args(["target", "add", WASM32]));
+        if let Err(problem) = added {
+            let reason = format!("no {WASM32}: {problem}");
+            println!(
+                "\n!!! NOTHING IS CHECKED FOR {WASM32}: it is not installed and cannot be had\n"
+            );
+            return Outcome::Skipped(reason);
+        }
+    }
+    check_wasm32(root).into()
+}
+
+fn has_wasm32(root: &Path) -> bool {
+    let mut rustc = cargo::tool(root, "rustc");
+    rustc.args(["--print", "target-libdir", "--target", WASM32]);
+    cargo::output(&mut rustc).is_ok_and(|dir| Path::new(dir.trim()).exists())
+}
+
+fn check_wasm32(root: &Path) -> Result<(), String> {
+    let packages = metadata(root, &["--no-deps"])?;
+    let there = |name: &str| packages.iter().any(|package| package["name"] == name);
+    let mut check = cargo(root);
+    check.args(["check", "--locked", "--all-features", "--target", WASM32]);
+    for name in SANS_IO.into_iter().filter(|name| there(name)) {
+        check.args(["--package", name]);
+    }
+    cargo::succeed(&mut check)
+}
+
+/// The packages that cargo knows of.
+fn metadata(root: &Path, options: &[&str]) -> Result<Vec<Value>, String> {
+    let mut metadata = cargo(root);
+    metadata
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(options);
+    let metadata: Value = serde_json::from_str(&cargo::output(&mut metadata)?)
+        .map_err(|e| format!("cargo metadata: {e}"))?;
+    Ok(metadata["packages"].as_array().cloned().unwrap_or_default())
+}
