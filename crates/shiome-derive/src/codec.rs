@@ -8,13 +8,14 @@
 //!
 //! once per field in declaration order, nothing between or after.
 //!
-//! `BytesConvertable::from_bytes` cannot fail, so bytes are judged before it is called. Generated code asks each field's
-//! type for an associated function `__cluster_decode(Vec<u8>) -> Result<Self, &'static str>`. Types with
-//! `#[derive(BytesConvertable)]` have an inherent one, which Rust prefers to that of the trait which [`support`] puts in
-//! scope for all other types. A hand-written `BytesConvertable` type may have one too.
+//! `BytesConvertable::from_bytes` cannot fail, so bytes are judged before it is called. Generated code asks each
+//! field's type for an associated function `__cluster_decode(Vec<u8>) -> Result<Self, &'static str>`. Types with
+//! `#[derive(BytesConvertable)]` have an inherent one, which Rust prefers to that of the trait which [`support`] puts
+//! in scope for all other types. A hand-written `BytesConvertable` type may have one too.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Generics, Ident, Path, Type, WhereClause, parse_quote};
 
 use crate::parse::{Field, plain};
@@ -45,11 +46,16 @@ pub(crate) fn encode(ractor: &Path, head: Option<TokenStream>, fields: &[Field])
 pub(crate) fn decode(fields: &[Field], bytes: &Ident, start: TokenStream) -> TokenStream {
     let count = fields.len();
     let bindings: Vec<_> = fields.iter().map(|field| &field.binding).collect();
-    let types = fields.iter().map(|field| &field.ty);
+    let decoders = fields.iter().map(|field| decoder(&field.ty));
     quote! {
         let [#(#bindings),*] = __cluster_split::<#count>(#bytes, #start)?;
-        #( let #bindings = <#types>::__cluster_decode(#bindings)?; )*
+        #( let #bindings = #decoders(#bindings)?; )*
     }
+}
+
+/// The function that reads a `ty` from a `Vec<u8>`.
+pub(crate) fn decoder(ty: &Type) -> TokenStream {
+    quote_spanned!(ty.span()=> <#ty>::__cluster_decode)
 }
 
 /// `{ member: binding, .. }`, which builds and matches every kind of struct and variant.
@@ -221,18 +227,22 @@ fn judge(ractor: &Path) -> TokenStream {
     let fixed = FIXED.map(|name| Ident::new(name, proc_macro2::Span::call_site()));
     let numbers = &fixed;
     quote! {
-        trait __ClusterDecode: #ractor::BytesConvertable + 'static {
+        // Implemented for all types, so that the one complaint about a type that is not convertible names that.
+        trait __ClusterDecode: ::core::marker::Sized {
             fn __cluster_decode(
                 bytes: ::std::vec::Vec<u8>,
             ) -> ::core::result::Result<Self, &'static str>
             where
-                Self: ::core::marker::Sized;
+                Self: #ractor::BytesConvertable + 'static;
         }
 
-        impl<T: #ractor::BytesConvertable + 'static> __ClusterDecode for T {
+        impl<T> __ClusterDecode for T {
             fn __cluster_decode(
                 bytes: ::std::vec::Vec<u8>,
-            ) -> ::core::result::Result<Self, &'static str> {
+            ) -> ::core::result::Result<Self, &'static str>
+            where
+                Self: #ractor::BytesConvertable + 'static,
+            {
                 use ::std::prelude::rust_2021::*;
                 match __cluster_fits::<Self>(&bytes).filter(|_| __cluster_classic()) {
                     Some(true) => Ok(<Self as #ractor::BytesConvertable>::from_bytes(bytes)),

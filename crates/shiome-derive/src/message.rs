@@ -116,8 +116,9 @@ fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
             None => (quote!(Cast), None),
             Some(Port { field, reply }) => {
                 let port = &field.binding;
-                let bridged = quote!(__cluster_bridge(#port, <#reply>::__cluster_decode));
-                (quote!(Call), Some(quote!(reply: #bridged,)))
+                let decoder = codec::decoder(reply);
+                let bridged = quote!(reply: __cluster_bridge(#port, #decoder),);
+                (quote!(Call), Some(bridged))
             }
         };
         quote! {
@@ -174,9 +175,9 @@ fn decode_by_name<'a>(ractor: &Path, variants: impl Iterator<Item = &'a Variant>
         let port = variant.port.as_ref().map(|Port { field, reply }| {
             let port = &field.binding;
             quote! {
-                let #port = __cluster_bridge(reply, |answer: #reply| {
+                let #port = __cluster_catch(|| __cluster_bridge(reply, |answer: #reply| {
                     __cluster_catch(|| <#reply as #ractor::BytesConvertable>::into_bytes(answer))
-                });
+                }))?;
             }
         });
         let value = variant.pattern();
@@ -200,7 +201,7 @@ fn decode_by_name<'a>(ractor: &Path, variants: impl Iterator<Item = &'a Variant>
 fn bridge(ractor: &Path) -> TokenStream {
     quote! {
         /// A port whose answer goes to `port` through `convert`. Both are dropped when there is no answer, when it
-        /// does not convert, or when it is late.
+        /// does not convert, or when it is late. Panics where no runtime can spawn the task that carries it.
         fn __cluster_bridge<Given, Wanted>(
             port: #ractor::RpcReplyPort<Wanted>,
             convert: impl ::core::ops::FnOnce(Given) -> ::core::result::Result<Wanted, &'static str>

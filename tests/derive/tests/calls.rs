@@ -1,4 +1,5 @@
 //! Answers on their way between the caller's port and the actor's.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
@@ -197,4 +198,15 @@ async fn a_caller_with_its_own_timer_sees_a_timeout() {
     };
     assert!(matches!(result, CallResult::Timeout));
     drop(message);
+}
+
+#[test]
+fn calls_outside_a_runtime_fail_in_both_directions() {
+    let (sender, mut answer) = oneshot();
+    assert!(Ask::Name(sender.into()).serialize().is_err());
+    assert!(answer.try_recv().is_err());
+
+    let (message, mut answer) = call("Name", &[]);
+    assert!(Ask::deserialize(message).is_err());
+    assert!(answer.try_recv().is_err());
 }

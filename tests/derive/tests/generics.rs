@@ -1,4 +1,5 @@
 //! Messages and values with parameters.
+#![allow(clippy::unwrap_used)]
 
 use std::fmt::Debug;
 

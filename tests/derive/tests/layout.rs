@@ -1,4 +1,5 @@
 //! The bytes of messages, against the published layout.
+#![allow(clippy::unwrap_used)]
 
 use ractor::concurrency::oneshot;
 use ractor::{Message, RpcReplyPort, port};

@@ -1,4 +1,5 @@
 //! Built-in types may have another layout (ractor's feature `blanket_serde`): the checks of the classic one are off.
+#![allow(clippy::unwrap_used)]
 
 use ractor::Message;
 use shiome_derive::RactorClusterMessage;

@@ -1,4 +1,5 @@
 //! Every built-in type travels in a cast, in a call's arguments and in its answer.
+#![allow(clippy::unwrap_used)]
 
 use std::fmt::Debug;
 

@@ -1,4 +1,5 @@
 //! Types whose conversions were written by hand: their panics stay inside.
+#![allow(clippy::unwrap_used)]
 
 use ractor::concurrency::oneshot;
 use ractor::{BytesConvertable, Message, RpcReplyPort};

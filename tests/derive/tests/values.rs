@@ -123,7 +123,7 @@ fn nothing_is_a_value_of_an_empty_enum() {
 #[derive(Debug, PartialEq, BytesConvertable)]
 enum Tree {
     Leaf,
-    Node(Box<Tree>, Vec<u8>),
+    Node(Box<Self>, Vec<u8>),
 }
 
 impl ractor::BytesConvertable for Box<Tree> {
@@ -174,6 +174,14 @@ fn bytes_that_nest_too_deep_are_refused_before_the_stack_ends() {
     let (refused, panics) = worker.spawn(decode).unwrap().join().unwrap();
     assert!(refused);
     assert_eq!(panics, 0);
+}
+
+#[test]
+fn values_nest_up_to_the_limit() {
+    let plant = |nodes| Planter::deserialize(cast("Plant", &fields(&[&tree_bytes(nodes)])));
+    // The leaf counts.
+    assert!(plant(127).is_ok());
+    assert!(plant(128).is_err());
 }
 
 #[test]

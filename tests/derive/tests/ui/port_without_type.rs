@@ -11,8 +11,6 @@ enum Message {
     Two(RpcReplyPort<u8, u8>),
     #[rpc]
     Lifetime(RpcReplyPort<'static>),
-    #[rpc]
-    Call(RpcReplyPort(u8)),
 }
 
 fn main() {}
