@@ -86,6 +86,7 @@ pub struct Entropy {
 /// Any other message in a state before Authenticated or Refused is an error, and so is the deadline; the handshake has
 /// then failed. In Authenticated and in Refused messages are ignored: published nodes repeat themselves there, and a
 /// refusal may cross with what the peer sent before it arrived.
+#[cfg_attr(test, derive(Clone))]
 pub struct Handshake {
     config: Config,
     side: Side,
@@ -103,6 +104,7 @@ pub struct Handshake {
 
 /// Named for what is awaited.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 enum State {
     AwaitName,
     AwaitAdmission,

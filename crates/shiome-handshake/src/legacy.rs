@@ -54,8 +54,6 @@ pub enum SessionState<'a> {
     Challenged {
         /// Who the peer claims to be.
         peer: &'a NameMessage,
-        /// Time since the challenge was sent.
-        age: Duration,
     },
     /// Authenticated.
     Authenticated {
@@ -119,9 +117,11 @@ pub fn admit_nonceless<'a>(
     NoncelessAdmission::Admit(Admission::Ok)
 }
 
-/// Whether a connection to `target` that is established, but on which nothing has been sent, may send its Name.
+/// Whether a connection to `target` that is established, but on which nothing has been sent, may send its Name, `held`
+/// after it was established.
 pub fn may_dial<'a>(
     target: &str,
+    held: Duration,
     other_dials: impl IntoIterator<Item = DialState<'a>>,
     sessions: impl IntoIterator<Item = SessionState<'a>>,
 ) -> DialVerdict {
@@ -131,7 +131,7 @@ pub fn may_dial<'a>(
             SessionState::Authenticated { peer, .. } if peer.connection_string == target => {
                 return DialVerdict::Connected;
             }
-            SessionState::Challenged { peer, age } if peer.connection_id == 0 && age < MAX_HOLD => {
+            SessionState::Challenged { peer } if peer.connection_id == 0 && held < MAX_HOLD => {
                 verdict = DialVerdict::Hold;
             }
             _ => {}

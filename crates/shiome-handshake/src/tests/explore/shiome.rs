@@ -1,0 +1,259 @@
+//! A node of ours: the loop that the crate's documentation asks for, and the rules for duplicates.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::tests::{config, local};
+use crate::{
+    Candidate, DialState, DialVerdict, Entropy, Event, Handshake, MAX_HOLD, NoncelessAdmission,
+    SessionState, Side, admit, admit_nonceless, elect, may_dial,
+};
+
+use super::{Outbox, Packet, Wire};
+
+#[derive(Clone, Debug)]
+pub(super) struct Shiome {
+    name: &'static str,
+    now: Instant,
+    ends: BTreeMap<usize, End>,
+    /// Whether to heed the rules for peers without nonce.
+    careful: bool,
+}
+
+#[derive(Clone, Debug)]
+struct End {
+    handshake: Handshake,
+    target: Option<&'static str>,
+    open: bool,
+    /// A name without nonce waits for its status.
+    pending: bool,
+    /// The status has been sent.
+    admitted: bool,
+    /// Patience is over.
+    expired: bool,
+}
+
+impl Shiome {
+    pub(super) fn new(name: &'static str, now: Instant) -> Self {
+        Self {
+            name,
+            now,
+            ends: BTreeMap::new(),
+            careful: true,
+        }
+    }
+
+    /// A node that takes peers without nonce for peers with.
+    pub(super) fn careless(name: &'static str, now: Instant) -> Self {
+        Self {
+            careful: false,
+            ..Self::new(name, now)
+        }
+    }
+
+    /// What may be done with the established connection.
+    pub(super) fn may_dial(&self, wire: &Wire, held: Duration) -> DialVerdict {
+        if !self.careful {
+            return DialVerdict::Go;
+        }
+        may_dial(wire.target, held, self.dials(), self.sessions())
+    }
+
+    pub(super) fn dial(&mut self, id: usize, wire: &Wire, out: &mut Outbox) {
+        let handshake = Handshake::client(self.now, config(self.name), entropy(0, id, wire));
+        self.ends.insert(id, End::new(handshake, Some(wire.target)));
+        self.pump(id, out);
+    }
+
+    pub(super) fn receive(&mut self, id: usize, wire: &Wire, packet: Packet, out: &mut Outbox) {
+        let (name, now) = (self.name, self.now);
+        let end = self.ends.entry(id).or_insert_with(|| {
+            End::new(
+                Handshake::server(now, config(name), entropy(1, id, wire)),
+                None,
+            )
+        });
+        if !end.open {
+            return;
+        }
+        match packet {
+            Packet::Close => end.open = false,
+            Packet::Message(message) => {
+                if end.handshake.handle_message(now, message).is_err() {
+                    self.close(id, out);
+                }
+            }
+        }
+        self.pump(id, out);
+        self.reconsider(out);
+    }
+
+    pub(super) fn holds(&self, id: usize) -> bool {
+        self.ends
+            .get(&id)
+            .is_some_and(|end| end.pending && end.open)
+    }
+
+    pub(super) fn expire(&mut self, id: usize, out: &mut Outbox) {
+        self.ends.get_mut(&id).unwrap().expired = true;
+        self.reconsider(out);
+    }
+
+    /// Wires with an authenticated end.
+    pub(super) fn live(&self) -> Vec<usize> {
+        let live = self.ends.iter().filter(|(_, end)| end.is_live());
+        live.map(|(&id, _)| id).collect()
+    }
+
+    fn pump(&mut self, id: usize, out: &mut Outbox) {
+        loop {
+            let end = self.ends.get_mut(&id).unwrap();
+            if !end.open {
+                return;
+            }
+            while let Some(message) = end.handshake.poll_transmit() {
+                out.push((id, Packet::Message(message)));
+            }
+            let Some(event) = end.handshake.poll_event() else {
+                break;
+            };
+            match event {
+                Event::NameReceived(name) if name.connection_id == 0 && self.careful => {
+                    end.pending = true;
+                }
+                Event::NameReceived(_) => self.admit(id),
+                Event::PeerAlive => end.handshake.answer_alive(true).unwrap(),
+                Event::Authenticated(_) => self.elect(id, out),
+                Event::PeerNamed(_) => {}
+            }
+        }
+        if self.ends[&id].handshake.is_refused() {
+            self.close(id, out);
+        }
+    }
+
+    fn admit(&mut self, id: usize) {
+        let peer = self.ends[&id].peer_name().to_owned();
+        let newcomer = self.candidate(id);
+        let rivals: Vec<_> = self.rivals(&peer);
+        let status = admit(&local(self.name).name, &peer, &newcomer, &rivals);
+        let end = self.ends.get_mut(&id).unwrap();
+        end.admitted = true;
+        end.handshake.admit(status).unwrap();
+    }
+
+    fn elect(&mut self, id: usize, out: &mut Outbox) {
+        let peer = self.ends[&id].peer_name().to_owned();
+        let candidates = self.rivals(&peer);
+        let survivors = elect(&local(self.name).name, &peer, &candidates);
+        for loser in candidates.iter().filter(|one| !survivors.contains(&one.id)) {
+            self.close(loser.id, out);
+        }
+    }
+
+    fn reconsider(&mut self, out: &mut Outbox) {
+        let pending: Vec<_> = self
+            .ends
+            .keys()
+            .copied()
+            .filter(|&id| self.holds(id))
+            .collect();
+        for id in pending {
+            let end = &self.ends[&id];
+            let held = if end.expired {
+                MAX_HOLD
+            } else {
+                Duration::ZERO
+            };
+            let name = end.handshake.peer().unwrap();
+            let verdict = admit_nonceless(name, held, self.dials(), self.sessions());
+            if let NoncelessAdmission::Admit(status) = verdict {
+                let end = self.ends.get_mut(&id).unwrap();
+                end.pending = false;
+                end.admitted = true;
+                end.handshake.admit(status).unwrap();
+                self.pump(id, out);
+            } else {
+                assert!(!end.expired, "held without limit");
+            }
+        }
+    }
+
+    fn close(&mut self, id: usize, out: &mut Outbox) {
+        self.ends.get_mut(&id).unwrap().open = false;
+        out.push((id, Packet::Close));
+    }
+
+    fn rivals(&self, peer: &str) -> Vec<Candidate<usize>> {
+        let rivals = self.ends.iter();
+        rivals
+            .filter(|(_, end)| end.is_live() && end.peer_name() == peer)
+            .map(|(&id, _)| self.candidate(id))
+            .collect()
+    }
+
+    fn candidate(&self, id: usize) -> Candidate<usize> {
+        let handshake = &self.ends[&id].handshake;
+        Candidate {
+            id,
+            side: handshake.side(),
+            connection_id: handshake.peer().unwrap().connection_id,
+            seniority: id as u64,
+        }
+    }
+
+    fn dials(&self) -> impl Iterator<Item = DialState<'_>> {
+        self.ends.values().filter_map(|end| {
+            let target = end.target?;
+            if !end.open || end.is_live() {
+                return None;
+            }
+            Some(match end.handshake.peer() {
+                None => DialState::NameSent { target },
+                Some(peer) => DialState::Named { target, peer },
+            })
+        })
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = SessionState<'_>> {
+        self.ends.values().filter_map(|end| {
+            let peer = end.handshake.peer()?;
+            let side = end.handshake.side();
+            if end.is_live() {
+                Some(SessionState::Authenticated { peer, side })
+            } else if end.open && end.admitted {
+                Some(SessionState::Challenged { peer })
+            } else {
+                None
+            }
+        })
+    }
+}
+
+impl End {
+    fn new(handshake: Handshake, target: Option<&'static str>) -> Self {
+        Self {
+            handshake,
+            target,
+            open: true,
+            pending: false,
+            admitted: false,
+            expired: false,
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.open && self.handshake.is_authenticated()
+    }
+
+    fn peer_name(&self) -> &str {
+        &self.handshake.peer().unwrap().name
+    }
+}
+
+fn entropy(end: u32, id: usize, wire: &Wire) -> Entropy {
+    Entropy {
+        challenge: 1 + end + 2 * id as u32,
+        connection_id: wire.nonce,
+    }
+}
