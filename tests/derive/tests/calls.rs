@@ -191,6 +191,8 @@ async fn a_call_without_timeout_waits() {
 async fn a_caller_with_its_own_timer_sees_a_timeout() {
     let (sender, answer) = oneshot();
     let message = Ask::Name((sender, LIMIT).into()).serialize().unwrap();
+    tokio::task::yield_now().await;
+    advance(Duration::from_millis(5)).await;
     let result = match timeout(LIMIT, answer).await {
         Ok(Ok(name)) => CallResult::Success(name),
         Ok(Err(_)) => CallResult::SenderError,
