@@ -121,7 +121,8 @@ fn all(root: &Path, command: &str) -> Command {
 
 fn fmt(root: &Path) -> Result<(), String> {
     let workspace = cargo::succeed(cargo(root).args(["fmt", "--all", "--check"]));
-    workspace.and(fmt_outside(root))
+    let outside = fmt_outside(root);
+    workspace.and(outside)
 }
 
 /// Formats what is not in the workspace, and not through cargo, which would resolve its dependencies first.
