@@ -13,7 +13,7 @@ mod streams;
 mod tls;
 mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::dialer::Cue;
@@ -55,10 +55,15 @@ fn role(mut arguments: impl Iterator<Item = String>) -> Result<Role, String> {
 
 async fn listen(peer: PathBuf) -> Result<(), String> {
     let mut report = Report::printing();
-    values::check(&mut report)?;
-    phases::listen(&mut report, &peer).await?;
+    let result = check(&mut report, &peer).await;
+    result.map_err(|reason| format!("{}: {reason}", report.place()))?;
     println!("dropin: {} checks ok", report.count());
     Ok(())
+}
+
+async fn check(report: &mut Report, peer: &Path) -> Result<(), String> {
+    values::check(report)?;
+    phases::listen(report, peer).await
 }
 
 /// Plays the other end of one phase; the cue comes over stdin and the report goes to stdout.
@@ -66,5 +71,6 @@ async fn dial() -> Result<(), String> {
     let mut cue = Cue::from_stdin().await?;
     let mut report = Report::kept();
     let result = phases::dial(&mut report, &mut cue).await;
+    let result = result.map_err(|reason| format!("{}: {reason}", report.place()));
     cue.end(report, result)
 }

@@ -7,6 +7,7 @@ pub type Checked = Result<(), String>;
 pub struct Report {
     scope: String,
     lines: Vec<String>,
+    last: String,
     printing: bool,
     count: usize,
 }
@@ -16,6 +17,7 @@ impl Report {
         Self {
             scope: String::new(),
             lines: Vec::new(),
+            last: "nothing".into(),
             printing: true,
             count: 0,
         }
@@ -32,15 +34,14 @@ impl Report {
     /// What the following checks are about.
     pub fn scope(&mut self, scope: impl Into<String>) {
         self.scope = scope.into();
+        self.last = "nothing".into();
     }
 
     pub fn same<T: Debug + PartialEq>(&mut self, name: &str, actual: T, expected: T) -> Checked {
         if actual != expected {
-            let scope = &self.scope;
-            return Err(format!(
-                "{scope}: {name}: expected {expected:?}, got {actual:?}"
-            ));
+            return Err(format!("{name}: expected {expected:?}, got {actual:?}"));
         }
+        self.last = name.into();
         self.take(format!("{}: {name}: {actual:?}", self.scope));
         Ok(())
     }
@@ -57,6 +58,11 @@ impl Report {
         } else {
             self.lines.push(line);
         }
+    }
+
+    /// Where a failure belongs.
+    pub fn place(&self) -> String {
+        format!("{}, after {}", self.scope, self.last)
     }
 
     pub fn count(&self) -> usize {

@@ -97,8 +97,8 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
     report.holds("unsubscribed", second.try_recv().is_err())?;
     dialer.go().await?;
 
-    dialer.at("intruders").await?;
     for intruder in ["wrong cookie", "oversized frame"] {
+        dialer.at(intruder).await?;
         cluster.event("opened").await?;
         cluster.event("disconnected").await?;
         report.same(
@@ -106,8 +106,8 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
             cluster.peers().await?,
             vec!["dial@localhost".into()],
         )?;
+        dialer.go().await?;
     }
-    dialer.go().await?;
 
     dialer.end(report).await?;
     let session = cluster.event("disconnected").await?;
@@ -177,8 +177,9 @@ pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
     cue.point("again").await?;
 
     intruders::wrong_cookie(report, &address).await?;
+    cue.point("wrong cookie").await?;
     intruders::oversized_frame(report, &address, FRAME_LIMIT).await?;
-    cue.point("intruders").await?;
+    cue.point("oversized frame").await?;
     intruders::itself(report, &mut cluster, own_port).await?;
     cluster.stop().await
 }
