@@ -16,6 +16,43 @@
 //! 5. Done at [`Event::Authenticated`]. On an error, or when [`Handshake::is_refused`] says so and step 2 has
 //!    drained, close the connection.
 //!
+//! ```
+//! use std::time::Instant;
+//!
+//! use shiome_handshake::{Admission, Config, Cookie, Entropy, Event, Handshake, HandshakeError, Local};
+//!
+//! /// Steps 2 and 3, with a peer in the same thread; true once authenticated.
+//! fn step(end: &mut Handshake, peer: &mut Handshake) -> Result<bool, HandshakeError> {
+//!     while let Some(message) = end.poll_transmit() {
+//!         peer.handle_message(Instant::now(), message)?;
+//!     }
+//!     while let Some(event) = end.poll_event() {
+//!         match event {
+//!             Event::NameReceived(_) => end.admit(Admission::Ok)?,
+//!             Event::PeerAlive => end.answer_alive(true)?,
+//!             Event::Authenticated(_) => return Ok(true),
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(false)
+//! }
+//!
+//! let config = |name: &str| {
+//!     let local = Local { name: format!("{name}@host"), connection_string: format!("{name}:4697") };
+//!     Config::new(local, Cookie::new("drawn from a good generator"))
+//! };
+//! let now = Instant::now();
+//! // Both drawn at random for each connection.
+//! let entropy = |challenge| Entropy { challenge, connection_id: 0x5eed };
+//! let mut client = Handshake::client(now, config("a"), entropy(1));
+//! let mut server = Handshake::server(now, config("b"), entropy(2));
+//! while !step(&mut client, &mut server)? {
+//!     step(&mut server, &mut client)?;
+//! }
+//! assert!(server.is_authenticated());
+//! # Ok::<(), HandshakeError>(())
+//! ```
+//!
 //! # Which connection stays
 //!
 //! Two nodes that dial each other at the same time end up with two connections. [`admit`] is the verdict on a newcomer
@@ -31,6 +68,7 @@
 //! never answers a challenge of its own.
 
 mod challenge;
+mod config;
 mod cookie;
 mod digest;
 mod election;
@@ -41,12 +79,13 @@ mod legacy;
 mod name;
 
 pub use challenge::OutstandingChallenges;
+pub use config::{Config, DEFAULT_TIMEOUT, Entropy, Local};
 pub use cookie::Cookie;
 pub use digest::{Digest, DigestScheme};
 pub use election::{Candidate, admit, elect};
 pub use error::{Fault, HandshakeError, NameError, RefusedBy};
 pub use event::{Admission, Event, Peer, Side};
-pub use handshake::{Config, DEFAULT_TIMEOUT, Entropy, Handshake, Local};
+pub use handshake::Handshake;
 pub use legacy::{
     DialState, DialVerdict, MAX_HOLD, NoncelessAdmission, SessionState, admit_nonceless, may_dial,
 };

@@ -2,8 +2,8 @@
 
 use shiome_wire::auth::{NameMessage, NodeFlags};
 
+use crate::config::Local;
 use crate::error::{HandshakeError, NameError};
-use crate::handshake::Local;
 
 /// Limit on a peer's name, and on its connection string, in bytes each.
 ///

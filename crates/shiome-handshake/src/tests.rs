@@ -5,8 +5,6 @@ mod pair;
 mod properties;
 mod table;
 
-use std::time::Instant;
-
 use shiome_wire::auth::{AuthenticationMessage, authentication_message::Msg};
 
 use crate::{Config, Cookie, Local};
@@ -26,9 +24,4 @@ fn local(name: &str) -> Local {
 
 fn message(msg: Msg) -> AuthenticationMessage {
     AuthenticationMessage { msg: Some(msg) }
-}
-
-/// The origin of virtual time.
-fn epoch() -> Instant {
-    Instant::now()
 }

@@ -12,7 +12,7 @@ use shiome_wire::auth::{
 use crate::tests::{COOKIE, local, message};
 use crate::{Cookie, DigestScheme, Side};
 
-use super::{Outbox, Packet, Wire};
+use super::world::{Outbox, Packet, Wire};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::tests::{config, local};
 use crate::{
     Candidate, DialState, DialVerdict, Entropy, Event, Handshake, MAX_HOLD, NoncelessAdmission,
-    SessionState, Side, admit, admit_nonceless, elect, may_dial,
+    SessionState, admit, admit_nonceless, elect, may_dial,
 };
 
-use super::{Outbox, Packet, Wire};
+use super::world::{Outbox, Packet, Wire};
 
 #[derive(Clone, Debug)]
 pub(super) struct Shiome {
