@@ -1,7 +1,7 @@
 //! A program as a user of `ractor_cluster` 0.16.5 would write it, which touches every public item of that crate.
 //! It is built against the published crate and against shiome, and prints the same lines in both cases.
 //!
-//! `dropin [--peer PROGRAM]` listens and starts `PROGRAM dial` (by default itself) for the other end of each link:
+//! `dropin [listen] [--peer PROGRAM]` listens and starts `PROGRAM dial` (by default itself) for the other end of each link:
 //! `ractor`'s registries are process-global, so that two nodes need two processes.
 
 mod actors;
@@ -9,6 +9,7 @@ mod cluster;
 mod dialer;
 mod phases;
 mod report;
+mod shapes;
 mod streams;
 mod tls;
 mod values;
@@ -42,13 +43,17 @@ enum Role {
 
 fn role(mut arguments: impl Iterator<Item = String>) -> Result<Role, String> {
     let own = || std::env::current_exe().map_err(|error| error.to_string());
-    let role = match (arguments.next().as_deref(), arguments.next()) {
+    let mut first = arguments.next();
+    if first.as_deref() == Some("listen") {
+        first = arguments.next();
+    }
+    let role = match (first.as_deref(), arguments.next()) {
         (None, _) => Role::Listen { peer: own()? },
         (Some("--peer"), Some(program)) => Role::Listen {
             peer: program.into(),
         },
         (Some("dial"), None) => Role::Dial,
-        _ => return Err("usage: dropin [--peer PROGRAM]".into()),
+        _ => return Err("usage: dropin [listen] [--peer PROGRAM]".into()),
     };
     Ok(role)
 }

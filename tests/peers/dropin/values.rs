@@ -1,31 +1,23 @@
 //! What can be checked without a peer: names, types, defaults, conversions and generated code.
 
 use std::error::Error;
-use std::fmt::Debug;
 use std::io;
 
-use ractor::message::SerializedMessage;
-use ractor::{Actor, BytesConvertable as RactorsConvertable, Message, MessagingErr, RpcReplyPort};
-// Modules that must exist, also those without an item that can be used.
-#[allow(unused_imports)]
-use ractor_cluster::{macros as _, node::auth as _};
-
-use ractor_cluster::node::client::ClientConnectErr as ClientConnectErrByPath;
-use ractor_cluster::node::node_session::{NodeSession as NodeSessionByPath, NodeSessionState};
-use ractor_cluster::node::{NodeConnectionMode, NodeServerState, SessionCheckReply};
+use ractor::message::{BoxedDowncastErr, SerializedMessage};
+use ractor::{Message, MessagingErr, RpcReplyPort};
+use ractor_cluster::node::{NodeConnectionMode, SessionCheckReply};
 use ractor_cluster::{
-    BoxRead, BoxWrite, BytesConvertable, ClientConnectErr, ClusterBidiStream,
-    IncomingEncryptionMode, NetworkStream, NodeEventSubscription, NodeId, NodeServer,
-    NodeServerMessage, NodeSession, NodeSessionMessage,
+    BytesConvertable, ClientConnectErr, IncomingEncryptionMode, NodeId, NodeServerMessage,
 };
 
 use crate::actors::{Private, Reading, TextMessage, Wire};
 use crate::report::{Checked, Report};
-use crate::tls::to_hex;
+use crate::shapes;
+use crate::tls::{from_hex, to_hex};
 
 pub fn check(report: &mut Report) -> Checked {
     report.scope("values");
-    types();
+    shapes::check();
     constants(report)?;
     errors(report)?;
     report.scope("conversions");
@@ -35,45 +27,6 @@ pub fn check(report: &mut Report) -> Checked {
     calls(report)?;
     malformed(report)?;
     private(report)
-}
-
-/// Bounds that user code may lean on; compiling is the check.
-fn types() {
-    fn server<A: Actor<Msg = NodeServerMessage, State = NodeServerState, Arguments = ()>>() {}
-    fn session<
-        A: Actor<Msg = NodeSessionMessage, State = NodeSessionState, Arguments = NetworkStream>,
-    >() {
-    }
-    fn sendable<T: Send + 'static>() {}
-    fn shareable<T: Send + Sync + 'static>() {}
-    fn shown<T: Debug>() {}
-    fn cloned<T: Clone + Debug>() {}
-    fn same_trait<T: RactorsConvertable>() {}
-    fn same_trait_by_root<T: BytesConvertable>() {
-        same_trait::<T>();
-    }
-    server::<NodeServer>();
-    session::<NodeSession>();
-    session::<NodeSessionByPath>();
-    sendable::<NodeServerMessage>();
-    sendable::<NodeSessionMessage>();
-    sendable::<NetworkStream>();
-    sendable::<Box<dyn NodeEventSubscription>>();
-    sendable::<Box<dyn ClusterBidiStream>>();
-    sendable::<BoxRead>();
-    sendable::<BoxWrite>();
-    shareable::<NodeServer>();
-    shareable::<NodeSession>();
-    shareable::<IncomingEncryptionMode>();
-    shown::<NodeServer>();
-    shown::<NodeSession>();
-    shown::<NetworkStream>();
-    shown::<NodeSessionMessage>();
-    shown::<ClientConnectErrByPath>();
-    cloned::<ractor_cluster::node::NodeServerSessionInformation>();
-    cloned::<NodeConnectionMode>();
-    cloned::<IncomingEncryptionMode>();
-    same_trait_by_root::<Reading>();
 }
 
 fn constants(report: &mut Report) -> Checked {
@@ -282,11 +235,8 @@ fn encoded<M: Message>(message: M) -> Result<(String, String), String> {
     }
 }
 
-fn decode(
-    variant: &str,
-    args: &str,
-) -> Result<Result<Wire, ractor::message::BoxedDowncastErr>, String> {
-    let args = crate::tls::from_hex(args)?;
+fn decode(variant: &str, args: &str) -> Result<Result<Wire, BoxedDowncastErr>, String> {
+    let args = from_hex(args)?;
     let cast = SerializedMessage::Cast {
         variant: variant.into(),
         args,
