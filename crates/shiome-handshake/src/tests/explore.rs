@@ -17,7 +17,7 @@ use self::world::{Dial, Node, Weather, Wire, World, explore};
 /// Our node is `m`; the other sorts before or after it.
 const OTHERS: [(&str, &str); 2] = [("a", "a:4697"), ("z", "z:4697")];
 const OURS: &str = "m:4697";
-/// An address of the other node that it does not announce.
+/// An address that the node behind it does not announce.
 const ALIAS: &str = "alias:4697";
 
 const CALM: Weather = Weather {
@@ -210,7 +210,8 @@ fn nodes_of_ours_keep_one_session() {
             let wires = vec![
                 wire(0, address, nonces[0]),
                 wire(1, OURS, nonces[1]),
-                wire(1, OURS, nonces[2]),
+                // The same node twice, so that nonces decide.
+                wire(1, ALIAS, nonces[2]),
             ];
             let other = Node::Shiome(Shiome::new(name, Instant::now()));
             explore(
@@ -230,7 +231,7 @@ fn a_peer_with_nonces_and_a_node_of_ours_keep_one_session() {
             let wires = vec![
                 wire(0, address, nonces[0]),
                 wire(1, OURS, nonces[1]),
-                wire(0, address, nonces[2]),
+                wire(1, OURS, nonces[2]),
             ];
             let world = World::new([ours(), published(Version::V0_16_5, name)], wires);
             explore(world, CALM, |_| {}, assert_one_survives);
