@@ -1,1 +1,44 @@
-//! The ractor bridge: node server, node sessions, remote actors and process groups
+//! The bridge between `ractor` and a cluster: actors, process groups and messages of other nodes.
+//!
+//! The names and paths are those of `ractor_cluster`, so that a program changes by renaming one dependency; how it
+//! behaves better stands in the workspace's `docs/MIGRATING.md`. [`Node`] is the shorter way for a program that
+//! starts fresh.
+//!
+//! # Where a message goes
+//!
+//! ```text
+//! ActorRef::cast ──► RemoteActor (shim) ──► Peer::apply(Session::cast) ──► outbox ──► link
+//! link ──► drive ──► Session::handle_message ──► Inbound (EventSink) ──► send_serialized ──► local actor
+//! ```
+//!
+//! * [`NodeServer`] listens, holds the table of sessions and emits events.
+//! * [`NodeSession`] owns one connection: it runs the link's task and tells the peer of local actors and groups.
+//! * A remote actor is a local shim without name; it exists while the peer says so and the session lasts.
+//!
+//! `ractor`'s registries are global to the process, so a process is one node.
+
+pub mod macros;
+pub mod node;
+
+mod builder;
+mod remote_actor;
+mod stream;
+
+pub use builder::{
+    BuildError, Builder, ConnectError, Cookie, Events, Node, NodeEvent, SessionInfo,
+};
+pub use node::{
+    ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, NodeEventSubscription, NodeServer,
+    NodeServerMessage, NodeSession, NodeSessionMessage,
+    client::{
+        connect as client_connect, connect_enc as client_connect_enc,
+        connect_external as client_connect_external,
+    },
+};
+pub use ractor::serialization::*;
+pub use shiome_derive::{RactorClusterMessage, RactorMessage};
+pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream};
+pub use stream::{IncomingEncryptionMode, NetworkStream};
+
+/// Number of a connection to another node, unique in this process and never 0, which stands for this node itself.
+pub type NodeId = u64;

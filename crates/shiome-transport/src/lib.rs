@@ -1,1 +1,39 @@
-//! Links of a ractor cluster: tcp, memory and tls byte streams; drives handshake and session
+//! Links of a `ractor` cluster: byte streams between nodes, and the tasks that run the handshake and the session on
+//! them.
+//!
+//! # Where a byte goes
+//!
+//! ```text
+//!            ┌────────────────────── drive ──────────────────────┐
+//!  reader ──►│ FrameReader ──► Session::handle_message ──► Event │──► EventSink (the owner)
+//!            └───────────────────────┬───────────────────────────┘
+//!                              Peer (lock)
+//!  writer ◄── writer task ◄── Outbox ◄── Session::poll_transmit ◄── Peer::apply (the owner)
+//! ```
+//!
+//! 1. A [`Link`] comes from [`tcp`], [`tls`], [`memory`] or any [`ClusterBidiStream`].
+//! 2. [`authenticate`] runs the handshake on it, asking a [`Gate`] whom to admit.
+//! 3. [`drive`] runs the session of the authenticated link until it ends, and says [why](LinkEnd).
+//!
+//! The owner speaks through a shared [`Peer`] at any time and hears through its [`EventSink`].
+
+mod authenticate;
+mod drive;
+mod error;
+mod frames;
+mod link;
+pub mod memory;
+mod outbox;
+mod peer;
+pub mod tcp;
+pub mod tls;
+
+pub use authenticate::{Gate, authenticate};
+pub use drive::{EventSink, LinkEnd, drive};
+pub use error::{AuthenticateError, ReadError};
+pub use frames::FrameReader;
+pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, Security};
+pub use outbox::MAX_OUTBOX_LEN;
+pub use peer::Peer;
+pub use shiome_handshake as handshake;
+pub use shiome_session as session;

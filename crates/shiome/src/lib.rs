@@ -1,1 +1,33 @@
-//! Joins ractor actor systems into one cluster
+//! Joins `ractor` actor systems into one cluster, wire-compatible with `ractor_cluster`.
+//!
+//! # In place of `ractor_cluster`
+//!
+//! Every name and path of `ractor_cluster` 0.16.5 is here. Rename the dependency and change nothing else:
+//!
+//! ```toml
+//! ractor_cluster = { package = "shiome", version = "0.1" }
+//! ```
+//!
+//! # Fresh
+//!
+//! [`Node::builder`] starts a node, [`Node::connect`] joins another; from then on the actors and process groups of
+//! both are visible to both, through `ractor`'s own `pg` and `ActorRef`.
+//!
+//! # Layers
+//!
+//! The facade holds no logic. Each layer is a crate of its own, here as a module: [`wire`], [`handshake`],
+//! [`session`], [`transport`], [`bridge`].
+
+pub use shiome_derive::{BytesConvertable, RactorClusterMessage, RactorMessage};
+pub use shiome_handshake as handshake;
+pub use shiome_ractor as bridge;
+pub use shiome_ractor::{
+    BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, ClientConnectErr, ClusterBidiStream,
+    ConnectError, Cookie, DEFAULT_MAX_INBOUND_FRAME_SIZE, Events, IncomingEncryptionMode,
+    NetworkStream, Node, NodeEvent, NodeEventSubscription, NodeId, NodeServer, NodeServerMessage,
+    NodeSession, NodeSessionMessage, SessionInfo, client_connect, client_connect_enc,
+    client_connect_external, derive_serialization_for_prost_type, macros, node,
+};
+pub use shiome_session as session;
+pub use shiome_transport as transport;
+pub use shiome_wire as wire;

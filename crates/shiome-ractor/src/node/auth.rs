@@ -1,0 +1,1 @@
+//! The cookie handshake, see [`shiome_handshake`].

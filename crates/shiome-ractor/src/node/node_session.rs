@@ -1,0 +1,310 @@
+//! The session with one other node.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use shiome_handshake::{Cookie, Local, Side};
+use shiome_session::Session;
+use shiome_transport::{Link, Peer};
+use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
+use tokio::{task::JoinHandle, time::timeout};
+use tracing::debug;
+
+use super::{Dialer, NodeConnectionMode, NodeServerMessage, Registry, registry::Record};
+use crate::{
+    IncomingEncryptionMode, NetworkStream, NodeId, builder::Outcome, remote_actor::ReplyPort,
+};
+
+mod exports;
+mod inbound;
+mod link;
+mod shims;
+
+use exports::Exports;
+use shims::Shims;
+
+/// Time that a session that is stopped takes at most to write what is on its way.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One connection to another node, from the handshake on.
+///
+/// [`NodeServer`](super::NodeServer) spawns these. Stopping one closes its connection.
+#[derive(Debug)]
+pub struct NodeSession {
+    setup: Mutex<Option<Setup>>,
+}
+
+/// What a session starts from.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) node_id: NodeId,
+    pub(crate) is_server: bool,
+    pub(crate) cookie: Cookie,
+    pub(crate) local: Local,
+    pub(crate) server: ActorRef<NodeServerMessage>,
+    pub(crate) mode: NodeConnectionMode,
+    pub(crate) max_inbound_frame_size: u64,
+    pub(crate) session: shiome_session::Config,
+    pub(crate) registry: Arc<Registry>,
+    /// Whether `registry` is the node server's own; otherwise it is asked by messages.
+    pub(crate) registered: bool,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) outcome: Outcome,
+}
+
+impl NodeSession {
+    /// A session of `node_server` that is made by hand: `node_name` is what this node calls itself, and `node_id` must
+    /// not be 0 or in use.
+    pub fn new(
+        node_id: NodeId,
+        is_server: bool,
+        cookie: String,
+        node_server: ActorRef<NodeServerMessage>,
+        node_name: NameMessage,
+        connection_mode: NodeConnectionMode,
+    ) -> Self {
+        Self::from_setup(Setup {
+            node_id,
+            is_server,
+            cookie: Cookie::new(cookie),
+            local: Local {
+                name: node_name.name,
+                connection_string: node_name.connection_string,
+            },
+            server: node_server,
+            mode: connection_mode,
+            max_inbound_frame_size: super::DEFAULT_MAX_INBOUND_FRAME_SIZE,
+            session: shiome_session::Config::default(),
+            registry: Arc::default(),
+            registered: false,
+            dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
+            outcome: Outcome::none(),
+        })
+    }
+
+    pub(crate) fn from_setup(setup: Setup) -> Self {
+        Self {
+            setup: Mutex::new(Some(setup)),
+        }
+    }
+
+    /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session.
+    #[must_use]
+    pub fn with_max_inbound_frame_size(self, bytes: u64) -> Self {
+        if let Some(setup) = &mut *self.setup.lock().unwrap_or_else(PoisonError::into_inner) {
+            setup.max_inbound_frame_size = bytes;
+        }
+        self
+    }
+}
+
+/// Messages of [`NodeSession`].
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the drop-in API")]
+pub enum NodeSessionMessage {
+    /// Acts as if the peer had sent this. Without effect before authentication.
+    MessageReceived(NetworkMessage),
+    /// Sends this to the peer. Without effect before authentication.
+    SendMessage(NodeMessage),
+    /// Whether both sides have proven the cookie.
+    GetAuthenticationState(RpcReplyPort<bool>),
+    /// Whether both sides have told each other their actors and groups.
+    GetReadyState(RpcReplyPort<bool>),
+    /// From the link's task: the session may begin.
+    #[doc(hidden)]
+    Begin,
+}
+
+impl ractor::Message for NodeSessionMessage {}
+
+/// What a session's actor and its link's task share.
+pub(crate) struct Shared {
+    pub(crate) local: Local,
+    pub(crate) mode: NodeConnectionMode,
+    pub(crate) myself: ActorRef<NodeSessionMessage>,
+    pub(crate) server: ActorRef<NodeServerMessage>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) registered: bool,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) peer: Arc<Peer<ReplyPort>>,
+    pub(crate) shims: Shims,
+    pub(crate) authenticated: AtomicBool,
+}
+
+/// State of a running [`NodeSession`].
+pub struct NodeSessionState {
+    shared: Arc<Shared>,
+    exports: Exports,
+    link: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for NodeSessionState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeSessionState").finish_non_exhaustive()
+    }
+}
+
+impl Drop for NodeSessionState {
+    fn drop(&mut self) {
+        self.link.abort();
+        // Ends the calls that are open, whatever way the actor ended.
+        self.shared.peer.abandon();
+    }
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for NodeSession {
+    type Msg = NodeSessionMessage;
+    type State = NodeSessionState;
+    type Arguments = NetworkStream;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        stream: NetworkStream,
+    ) -> Result<NodeSessionState, ActorProcessingErr> {
+        let setup = self
+            .setup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or("a node session starts once")?;
+        let side = if setup.is_server {
+            Side::Server
+        } else {
+            Side::Client
+        };
+        let dialled = stream.socket_addr().filter(|_| side == Side::Client);
+        let record = Record::new(
+            myself.clone(),
+            setup.node_id,
+            side,
+            stream.peer_label(),
+            dialled,
+        );
+        setup.registry.insert(record);
+
+        let now = tokio::time::Instant::now().into_std();
+        let session = Session::new(now, setup.session, rand::random());
+        let peer = Arc::new(Peer::new(session));
+        let shared = Arc::new(Shared {
+            local: setup.local,
+            mode: setup.mode,
+            shims: Shims::new(setup.node_id, myself.get_cell(), Arc::clone(&peer)),
+            myself,
+            server: setup.server,
+            registry: setup.registry,
+            registered: setup.registered,
+            dialer: setup.dialer,
+            peer,
+            authenticated: AtomicBool::new(false),
+        });
+        let task = link::Task {
+            shared: Arc::clone(&shared),
+            link: Link::from(stream),
+            side,
+            cookie: setup.cookie,
+            max_frame_len: setup.max_inbound_frame_size,
+            outcome: setup.outcome,
+        };
+        Ok(NodeSessionState {
+            shared,
+            exports: Exports::default(),
+            link: tokio::spawn(task.run()),
+        })
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<NodeSessionMessage>,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.shared.peer.close();
+        if state.shared.authenticated.load(Ordering::Relaxed) {
+            let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
+        }
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<NodeSessionMessage>,
+        message: NodeSessionMessage,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        let shared = &state.shared;
+        let authenticated = shared.authenticated.load(Ordering::Relaxed);
+        match message {
+            NodeSessionMessage::Begin => state.begin(),
+            NodeSessionMessage::MessageReceived(message) if authenticated => {
+                shared
+                    .peer
+                    .apply(|session, now| session.handle_message(now, message))?;
+            }
+            NodeSessionMessage::SendMessage(message) if authenticated => {
+                shared.peer.apply(|session, _| session.forward(message))?;
+            }
+            NodeSessionMessage::MessageReceived(_) | NodeSessionMessage::SendMessage(_) => {
+                debug!("message to a session that is not authenticated dropped");
+            }
+            NodeSessionMessage::GetAuthenticationState(reply) => {
+                let _ = reply.send(authenticated);
+            }
+            NodeSessionMessage::GetReadyState(reply) => {
+                let _ = reply.send(shared.peer.apply(|session, _| session.is_ready()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<NodeSessionMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::PidLifecycleEvent(event) => {
+                state.exports.on_pid(&state.shared.peer, event);
+            }
+            SupervisionEvent::ProcessGroupChanged(change) => {
+                state.exports.on_group(&state.shared.peer, change);
+            }
+            // A shim that ends, for whatever reason, concerns nobody but those who hold it.
+            SupervisionEvent::ActorTerminated(shim, ..)
+            | SupervisionEvent::ActorFailed(shim, _) => {
+                state.shared.shims.forget(&shim);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl NodeSessionState {
+    /// Starts the session: tells the peer what there is, and from now on what changes.
+    fn begin(&mut self) {
+        let shared = &self.shared;
+        let ask_as = (shared.mode == NodeConnectionMode::Transitive).then(|| shared.own_name());
+        shared.peer.apply(|session, now| session.start(now, ask_as));
+        self.exports.begin(&shared.peer, shared.myself.get_cell());
+        shared.peer.apply(|session, _| session.synced());
+    }
+}
+
+impl Shared {
+    pub(crate) fn own_name(&self) -> NameMessage {
+        NameMessage {
+            name: self.local.name.clone(),
+            flags: Some(shiome_wire::auth::NodeFlags { version: 1 }),
+            connection_string: self.local.connection_string.clone(),
+            connection_id: 0,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use std::sync::Arc;
+
+use ractor::{ActorCell, ActorId, message::SerializedMessage, pg, registry::where_is_pid};
+use shiome_session::{
+    Event, InboundCall,
+    wire::{auth::NameMessage, control::Actor, node},
+};
+use shiome_transport::EventSink;
+use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tracing::{debug, trace, warn};
+
+use super::{Shared, shims::MAX_EAGER_SHIMS};
+use crate::{
+    builder::Outcome,
+    node::{NodeConnectionMode, NodeServerMessage},
+    remote_actor::ReplyPort,
+};
+
+/// Peers of peers that are dialled at a time.
+const MAX_TRANSITIVE_DIALS: usize = 64;
+
+/// Acts on what the peer says: gives messages to local actors, keeps shims and groups.
+///
+/// Runs in the link's task, so that what the peer says takes effect in the order in which it is said.
+pub(super) struct Inbound {
+    shared: Arc<Shared>,
+    /// Calls from the peer that wait for a local actor. They end with the link.
+    calls: JoinSet<()>,
+    outcome: Outcome,
+}
+
+impl EventSink<ReplyPort> for Inbound {
+    async fn handle(&mut self, event: Event<ReplyPort>) {
+        match event {
+            Event::Cast(cast) => cast_in(cast),
+            Event::Call(call) => self.call_in(call),
+            Event::Reply { call, what } => {
+                // The caller may have stopped waiting.
+                let _ = call.send(what.into());
+            }
+            Event::CallEnded { call, why } => {
+                debug!(?why, "call ended without reply");
+                drop(call);
+            }
+            Event::Spawned(actors) => self.spawned(actors).await,
+            Event::Terminated(pids) => {
+                for pid in pids {
+                    self.shared.shims.stop(pid);
+                }
+            }
+            Event::Joined {
+                scope,
+                group,
+                actors,
+            } => self.joined(scope, group, actors).await,
+            Event::Left { scope, group, pids } => self.left(scope, group, &pids),
+            Event::SessionsRequested(asker) => self.list_sessions(&asker),
+            Event::SessionsListed(sessions) => self.sessions_listed(sessions),
+            Event::Ready => self.ready(),
+            Event::Pong { round_trip } => trace!(?round_trip, "pong"),
+            Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
+            other => debug!(?other, "event without effect"),
+        }
+    }
+}
+
+impl Inbound {
+    pub(super) fn new(shared: Arc<Shared>, outcome: Outcome) -> Self {
+        Self {
+            shared,
+            calls: JoinSet::new(),
+            outcome,
+        }
+    }
+
+    fn call_in(&mut self, call: InboundCall) {
+        while self.calls.try_join_next().is_some() {}
+        let (to, tag, limit) = (call.to, call.tag, call.timeout);
+        let (port, reply) = oneshot::channel();
+        let peer = Arc::clone(&self.shared.peer);
+        let message = SerializedMessage::Call {
+            variant: call.variant,
+            args: call.what.into(),
+            reply: match limit {
+                Some(limit) => (port, limit).into(),
+                None => port.into(),
+            },
+            metadata: call.metadata.map(Into::into),
+        };
+        if !deliver(to, message) {
+            return peer.apply(|session, _| session.drop_call(to));
+        }
+        self.calls.spawn(async move {
+            let what = match limit {
+                Some(limit) => timeout(limit, reply).await.ok().and_then(Result::ok),
+                None => reply.await.ok(),
+            };
+            let Some(what) = what else {
+                return peer.apply(|session, _| session.drop_call(to));
+            };
+            peer.room().await;
+            let sent = peer.apply(|session, _| session.reply(to, tag, what.into()));
+            if let Err(error) = sent {
+                warn!(pid = to, %error, "reply was not sent");
+            }
+        });
+    }
+
+    async fn spawned(&self, actors: Vec<Actor>) {
+        for actor in actors {
+            if self.shared.shims.len() >= MAX_EAGER_SHIMS {
+                return;
+            }
+            self.shared.shims.get_or_spawn(actor.pid).await;
+        }
+    }
+
+    async fn joined(&self, scope: String, group: String, actors: Vec<Actor>) {
+        let mut members = Vec::with_capacity(actors.len());
+        for actor in actors {
+            members.extend(self.shared.shims.get_or_spawn(actor.pid).await);
+        }
+        pg::join_scoped(scope, group, members);
+    }
+
+    fn left(&self, scope: String, group: String, pids: &[u64]) {
+        let shims = pids.iter().filter_map(|&pid| self.shared.shims.get(pid));
+        let members: Vec<ActorCell> = shims.collect();
+        pg::leave_scoped(scope, group, members);
+    }
+
+    /// Tells the peer of the others, but not of itself.
+    fn list_sessions(&self, asker: &NameMessage) {
+        let sessions = self.shared.registry.authenticated();
+        let names = sessions.into_iter().filter_map(|session| session.peer_name);
+        let others = names.filter(|name| {
+            name.name != asker.name && name.connection_string != asker.connection_string
+        });
+        let others = others.collect();
+        self.shared
+            .peer
+            .apply(|session, _| session.list_sessions(others));
+    }
+
+    fn sessions_listed(&self, sessions: Vec<NameMessage>) {
+        if self.shared.mode == NodeConnectionMode::Transitive {
+            for session in sessions {
+                self.dial_if_unknown(session);
+            }
+        }
+    }
+
+    fn dial_if_unknown(&self, node: NameMessage) {
+        let NameMessage {
+            name,
+            connection_string: address,
+            ..
+        } = node;
+        let (local, registry) = (&self.shared.local, &self.shared.registry);
+        if name == local.name
+            || address == local.connection_string
+            || registry.knows(&name, &address)
+            || !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS)
+        {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        // In a task of its own: the session that told of the node need not outlive the dial.
+        tokio::spawn(async move {
+            match shared.dialer.dial(&address).await {
+                Ok(stream) => {
+                    let _ = shared.server.cast(NodeServerMessage::ConnectionOpened {
+                        stream: Box::new(stream),
+                        is_server: false,
+                    });
+                }
+                Err(error) => warn!(%name, %address, %error, "peer of a peer cannot be reached"),
+            }
+            shared.registry.end_dial(&address);
+        });
+    }
+
+    fn ready(&mut self) {
+        let id = self.shared.myself.get_id();
+        let _ = self
+            .shared
+            .server
+            .cast(NodeServerMessage::ConnectionReady(id));
+        if let Some(record) = self.shared.registry.get(id) {
+            self.outcome.settle(Ok(record.information().into()));
+        }
+    }
+}
+
+fn cast_in(cast: node::Cast) {
+    let message = SerializedMessage::Cast {
+        variant: cast.variant,
+        args: cast.what.into(),
+        metadata: cast.metadata.map(Into::into),
+    };
+    deliver(cast.to, message);
+}
+
+/// Puts a message into a local actor's mailbox; `false` when the actor is gone.
+fn deliver(pid: u64, message: SerializedMessage) -> bool {
+    let Some(actor) = where_is_pid(ActorId::Local(pid)) else {
+        debug!(pid, "message to an actor that is gone");
+        return false;
+    };
+    // A message that cannot be decoded is dropped by the actor itself, which lives on.
+    actor.supports_remoting() && actor.send_serialized(message).is_ok()
+}

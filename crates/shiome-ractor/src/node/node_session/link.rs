@@ -1,0 +1,284 @@
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ractor::concurrency::Duration as RactorDuration;
+use shiome_handshake::{Admission, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side};
+use shiome_transport::{
+    AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
+};
+use shiome_wire::{
+    MAX_UNAUTHENTICATED_FRAME_LEN,
+    auth::{AuthenticationMessage, NameMessage},
+};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, warn};
+
+use super::{NodeSessionMessage, Shared, inbound::Inbound};
+use crate::{
+    builder::{ConnectError, Outcome},
+    node::{NodeServerMessage, SessionCheckReply, registry::Phase},
+};
+
+/// Time to resolve the connection string of a peer, where the node must know all addresses that lead there.
+const RESOLVE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Time for the node server's verdict on a peer, for a session that was made by hand.
+const CHECK_TIMEOUT: RactorDuration = RactorDuration::from_millis(500);
+
+/// The task of one connection, from its first byte to its last.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: Link,
+    pub(super) side: Side,
+    pub(super) cookie: Cookie,
+    pub(super) max_frame_len: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// Why a connection has ended.
+enum End {
+    /// There is a session with that node already.
+    Connected,
+    /// Another session with that node stays.
+    ElectionLost,
+    Unauthenticated(AuthenticateError),
+    Ended(LinkEnd),
+}
+
+impl End {
+    /// The reason that the session's actor stops with, as in the installed base.
+    fn stop_reason(&self) -> &'static str {
+        match self {
+            Self::Connected => "duplicate_connection",
+            Self::ElectionLost => "session_election_lost",
+            Self::Unauthenticated(AuthenticateError::Handshake(HandshakeError::SelfConnection)) => {
+                "self_connection"
+            }
+            Self::Unauthenticated(AuthenticateError::Closed)
+            | Self::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed) => "tcp_session_closed",
+            Self::Unauthenticated(AuthenticateError::Read(
+                ReadError::Frame(_) | ReadError::Decode(_),
+            ))
+            | Self::Ended(LinkEnd::Read(ReadError::Frame(_) | ReadError::Decode(_))) => {
+                "frame_read_error"
+            }
+            Self::Unauthenticated(AuthenticateError::Read(_) | AuthenticateError::Write(_))
+            | Self::Ended(LinkEnd::Read(_) | LinkEnd::Write(_)) => "tcp_session_err",
+            Self::Unauthenticated(_) => "auth_fail",
+            Self::Ended(_) => "protocol_violation",
+        }
+    }
+}
+
+impl Task {
+    /// Runs the connection, then stops the session's actor.
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let label = std::mem::take(&mut self.link.peer);
+        let mut outcome = std::mem::replace(&mut self.outcome, Outcome::none());
+        let end = match self.establish(&label).await {
+            Ok((reader, writer)) => {
+                let waiting = std::mem::replace(&mut outcome, Outcome::none());
+                End::Ended(serve(&shared, reader, writer, waiting).await)
+            }
+            Err(end) => end,
+        };
+        report(&end, &label);
+        outcome.settle(Err(end_of_dial(&end)));
+        shared.myself.stop(Some(end.stop_reason().to_owned()));
+    }
+
+    /// Brings the connection to where its session begins.
+    async fn establish(self, label: &str) -> Result<(FrameReader, BoxWrite), End> {
+        let (shared, side) = (&self.shared, self.side);
+        let id = shared.myself.get_id();
+        if side == Side::Client && !shared.registry.await_turn(id, label).await {
+            return Err(End::Connected);
+        }
+        let Link {
+            reader,
+            mut writer,
+            security,
+            ..
+        } = self.link;
+        debug!(peer = label, ?security, ?side, "handshake begins");
+        let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
+        let peer = shake_hands(shared, side, self.cookie, &mut reader, &mut writer)
+            .await
+            .map_err(End::Unauthenticated)?;
+        elect(shared, peer).await?;
+        reader.set_max_frame_len(self.max_frame_len);
+        Ok((reader, writer))
+    }
+}
+
+async fn shake_hands(
+    shared: &Shared,
+    side: Side,
+    cookie: Cookie,
+    reader: &mut FrameReader,
+    writer: &mut BoxWrite,
+) -> Result<Peer, AuthenticateError> {
+    let entropy = Entropy {
+        challenge: rand::random(),
+        connection_id: rand::random(),
+    };
+    let _challenge = OutstandingChallenge::issue(shared, entropy.challenge);
+    let config = Config::new(shared.local.clone(), cookie);
+    let now = Instant::now().into_std();
+    let handshake = match side {
+        Side::Client => Handshake::client(now, config, entropy),
+        Side::Server => Handshake::server(now, config, entropy),
+    };
+    authenticate(reader, writer, handshake, shared).await
+}
+
+/// Enters the authenticated peer, and closes the sessions that lose against each other; maybe this one.
+async fn elect(shared: &Shared, peer: Peer) -> Result<(), End> {
+    let (id, registry) = (shared.myself.get_id(), &shared.registry);
+    let addresses = addresses_of(&peer).await;
+    registry.update(id, |record| {
+        record.reachable_at.extend(addresses);
+        record.peer_name = Some(peer.name);
+    });
+    let mut lost = false;
+    for loser in registry.authenticate(id, &shared.local.name) {
+        if loser.actor.get_id() == id {
+            lost = true;
+        } else {
+            loser.actor.stop(Some("duplicate_connection".to_owned()));
+        }
+    }
+    if lost {
+        return Err(End::ElectionLost);
+    }
+    shared.authenticated.store(true, Ordering::Relaxed);
+    let _ = shared
+        .server
+        .cast(NodeServerMessage::ConnectionAuthenticated(id));
+    Ok(())
+}
+
+/// Where a peer without nonce can be dialled: there must be no second connection to it, whatever address it goes by.
+async fn addresses_of(peer: &Peer) -> Vec<SocketAddr> {
+    if peer.side == Side::Client || peer.name.connection_id != 0 {
+        return Vec::new();
+    }
+    let lookup = tokio::net::lookup_host(&peer.name.connection_string);
+    match timeout(RESOLVE_TIMEOUT, lookup).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Runs the session.
+async fn serve(
+    shared: &Arc<Shared>,
+    mut reader: FrameReader,
+    writer: BoxWrite,
+    outcome: Outcome,
+) -> LinkEnd {
+    let _ = shared.myself.cast(NodeSessionMessage::Begin);
+    let mut inbound = Inbound::new(Arc::clone(shared), outcome);
+    drive(&mut reader, writer, &shared.peer, &mut inbound).await
+}
+
+fn report(end: &End, peer: &str) {
+    match end {
+        End::Connected => info!(peer, "already connected, dial dropped"),
+        End::ElectionLost => info!(peer, "another connection stays"),
+        End::Unauthenticated(error) => warn!(peer, error = %Chain(error), "not authenticated"),
+        End::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed) => info!(peer, "link closed"),
+        End::Ended(error) => warn!(peer, error = %Chain(error), "link ended"),
+    }
+}
+
+fn end_of_dial(end: &End) -> ConnectError {
+    match end {
+        End::Connected | End::ElectionLost => ConnectError::Duplicate,
+        End::Unauthenticated(error) => ConnectError::Handshake(Chain(error).to_string()),
+        End::Ended(error) => ConnectError::Lost(Chain(error).to_string()),
+    }
+}
+
+/// An error with its causes.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a challenge on the node's list while its handshake lasts.
+struct OutstandingChallenge<'a> {
+    shared: &'a Shared,
+    challenge: u32,
+}
+
+impl<'a> OutstandingChallenge<'a> {
+    fn issue(shared: &'a Shared, challenge: u32) -> Self {
+        shared.registry.issue_challenge(challenge);
+        Self { shared, challenge }
+    }
+}
+
+impl Drop for OutstandingChallenge<'_> {
+    fn drop(&mut self) {
+        self.shared.registry.retire_challenge(self.challenge);
+    }
+}
+
+impl Gate for Shared {
+    async fn admit(&self, peer: &NameMessage) -> Admission {
+        let id = self.myself.get_id();
+        let admission = self.registry.admit(id, &self.local.name, peer).await;
+        if self.registered {
+            return admission;
+        }
+        self.ask_server(peer).await
+    }
+
+    async fn named(&self, peer: &NameMessage) {
+        self.registry.update(self.myself.get_id(), |record| {
+            record.peer_name = Some(peer.clone());
+            record.phase = Phase::Named;
+        });
+    }
+
+    fn is_reflected(&self, message: &AuthenticationMessage) -> bool {
+        self.registry.is_reflected(message)
+    }
+
+    /// The acceptor knows of another connection. If this node does not, that one is dead here.
+    async fn replace(&self) -> bool {
+        true
+    }
+}
+
+impl Shared {
+    /// The verdict of a node server that does not hold this session in its registry.
+    async fn ask_server(&self, peer: &NameMessage) -> Admission {
+        let _ = self.server.cast(NodeServerMessage::UpdateSession {
+            actor_id: self.myself.get_id(),
+            name: peer.clone(),
+        });
+        let ask = |reply| NodeServerMessage::CheckSession {
+            peer_name: peer.clone(),
+            reply,
+        };
+        match self.server.call(ask, Some(CHECK_TIMEOUT)).await {
+            Ok(ractor::rpc::CallResult::Success(reply)) => SessionCheckReply::into(reply),
+            _ => Admission::NotAllowed,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
+use shiome_transport::Peer;
+use tracing::debug;
+
+use crate::{
+    NodeId,
+    remote_actor::{RemoteActor, ReplyPort, Route},
+};
+
+/// Shims made as soon as their actors are announced, a peer.
+///
+/// Each costs some 11 KiB, and only those in groups or asked for are ever used; the actors beyond get theirs when they
+/// join a group or somebody asks.
+pub(super) const MAX_EAGER_SHIMS: usize = 1024;
+
+/// The local stand-ins for one peer's actors.
+pub(crate) struct Shims {
+    node_id: NodeId,
+    supervisor: ActorCell,
+    peer: Arc<Peer<ReplyPort>>,
+    by_pid: Mutex<HashMap<u64, ActorCell>>,
+}
+
+impl Shims {
+    pub(crate) fn new(node_id: NodeId, supervisor: ActorCell, peer: Arc<Peer<ReplyPort>>) -> Self {
+        Self {
+            node_id,
+            supervisor,
+            peer,
+            by_pid: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The shim of `pid`, if there is one.
+    pub(crate) fn get(&self, pid: u64) -> Option<ActorCell> {
+        self.lock().get(&pid).cloned()
+    }
+
+    /// The shim of `pid`, made if need be; `None` when the session is ending.
+    pub(crate) async fn get_or_spawn(&self, pid: u64) -> Option<ActorCell> {
+        if let Some(shim) = self.get(pid).filter(is_usable) {
+            return Some(shim);
+        }
+        let id = ActorId::Remote {
+            node_id: self.node_id,
+            pid,
+        };
+        let route = Route {
+            pid,
+            peer: Arc::clone(&self.peer),
+        };
+        let spawned = ActorRuntime::spawn_linked_remote(
+            None,
+            RemoteActor,
+            id,
+            route,
+            self.supervisor.clone(),
+        );
+        match spawned.await {
+            Ok((shim, _)) => {
+                let shim = shim.get_cell();
+                self.lock().insert(pid, shim.clone());
+                Some(shim)
+            }
+            Err(error) => {
+                debug!(pid, %error, "no shim for a remote actor");
+                None
+            }
+        }
+    }
+
+    /// Ends the shim of an actor that is gone.
+    pub(crate) fn stop(&self, pid: u64) {
+        if let Some(shim) = self.lock().remove(&pid) {
+            shim.stop(Some("remote".to_owned()));
+        }
+    }
+
+    /// Forgets a shim that has ended, unless the actor has got another since.
+    pub(crate) fn forget(&self, ended: &ActorCell) {
+        let mut shims = self.lock();
+        let pid = ended.get_id().pid();
+        if shims.get(&pid).is_some_and(|shim| !is_usable(shim)) {
+            shims.remove(&pid);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, ActorCell>> {
+        // A map of refs is whole after any panic.
+        self.by_pid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_usable(shim: &ActorCell) -> bool {
+    shim.get_status() < ActorStatus::Draining
+}

@@ -1,0 +1,414 @@
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ractor::{ActorId, ActorRef};
+use shiome_handshake::{
+    Admission, Candidate, DialState, DialVerdict, MAX_HOLD, NoncelessAdmission,
+    OutstandingChallenges, SessionState, Side, admit, admit_nonceless, elect, may_dial,
+};
+use shiome_wire::auth::{AuthenticationMessage, NameMessage};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+use super::{NodeServerSessionInformation, NodeSessionMessage, SessionCheckReply};
+use crate::NodeId;
+
+/// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
+/// holds a socket, a task and a few KiB, and strangers can open them.
+pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
+
+/// The sessions of one node: who is at the other end, and which of several with one peer stays.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<ActorId, Record>,
+    challenges: OutstandingChallenges,
+    /// Addresses that the node is dialling by itself.
+    dialling: HashSet<String>,
+}
+
+/// One session.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) actor: ActorRef<NodeSessionMessage>,
+    pub(crate) node_id: NodeId,
+    pub(crate) side: Side,
+    pub(crate) peer_addr: String,
+    /// Socket addresses that lead to the peer, as far as they are known.
+    pub(crate) reachable_at: Vec<SocketAddr>,
+    pub(crate) peer_name: Option<NameMessage>,
+    pub(crate) phase: Phase,
+}
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Dialled; nothing has been sent.
+    Connecting,
+    /// Dialled; the own name has been sent.
+    NameSent,
+    /// Dialled; the peer has introduced itself.
+    Named,
+    /// Accepted; the peer has not been answered.
+    Accepted,
+    /// Accepted; the challenge was sent.
+    Challenged,
+    /// Both sides have proven the cookie.
+    Authenticated,
+}
+
+impl Record {
+    /// A session that has just begun.
+    pub(crate) fn new(
+        actor: ActorRef<NodeSessionMessage>,
+        node_id: NodeId,
+        side: Side,
+        peer_addr: String,
+        dialled: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            actor,
+            node_id,
+            side,
+            peer_addr,
+            reachable_at: dialled.into_iter().collect(),
+            peer_name: None,
+            phase: match side {
+                Side::Client => Phase::Connecting,
+                Side::Server => Phase::Accepted,
+            },
+        }
+    }
+
+    pub(crate) fn information(&self) -> NodeServerSessionInformation {
+        NodeServerSessionInformation {
+            actor: self.actor.clone(),
+            peer_name: self.peer_name.clone(),
+            is_server: self.side == Side::Server,
+            node_id: self.node_id,
+            peer_addr: self.peer_addr.clone(),
+        }
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.phase == Phase::Authenticated
+    }
+
+    fn candidate(&self) -> Candidate<ActorId> {
+        Candidate {
+            id: self.actor.get_id(),
+            side: self.side,
+            connection_id: self.peer_name.as_ref().map_or(0, |name| name.connection_id),
+            // Local actor ids are given in order.
+            seniority: self.actor.get_id().pid(),
+        }
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.peer_name.as_ref().is_some_and(|n| n.name == name)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            changed: Notify::new(),
+        }
+    }
+}
+
+impl Registry {
+    pub(crate) fn insert(&self, record: Record) {
+        let id = record.actor.get_id();
+        self.lock().sessions.insert(id, record);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn remove(&self, id: ActorId) -> Option<Record> {
+        let removed = self.lock().sessions.remove(&id);
+        self.changed.notify_waiters();
+        removed
+    }
+
+    pub(crate) fn get(&self, id: ActorId) -> Option<Record> {
+        self.lock().sessions.get(&id).cloned()
+    }
+
+    /// Changes a record and wakes whoever waits for a change.
+    pub(crate) fn update(&self, id: ActorId, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.lock().sessions.get_mut(&id) {
+            change(record);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Accepted connections that have not proven the cookie.
+    pub(crate) fn unauthenticated(&self) -> usize {
+        let state = self.lock();
+        let accepted = state.sessions.values().filter(|r| r.side == Side::Server);
+        accepted.filter(|r| !r.is_authenticated()).count()
+    }
+
+    pub(crate) fn authenticated(&self) -> Vec<Record> {
+        let state = self.lock();
+        let records = state.sessions.values().filter(|r| r.is_authenticated());
+        records.cloned().collect()
+    }
+
+    /// Whether the node `name`, or one at `connection_string`, is a peer or about to be.
+    pub(crate) fn knows(&self, name: &str, connection_string: &str) -> bool {
+        let state = self.lock();
+        state.dialling.contains(connection_string)
+            || state.sessions.values().any(|record| {
+                record.is_named(name)
+                    || (record.peer_name.as_ref())
+                        .is_some_and(|n| n.connection_string == connection_string)
+            })
+    }
+
+    /// Marks an address as being dialled; `false` when it is already, or `limit` are.
+    pub(crate) fn begin_dial(&self, address: &str, limit: usize) -> bool {
+        let dialling = &mut self.lock().dialling;
+        dialling.len() < limit && dialling.insert(address.to_owned())
+    }
+
+    pub(crate) fn end_dial(&self, address: &str) {
+        self.lock().dialling.remove(address);
+    }
+
+    pub(crate) fn issue_challenge(&self, challenge: u32) {
+        self.lock().challenges.insert(challenge);
+    }
+
+    pub(crate) fn retire_challenge(&self, challenge: u32) {
+        self.lock().challenges.remove(challenge);
+    }
+
+    pub(crate) fn is_reflected(&self, message: &AuthenticationMessage) -> bool {
+        self.lock().challenges.is_reflected(message)
+    }
+
+    /// Waits for its turn to send the own name to `target`; `false` when there is a session with that node already.
+    pub(crate) async fn await_turn(&self, id: ActorId, target: &str) -> bool {
+        let began = Instant::now();
+        loop {
+            let changed = self.changed.notified();
+            let held = began.elapsed();
+            match self.lock().dial_verdict(id, target, held) {
+                DialVerdict::Go => return true,
+                DialVerdict::Connected => return false,
+                DialVerdict::Hold => {}
+            }
+            // The verdict depends on time too.
+            let _ = timeout(MAX_HOLD.saturating_sub(held), changed).await;
+        }
+    }
+
+    /// The verdict on the initiator `id` that calls itself `peer`.
+    pub(crate) async fn admit(&self, id: ActorId, our_name: &str, peer: &NameMessage) -> Admission {
+        self.update(id, |record| record.peer_name = Some(peer.clone()));
+        let arrived = Instant::now();
+        loop {
+            let changed = self.changed.notified();
+            let held = arrived.elapsed();
+            if let Some(admission) = self.lock().admission(id, our_name, peer, held) {
+                return admission;
+            }
+            let _ = timeout(MAX_HOLD.saturating_sub(held), changed).await;
+        }
+    }
+
+    /// The verdict for one who asks from outside, see [`NodeServerMessage::CheckSession`].
+    ///
+    /// [`NodeServerMessage::CheckSession`]: super::NodeServerMessage::CheckSession
+    pub(crate) fn check(&self, our_name: &str, peer: &NameMessage) -> SessionCheckReply {
+        let state = self.lock();
+        let newcomer = state
+            .sessions
+            .values()
+            .find(|r| !r.is_authenticated() && r.peer_name.as_ref() == Some(peer));
+        let rivals = state.rivals(&peer.name, newcomer.map(|r| r.actor.get_id()));
+        match newcomer {
+            Some(record) => admit(our_name, &peer.name, &record.candidate(), &rivals).into(),
+            None if rivals.is_empty() => SessionCheckReply::NoOtherConnection,
+            None if rivals.iter().any(|r| r.side == Side::Server) => {
+                SessionCheckReply::DuplicateConnection
+            }
+            None if peer.name.as_str() < our_name => SessionCheckReply::ThisConnectionContinues,
+            None => SessionCheckReply::OtherConnectionContinues,
+        }
+    }
+
+    /// Marks a session as authenticated and elects among those with its peer. Returns the sessions to be closed, which
+    /// may include this one.
+    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> Vec<Record> {
+        let mut state = self.lock();
+        let losers = state.authenticate(id, our_name);
+        drop(state);
+        self.changed.notify_waiters();
+        losers
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half done by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn dial_verdict(&mut self, id: ActorId, target: &str, held: Duration) -> DialVerdict {
+        let others = self.others(id, target);
+        let verdict = may_dial(
+            target,
+            held,
+            others.iter().filter_map(Neighbour::dial_state),
+            others.iter().filter_map(Neighbour::session_state),
+        );
+        if verdict == DialVerdict::Go
+            && let Some(record) = self.sessions.get_mut(&id)
+        {
+            record.phase = Phase::NameSent;
+        }
+        verdict
+    }
+
+    fn admission(
+        &mut self,
+        id: ActorId,
+        our_name: &str,
+        peer: &NameMessage,
+        held: Duration,
+    ) -> Option<Admission> {
+        let admission = if peer.connection_id == 0 {
+            let others = self.others(id, &peer.connection_string);
+            let verdict = admit_nonceless(
+                peer,
+                held,
+                others.iter().filter_map(Neighbour::dial_state),
+                others.iter().filter_map(Neighbour::session_state),
+            );
+            match verdict {
+                NoncelessAdmission::Hold => return None,
+                NoncelessAdmission::Admit(admission) => admission,
+            }
+        } else {
+            let newcomer = self.sessions.get(&id)?.candidate();
+            admit(
+                our_name,
+                &peer.name,
+                &newcomer,
+                &self.rivals(&peer.name, Some(id)),
+            )
+        };
+        if matches!(admission, Admission::Ok | Admission::OkSimultaneous)
+            && let Some(record) = self.sessions.get_mut(&id)
+        {
+            record.phase = Phase::Challenged;
+        }
+        Some(admission)
+    }
+
+    fn authenticate(&mut self, id: ActorId, our_name: &str) -> Vec<Record> {
+        let Some(record) = self.sessions.get_mut(&id) else {
+            return Vec::new();
+        };
+        record.phase = Phase::Authenticated;
+        let Some(peer) = record.peer_name.clone() else {
+            return Vec::new();
+        };
+        let candidates = self.rivals(&peer.name, None);
+        let stay = elect(our_name, &peer.name, &candidates);
+        let losers = candidates
+            .iter()
+            .map(|c| c.id)
+            .filter(|id| !stay.contains(id));
+        losers
+            .filter_map(|id| self.sessions.get(&id).cloned())
+            .collect()
+    }
+
+    /// The authenticated sessions with one peer, but for `except`.
+    fn rivals(&self, peer_name: &str, except: Option<ActorId>) -> Vec<Candidate<ActorId>> {
+        self.sessions
+            .iter()
+            .filter(|(id, _)| Some(**id) != except)
+            .filter(|(_, record)| record.is_authenticated() && record.is_named(peer_name))
+            .map(|(_, record)| record.candidate())
+            .collect()
+    }
+
+    /// All sessions but one, as seen by somebody who is about to deal with the node at `address`.
+    fn others(&self, id: ActorId, address: &str) -> Vec<Neighbour> {
+        let others = self.sessions.iter().filter(|(other, _)| **other != id);
+        others
+            .map(|(_, record)| Neighbour::new(record, address))
+            .collect()
+    }
+}
+
+/// A session next to one that is being decided on. One node can have many addresses; where one of this session's leads
+/// to the address in question, that is the one it goes by.
+struct Neighbour {
+    side: Side,
+    phase: Phase,
+    address: String,
+    peer: Option<NameMessage>,
+}
+
+impl Neighbour {
+    fn new(record: &Record, address: &str) -> Self {
+        let leads_there = address
+            .parse()
+            .is_ok_and(|address: SocketAddr| record.reachable_at.contains(&address));
+        let mut peer = record.peer_name.clone();
+        if let Some(peer) = &mut peer
+            && leads_there
+        {
+            address.clone_into(&mut peer.connection_string);
+        }
+        let own = record.reachable_at.first().map(ToString::to_string);
+        Self {
+            side: record.side,
+            phase: record.phase,
+            address: if leads_there {
+                address.to_owned()
+            } else {
+                own.unwrap_or_else(|| record.peer_addr.clone())
+            },
+            peer,
+        }
+    }
+
+    fn dial_state(&self) -> Option<DialState<'_>> {
+        let target = self.address.as_str();
+        match (self.phase, &self.peer) {
+            (Phase::Connecting, _) => Some(DialState::Connecting { target }),
+            (Phase::NameSent, _) => Some(DialState::NameSent { target }),
+            (Phase::Named, Some(peer)) => Some(DialState::Named { target, peer }),
+            _ => None,
+        }
+    }
+
+    fn session_state(&self) -> Option<SessionState<'_>> {
+        match (self.phase, &self.peer) {
+            (Phase::Challenged, Some(peer)) => Some(SessionState::Challenged { peer }),
+            (Phase::Authenticated, Some(peer)) => Some(SessionState::Authenticated {
+                peer,
+                side: self.side,
+            }),
+            _ => None,
+        }
+    }
+}

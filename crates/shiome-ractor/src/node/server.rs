@@ -1,0 +1,321 @@
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use shiome_handshake::{Cookie, Local};
+use shiome_transport::tcp;
+use tokio::{net::TcpListener, task::AbortHandle};
+use tracing::{info, warn};
+
+use super::{
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, ListenAddr, NodeConnectionMode, NodeServerMessage,
+    NodeSession, Registry,
+    events::{SessionEvent, Subscriptions},
+    listener,
+    node_session::Setup,
+    registry::{MAX_UNAUTHENTICATED, Record},
+};
+use crate::{IncomingEncryptionMode, NetworkStream, NodeId, builder::Outcome};
+
+/// The node: listens for other nodes, holds the sessions with them and tells subscribers what happens to those.
+///
+/// Spawn it as an actor to start the node, stop it to end the node with all its sessions.
+#[derive(Debug)]
+pub struct NodeServer {
+    listen: ListenAddr,
+    listener: std::sync::Mutex<Option<std::net::TcpListener>>,
+    cookie: Cookie,
+    name: String,
+    hostname: String,
+    encryption: IncomingEncryptionMode,
+    mode: NodeConnectionMode,
+    max_inbound_frame_size: u64,
+    session: shiome_session::Config,
+}
+
+impl NodeServer {
+    /// A node that is called `node_name@hostname` and reached at `hostname:port`.
+    ///
+    /// Port 0 takes any free port. Without `encryption_mode` connections are [`Raw`](IncomingEncryptionMode::Raw),
+    /// without `connection_mode` the node is [`Isolated`](NodeConnectionMode::Isolated). Nodes whose cookies differ do
+    /// not connect.
+    pub fn new(
+        port: u16,
+        cookie: String,
+        node_name: String,
+        hostname: String,
+        encryption_mode: Option<IncomingEncryptionMode>,
+        connection_mode: Option<NodeConnectionMode>,
+    ) -> Self {
+        let cookie = Cookie::new(cookie);
+        Self::with_cookie(
+            port,
+            cookie,
+            node_name,
+            hostname,
+            encryption_mode,
+            connection_mode,
+        )
+    }
+
+    pub(crate) fn with_cookie(
+        port: u16,
+        cookie: Cookie,
+        node_name: String,
+        hostname: String,
+        encryption_mode: Option<IncomingEncryptionMode>,
+        connection_mode: Option<NodeConnectionMode>,
+    ) -> Self {
+        Self {
+            listen: ListenAddr { ip: None, port },
+            listener: std::sync::Mutex::new(None),
+            cookie,
+            name: node_name,
+            hostname,
+            encryption: encryption_mode.unwrap_or(IncomingEncryptionMode::Raw),
+            mode: connection_mode.unwrap_or(NodeConnectionMode::Isolated),
+            max_inbound_frame_size: DEFAULT_MAX_INBOUND_FRAME_SIZE,
+            session: shiome_session::Config::default(),
+        }
+    }
+
+    /// Listens on this address only. Default: all addresses, of IPv4 and IPv6.
+    #[must_use]
+    pub fn with_listen_addr(mut self, addr: IpAddr) -> Self {
+        self.listen.ip = Some(addr);
+        self
+    }
+
+    /// Accepts frames of up to so many bytes from authenticated peers. Default:
+    /// [`DEFAULT_MAX_INBOUND_FRAME_SIZE`]. A longer one ends the session.
+    #[must_use]
+    pub fn with_max_inbound_frame_size(mut self, bytes: u64) -> Self {
+        self.max_inbound_frame_size = bytes;
+        self
+    }
+
+    /// Limits and times of the sessions.
+    #[must_use]
+    pub fn with_session_config(mut self, config: shiome_session::Config) -> Self {
+        self.session = config;
+        self
+    }
+
+    /// Accepts from a listener that is bound already.
+    pub(crate) fn with_listener(self, listener: std::net::TcpListener) -> Self {
+        Self {
+            listener: std::sync::Mutex::new(Some(listener)),
+            ..self
+        }
+    }
+
+    fn bind(&self) -> std::io::Result<TcpListener> {
+        let bound = self.listener.lock().ok().and_then(|mut l| l.take());
+        match bound {
+            Some(listener) => TcpListener::from_std(listener),
+            None => tcp::listen(self.listen.ip, self.listen.port),
+        }
+    }
+}
+
+/// State of a running [`NodeServer`].
+pub struct NodeServerState {
+    registry: Arc<Registry>,
+    dialer: Arc<Dialer>,
+    port: u16,
+    subscriptions: Subscriptions,
+    accepting: AbortHandle,
+}
+
+impl std::fmt::Debug for NodeServerState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeServerState").finish_non_exhaustive()
+    }
+}
+
+impl Drop for NodeServerState {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for NodeServer {
+    type Msg = NodeServerMessage;
+    type State = NodeServerState;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        (): (),
+    ) -> Result<NodeServerState, ActorProcessingErr> {
+        let listener = self.bind()?;
+        let port = listener.local_addr()?.port();
+        info!(name = %self.full_name(), port, "node listens");
+        let accepting = tokio::spawn(listener::run(listener, self.encryption.clone(), myself));
+        Ok(NodeServerState {
+            registry: Arc::default(),
+            dialer: Arc::new(Dialer::new(&self.encryption)),
+            port,
+            subscriptions: Subscriptions::default(),
+            accepting: accepting.abort_handle(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        message: NodeServerMessage,
+        state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            NodeServerMessage::ConnectionOpened { stream, is_server } => {
+                self.open(myself, state, *stream, is_server, Outcome::none())
+                    .await;
+            }
+            NodeServerMessage::ConnectionOpenedExternal { stream, is_server } => {
+                let (peer_label, local_label) = (stream.peer_label(), stream.local_label());
+                let (reader, writer) = stream.split();
+                let stream = NetworkStream::External {
+                    peer_label,
+                    local_label,
+                    reader,
+                    writer,
+                };
+                self.open(myself, state, stream, is_server, Outcome::none())
+                    .await;
+            }
+            NodeServerMessage::Dialled(dialled) => {
+                self.open(myself, state, *dialled.stream, false, dialled.outcome)
+                    .await;
+            }
+            NodeServerMessage::ConnectionAuthenticated(id) => {
+                state.tell(SessionEvent::Authenticated, id);
+            }
+            NodeServerMessage::ConnectionReady(id) => state.tell(SessionEvent::Ready, id),
+            NodeServerMessage::CheckSession { peer_name, reply } => {
+                let verdict = state.registry.check(&self.full_name(), &peer_name);
+                let _ = reply.send(verdict);
+            }
+            NodeServerMessage::UpdateSession { actor_id, name } => {
+                state
+                    .registry
+                    .update(actor_id, |record| record.peer_name = Some(name));
+            }
+            NodeServerMessage::GetSessions(reply) => {
+                let sessions = state.registry.authenticated();
+                let sessions = sessions.iter().map(|r| (r.node_id, r.information()));
+                let _ = reply.send(sessions.collect());
+            }
+            NodeServerMessage::SubscribeToEvents { id, subscription } => {
+                state.subscriptions.add(id, subscription);
+            }
+            NodeServerMessage::UnsubscribeToEvents(id) => state.subscriptions.remove(&id),
+            NodeServerMessage::PortChanged { port } => state.port = port,
+            NodeServerMessage::UseConnector(connector) => state.dialer.use_connector(connector),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<NodeServerMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                let reason = reason.as_deref().unwrap_or("stopped");
+                state.closed(actor.get_id(), reason);
+            }
+            SupervisionEvent::ActorFailed(actor, error) => {
+                warn!(%error, "node session failed");
+                state.closed(actor.get_id(), "failed");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl NodeServer {
+    fn full_name(&self) -> String {
+        format!("{}@{}", self.name, self.hostname)
+    }
+
+    fn local(&self, port: u16) -> Local {
+        Local {
+            name: self.full_name(),
+            connection_string: format!("{}:{port}", self.hostname),
+        }
+    }
+
+    /// Makes a session of a connection.
+    async fn open(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        state: &mut NodeServerState,
+        stream: NetworkStream,
+        is_server: bool,
+        outcome: Outcome,
+    ) {
+        if is_server && state.registry.unauthenticated() >= MAX_UNAUTHENTICATED {
+            warn!(peer = %stream.peer_label(), "too many unauthenticated connections, closed");
+            return;
+        }
+        let session = NodeSession::from_setup(Setup {
+            node_id: next_node_id(),
+            is_server,
+            cookie: self.cookie.clone(),
+            local: self.local(state.port),
+            server: myself.clone(),
+            mode: self.mode,
+            max_inbound_frame_size: self.max_inbound_frame_size,
+            session: self.session.clone(),
+            registry: Arc::clone(&state.registry),
+            registered: true,
+            dialer: Arc::clone(&state.dialer),
+            outcome,
+        });
+        match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
+            Ok((actor, _)) => state.tell(SessionEvent::Opened, actor.get_id()),
+            Err(error) => warn!(%error, "node session did not start"),
+        }
+    }
+}
+
+impl NodeServerState {
+    fn closed(&self, id: ActorId, reason: &str) {
+        if let Some(record) = self.registry.remove(id) {
+            let peer = peer_of(&record);
+            info!(peer, node_id = record.node_id, reason, "session closed");
+            let session = record.information();
+            self.subscriptions
+                .tell(SessionEvent::Disconnected, &session);
+        }
+    }
+
+    fn tell(&self, event: SessionEvent, id: ActorId) {
+        if let Some(record) = self.registry.get(id) {
+            self.subscriptions.tell(event, &record.information());
+        }
+    }
+}
+
+/// How to call the other end in logs: by its name, which may be a mere claim, or its address.
+fn peer_of(record: &Record) -> &str {
+    let name = record.peer_name.as_ref().map(|name| name.name.as_str());
+    name.unwrap_or(&record.peer_addr)
+}
+
+/// Numbers of connections, from 1: 0 in an actor's id means this node.
+fn next_node_id() -> NodeId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

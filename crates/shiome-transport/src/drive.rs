@@ -1,0 +1,117 @@
+use std::{
+    future::{Future, pending},
+    io,
+    sync::Arc,
+};
+
+use shiome_session::{Event, SessionError};
+use shiome_wire::Frame;
+use thiserror::Error;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer};
+
+/// Acts on what a session decides, in order.
+pub trait EventSink<C>: Send {
+    /// Acts on one event. The link is not read meanwhile.
+    fn handle(&mut self, event: Event<C>) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a driven link ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LinkEnd {
+    /// This side closed it, by [`Peer::close`].
+    #[error("closed by this node")]
+    Closed,
+    /// The peer closed it.
+    #[error("closed by the peer")]
+    ClosedByPeer,
+    /// The peer broke a limit of the session.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// What came could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was to be sent could not be written.
+    #[error("write failed")]
+    Write(#[source] io::Error),
+}
+
+/// Runs the session of an authenticated link until it ends: reads frames, writes the outbox, keeps the timers, and
+/// gives the session's events to `sink`. When it returns the session is closed and `sink` has had all its events.
+///
+/// Dropping the future closes the link without ceremony.
+pub async fn drive<C: Send + 'static>(
+    reader: &mut FrameReader,
+    writer: BoxWrite,
+    peer: &Arc<Peer<C>>,
+    sink: &mut impl EventSink<C>,
+) -> LinkEnd {
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let peer = Arc::clone(peer);
+        let mut writer = writer;
+        async move { peer.outbox.write_to(&mut writer).await }
+    });
+    let end = run(reader, &mut tasks, peer, sink).await;
+    peer.close();
+    deliver(peer, sink).await;
+    end
+}
+
+async fn run<C>(
+    reader: &mut FrameReader,
+    writer: &mut JoinSet<io::Result<()>>,
+    peer: &Peer<C>,
+    sink: &mut impl EventSink<C>,
+) -> LinkEnd {
+    loop {
+        deliver(peer, sink).await;
+        let due = peer.next_timeout();
+        tokio::select! {
+            frame = reader.next() => match frame {
+                Ok(Some(frame)) => {
+                    if let Err(end) = receive_all(frame, reader, peer) {
+                        return end;
+                    }
+                }
+                Ok(None) => return LinkEnd::ClosedByPeer,
+                Err(error) => return error.into(),
+            },
+            written = writer.join_next() => return match written {
+                Some(Ok(Err(error))) => LinkEnd::Write(error),
+                _ => LinkEnd::Closed,
+            },
+            () = peer.attention.notified() => {}
+            () = until(due) => peer.apply(|session, now| session.handle_timeout(now)),
+        }
+    }
+}
+
+/// Takes in a frame and those that arrived with it.
+fn receive_all<C>(frame: Frame, reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
+    let mut next = Some(frame);
+    while let Some(frame) = next {
+        let message = frame.decode().map_err(ReadError::from)?;
+        peer.receive(message)?;
+        next = reader.buffered()?;
+    }
+    Ok(())
+}
+
+async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) {
+    while let Some(event) = peer.next_event() {
+        sink.handle(event).await;
+    }
+}
+
+async fn until(due: Option<std::time::Instant>) {
+    match due {
+        Some(due) => sleep_until(Instant::from_std(due)).await,
+        None => pending().await,
+    }
+}
