@@ -1,5 +1,8 @@
 //! One command line in, one answer out.
 
+mod received;
+mod reference;
+
 use std::time::Duration;
 
 use ractor::registry::where_is;
@@ -7,9 +10,9 @@ use ractor::{ActorCell, ActorId};
 
 use crate::calls::{self, Kind};
 use crate::casts;
-use crate::groups::{Group, held, target};
+use crate::groups::{Group, target};
 use crate::node::{Node, local_actor};
-use crate::sessions::{self, poll};
+use crate::sessions;
 use crate::words::Words;
 
 /// Actors stop as soon as they have handled what they are at.
@@ -34,12 +37,12 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
             cast(node, command, words)
         }
         "call-start" | "call-result" => background_call(node, command, words).await,
-        "held" | "release" => hold(node, command, words).await,
+        "held" | "release" => received::hold(node, command, words).await,
         "received" | "wait-received" | "numbered" | "wait-numbered" | "wait-bulk" | "clear" => {
-            received(node, command, words).await
+            received::run(node, command, words).await
         }
         "hold-ref" | "drop-ref" | "call-ref" | "cast-ref" | "stop-ref" | "ref-status"
-        | "wait-ref-status" => reference(node, command, words).await,
+        | "wait-ref-status" => reference::run(node, command, words).await,
         "memory" => memory(),
         "quit" => quit(node).await,
         _ => Err(format!("unknown command {command}")),
@@ -172,110 +175,6 @@ async fn background_call(node: &mut Node, command: &str, mut words: Words<'_>) -
     Ok(String::new())
 }
 
-async fn hold(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
-    if command == "held" {
-        let (count, patience) = (words.number("count")?, words.millis()?);
-        return node
-            .inbox
-            .wait(patience, |inbox| {
-                (inbox.held.len() >= count).then_some(String::new())
-            })
-            .await
-            .ok_or_else(|| format!("timeout, held: {}", node.inbox.lock().held.len()));
-    }
-    let held = std::mem::take(&mut node.inbox.lock().held);
-    let answered = held
-        .into_iter()
-        .map(|(text, reply)| reply.send(text))
-        .filter(Result::is_ok);
-    Ok(answered.count().to_string())
-}
-
-async fn received(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
-    let inbox = &node.inbox;
-    match command {
-        "wait-received" => {
-            let (count, patience) = (words.number("count")?, words.millis()?);
-            let enough = inbox.wait(patience, |inbox| (inbox.texts.len() >= count).then_some(()));
-            enough
-                .await
-                .ok_or_else(|| format!("timeout, received {}", texts(node)))?;
-            Ok(texts(node))
-        }
-        "wait-numbered" => {
-            let (count, patience) = (words.number("count")?, words.millis()?);
-            let enough = inbox.wait(patience, |inbox| {
-                (inbox.numbers.count >= count).then_some(())
-            });
-            enough
-                .await
-                .ok_or_else(|| format!("timeout, received {}", numbers(node)))?;
-            Ok(numbers(node))
-        }
-        "wait-bulk" => {
-            let (count, patience) = (words.number("count")?, words.millis()?);
-            let enough = inbox.wait(patience, |inbox| {
-                (inbox.bulk >= count).then_some(inbox.bulk)
-            });
-            let bulk = enough
-                .await
-                .ok_or_else(|| format!("timeout, received {}", inbox.lock().bulk))?;
-            Ok(bulk.to_string())
-        }
-        "numbered" => Ok(numbers(node)),
-        "clear" => {
-            let mut inbox = inbox.lock();
-            inbox.texts.clear();
-            inbox.numbers = Default::default();
-            inbox.bulk = 0;
-            Ok(String::new())
-        }
-        _ => Ok(texts(node)),
-    }
-}
-
-async fn reference(node: &mut Node, command: &str, mut words: Words<'_>) -> Answer {
-    if command == "hold-ref" {
-        let group = Group::parse(&mut words)?;
-        let name = words.text("name of the reference")?;
-        let mut members = group.remote();
-        if let Ok(pid) = words.number::<u64>("pid") {
-            members.retain(|member| member.get_id().pid() == pid);
-        }
-        let member = members.into_iter().next().ok_or("no remote member")?;
-        let id = member.get_id();
-        node.refs.insert(name.into(), member);
-        return Ok(format!("remote:{}.{}", id.node(), id.pid()));
-    }
-    let name = words.text("name of the reference")?;
-    let to = held(node, name)?;
-    match command {
-        "cast-ref" => casts::text(to, words.text("text")?),
-        "call-ref" => {
-            let (text, timeout) = (words.text("text")?, words.timeout()?);
-            calls::call(to, Kind::Echo, text.into(), timeout).await
-        }
-        "stop-ref" => {
-            to.stop(None);
-            Ok(String::new())
-        }
-        "ref-status" => Ok(format!("{:?}", to.get_status())),
-        "wait-ref-status" => {
-            let (status, patience) = (words.text("status")?, words.millis()?);
-            poll(patience, async || {
-                Ok((format!("{:?}", to.get_status()) == status).then_some(()))
-            })
-            .await
-            .map_err(|error| format!("{error}, status: {:?}", to.get_status()))?;
-            Ok(status.into())
-        }
-        _ => {
-            node.refs.remove(name);
-            Ok(String::new())
-        }
-    }
-}
-
 /// Resident memory in KiB.
 fn memory() -> Answer {
     let status = std::fs::read_to_string("/proc/self/status").map_err(|error| error.to_string())?;
@@ -295,23 +194,4 @@ async fn stop(actor: &ActorCell) -> Result<(), String> {
 
 fn pid(actor: &ActorCell) -> String {
     actor.get_id().pid().to_string()
-}
-
-fn texts(node: &Node) -> String {
-    let inbox = node.inbox.lock();
-    let mut words = vec![inbox.texts.len().to_string()];
-    words.extend(inbox.texts.iter().cloned());
-    words.join(" ")
-}
-
-fn numbers(node: &Node) -> String {
-    let inbox = node.inbox.lock();
-    let last = inbox
-        .numbers
-        .last
-        .map_or_else(|| "-".into(), |last| last.to_string());
-    format!(
-        "{} out-of-order={} last={last}",
-        inbox.numbers.count, inbox.numbers.out_of_order
-    )
 }
