@@ -132,6 +132,22 @@ impl<C> Calls<C> {
         calls.into_iter().map(|(_, _, call)| call)
     }
 
+    /// Recounts, and returns the timers that have to run.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self, is_known: impl Fn(u64) -> bool) -> Vec<(Instant, Timer)> {
+        let open: usize = self.callees.values().map(|c| c.open.len()).sum();
+        assert_eq!(self.open, open);
+        let mut timers = Vec::new();
+        for (&pid, callee) in &self.callees {
+            assert!(!callee.open.is_empty() || is_known(pid));
+            for (&tag, open) in &callee.open {
+                assert!((1..=callee.last_tag).contains(&tag));
+                timers.extend(open.deadline.map(|at| (at, Timer::Call { pid, tag })));
+            }
+        }
+        timers
+    }
+
     fn take(&mut self, pid: u64, tag: u64) -> Option<OpenCall<C>> {
         let open = self.callees.get_mut(&pid)?.open.remove(&tag)?;
         self.open -= 1;

@@ -191,6 +191,26 @@ impl Directory {
         Ok(left)
     }
 
+    /// Recounts, and checks the limits.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        let entries = || self.actors.values();
+        let groups = || entries().flat_map(|entry| &entry.groups);
+        let grouped = entries().filter(|entry| !entry.groups.is_empty()).count();
+        let names: usize = entries().flat_map(|e| &e.name).map(|n| n.len()).sum();
+        let group_names: usize = groups().map(|group| group.len()).sum();
+        assert_eq!(self.grouped, grouped);
+        assert_eq!(self.memberships, groups().count());
+        assert_eq!(self.name_bytes, names + group_names);
+        for (name, pid) in &self.by_name {
+            assert_eq!(self.name_of(*pid), Some(&**name));
+        }
+        assert!(self.actors.len() <= self.limits.actors);
+        assert!(self.grouped <= self.limits.grouped);
+        assert!(self.memberships <= self.limits.memberships);
+        assert!(self.name_bytes <= self.limits.name_bytes);
+    }
+
     fn charge(&mut self, bytes: usize) -> Result<(), SessionError> {
         self.name_bytes += bytes;
         if self.name_bytes > self.limits.name_bytes {

@@ -3,6 +3,9 @@ use std::{
     time::Instant,
 };
 
+#[cfg(test)]
+use crate::timer::Timer;
+
 /// The local actors that the peer may address, and their calls that are not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Exports {
@@ -80,5 +83,18 @@ impl Exports {
     /// Ends the hold of `pid` whatever is open.
     pub(crate) fn release(&mut self, pid: u64) -> bool {
         self.held.remove(&pid).is_some()
+    }
+
+    /// Recounts, and returns the timers that have to run.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) -> Vec<(Instant, Timer)> {
+        assert_eq!(self.open_total, self.open.values().sum::<usize>());
+        assert!(self.open.values().all(|calls| *calls > 0));
+        for pid in self.held.keys() {
+            assert!(!self.announced.contains(pid));
+            assert!(self.open.contains_key(pid));
+        }
+        let timer = |(&pid, &until): (&u64, &Instant)| (until, Timer::Release { pid });
+        self.held.iter().map(timer).collect()
     }
 }

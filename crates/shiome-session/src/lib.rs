@@ -26,6 +26,8 @@ mod event;
 mod exports;
 mod liveness;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use config::{

@@ -162,6 +162,27 @@ impl<C> Session<C> {
         }
     }
 
+    /// Recounts every book, and checks that they agree.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        if self.closed {
+            assert_eq!((self.calls.len(), self.transmits.len()), (0, 0));
+            assert_eq!(self.poll_timeout(), None);
+            return;
+        }
+        self.directory.check_invariants();
+        assert!(self.calls.len() <= self.config.max_open_calls);
+        assert!(self.exports.open_calls() <= self.config.max_open_calls);
+        let mut expected = self
+            .calls
+            .check_invariants(|pid| self.directory.contains(pid));
+        expected.extend(self.exports.check_invariants());
+        expected.sort_unstable();
+        let running = self.timers.iter();
+        let running: Vec<_> = running.filter(|(_, t)| *t != Timer::Ping).collect();
+        assert_eq!(running, expected);
+    }
+
     fn transmit(&mut self, message: impl Into<NetworkMessage>) {
         if !self.closed {
             self.transmits.push_back(message.into());

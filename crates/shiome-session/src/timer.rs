@@ -39,4 +39,9 @@ impl Timers {
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Instant, Timer)> {
+        self.0.iter().copied()
+    }
 }
