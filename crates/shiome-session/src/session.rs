@@ -19,15 +19,17 @@ mod sync;
 /// The books of one authenticated link. How to drive it stands in the [crate's documentation](crate).
 ///
 /// ```text
-///             start               synced                 peer's Ready
-///   (new) ───────────► Syncing ───────────► Synced ─────────────────────► Ready
-///                         │                   │     (either order)          │
-///                         └───────────────────┴─────────────┬───────────────┘
-///                                                      close ▼
-///                                                         Closed
+///                        synced            peer's Ready
+///   new ────► Syncing ───────────► Synced ──────────────► Ready
+///                │      (in either order)                   │
+///                └────────────────────┬─────────────────────┘
+///                                     │ close, or the peer breaks a limit
+///                                     ▼
+///                                  Closed
 /// ```
 ///
-/// Messages pass in both directions from `start` on; `Ready` only tells that both sides have sent what they had.
+/// Messages pass in both directions in all states but `Closed`, which is silent and final; `Ready` only tells that
+/// both sides have sent what they had.
 #[derive(Debug)]
 pub struct Session<C> {
     config: Config,
@@ -67,7 +69,8 @@ impl<C> Session<C> {
         self.local_ready && self.peer_ready
     }
 
-    /// Ends the session: nothing is sent any more and every open call ends with [`CallEnd::Closed`].
+    /// Ends the session: nothing is sent any more, and every open call ends with [`CallEnd::Closed`], in order of callee
+    /// and number. What the peer has announced stays to be asked for. Again: nothing happens.
     pub fn close(&mut self) {
         self.closed = true;
         self.timers.clear();
