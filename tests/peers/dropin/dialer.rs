@@ -136,12 +136,12 @@ impl Cue {
 
     /// Hands over the report, or the reason why there is none.
     pub fn end(self, report: Report, result: Checked) -> Checked {
-        for line in report.into_lines() {
-            println!("check {line}");
-        }
         if let Err(reason) = &result {
             println!("failed {reason}");
             std::process::exit(1);
+        }
+        for line in report.into_lines() {
+            println!("check {line}");
         }
         println!("end");
         // Returning would wait for the thread that reads stdin.

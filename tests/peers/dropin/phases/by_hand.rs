@@ -21,6 +21,7 @@ const FRAME_LIMIT: u64 = 1024 * 1024;
 const NODE_ID: u64 = 77;
 
 pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
+    report.scope("stream listen");
     let port = free_port()?;
     let mut cluster = Cluster::start(server("hand-listen", port)).await?;
     let host = Host::start().await?;
@@ -28,7 +29,6 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
     let address = format!("127.0.0.1:{port}");
     let mut dialer = Dialer::start(peer, "by-hand", &[&address, &by_hand]).await?;
 
-    report.scope("stream listen");
     let stream = raw(accept(&listener).await?)?;
     report.holds("shown", !format!("{stream:?}").is_empty())?;
     let stream = Box::new(stream);
@@ -56,11 +56,11 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
 }
 
 pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
+    report.scope("stream dial");
     let address = cue.argument(0)?.to_owned();
     let by_hand = cue.argument(1)?.to_owned();
     let mut cluster = Cluster::start(server("hand-dial", free_port()?)).await?;
 
-    report.scope("stream dial");
     let stream = Box::new(raw(streams::dial(&by_hand).await?)?);
     let opened = NodeServerMessage::ConnectionOpened {
         stream,

@@ -15,12 +15,12 @@ use crate::report::{Checked, Report};
 use crate::streams::{Pipe, Unlabelled, dial as dial_raw};
 
 pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
+    report.scope("external listen");
     let mut cluster = Cluster::start(server("alpha")).await?;
     let host = Host::start().await?;
     let (listener, address) = own_listener().await?;
     let mut dialer = Dialer::start(peer, "external", &[&address]).await?;
 
-    report.scope("external listen");
     let stream = Box::new(Pipe::over(accept(&listener).await?, Some("pipe")));
     let opened = NodeServerMessage::ConnectionOpenedExternal {
         stream,
@@ -59,10 +59,10 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
 }
 
 pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
+    report.scope("external dial");
     let address = cue.argument(0)?.to_owned();
     let mut cluster = Cluster::start(server("zeta")).await?;
 
-    report.scope("external dial");
     let stream = Box::new(Unlabelled(Pipe::over(dial_raw(&address).await?, None)));
     client_connect_external(&cluster.server, stream)
         .await

@@ -27,6 +27,7 @@ const FRAME_LIMIT: u64 = 1024 * 1024;
 const OTHER_PORT: u16 = 4242;
 
 pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
+    report.scope("raw listen");
     let port = free_port()?;
     let mut cluster = Cluster::start(server("listen", port)).await?;
     let host = Host::start().await?;
@@ -35,7 +36,6 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
     let mut dialer = Dialer::start(peer, "raw", &[&port.to_string()]).await?;
 
     dialer.at("ready").await?;
-    report.scope("raw listen");
     let session = cluster.ready().await?;
     report.same("is server", session.is_server, true)?;
     report.holds("peer address", is_loopback(&session.peer_addr))?;
@@ -117,6 +117,7 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
 }
 
 pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
+    report.scope("raw dial");
     let remote_port = cue.argument(0)?.to_owned();
     let address = format!("127.0.0.1:{remote_port}");
     let own_port = free_port()?;
@@ -124,7 +125,6 @@ pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
     let (sender, _heard) = tokio::sync::mpsc::unbounded_channel();
     join("back", spawn(Some("back"), Echo(sender)).await?);
 
-    report.scope("raw dial");
     client_connect(&cluster.server, &address)
         .await
         .map_err(|error| error.to_string())?;

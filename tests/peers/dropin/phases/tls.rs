@@ -17,6 +17,7 @@ use crate::streams::{addresses, dial as dial_raw};
 use crate::tls::{acceptor, connector, server_name};
 
 pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
+    report.scope("tls listen");
     let (acceptor, certificate) = acceptor()?;
     let port = free_port()?;
     let encryption = IncomingEncryptionMode::Tls(acceptor.clone());
@@ -27,7 +28,6 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
     let mut dialer =
         Dialer::start(peer, "tls", &[&address, &by_hand_address, &certificate]).await?;
 
-    report.scope("tls listen");
     report.holds("mode", matches!(encryption, IncomingEncryptionMode::Tls(_)))?;
     round::host(report, &mut cluster, &mut dialer, is_loopback).await?;
 
@@ -61,13 +61,13 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
 }
 
 pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
+    report.scope("tls dial");
     let address = cue.argument(0)?.to_owned();
     let by_hand = cue.argument(1)?.to_owned();
     let connector = connector(cue.argument(2)?)?;
     let mut cluster = Cluster::start(server("tls-dial", free_port()?, None)).await?;
     let name = server_name("localhost");
 
-    report.scope("tls dial");
     client_connect_enc(&cluster.server, &address, connector.clone(), name.clone())
         .await
         .map_err(|error| error.to_string())?;

@@ -11,6 +11,7 @@ use crate::phases::{LOOPBACK, free_port};
 use crate::report::{Checked, Report};
 
 pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
+    report.scope("transitive hub");
     let port = free_port()?;
     let cluster = Cluster::start(server("hub", port)).await?;
     let address = format!("127.0.0.1:{port}");
@@ -22,7 +23,6 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
     right.go().await?;
     left.at("meshed").await?;
     right.at("meshed").await?;
-    report.scope("transitive hub");
     report.same("peers", cluster.peers().await?, names(&["left", "right"]))?;
     left.go().await?;
     right.go().await?;
@@ -34,6 +34,7 @@ pub async fn listen(report: &mut Report, peer: &Path) -> Checked {
 pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
     let hub = cue.argument(0)?.to_owned();
     let (own, other) = (cue.argument(1)?.to_owned(), cue.argument(2)?.to_owned());
+    report.scope(format!("transitive {own}"));
     // The port is found by the system; the others learn it from the connection string.
     let mut cluster = Cluster::start(server(&own, 0)).await?;
     client_connect(&cluster.server, &hub)
@@ -43,7 +44,6 @@ pub async fn dial(report: &mut Report, cue: &mut Cue) -> Checked {
     cue.point("connected").await?;
     let peers = names(&["hub", &other]);
     wait("the mesh", async || Ok(cluster.peers().await? == peers)).await?;
-    report.scope(format!("transitive {own}"));
     report.same("peers", cluster.peers().await?, peers)?;
     let strings = cluster
         .sessions()
