@@ -22,9 +22,12 @@ use crate::{
 mod calls;
 mod limits;
 mod liveness;
+mod messages;
 mod robustness;
 mod sync;
 mod terminate;
+
+use messages::*;
 
 /// Names an outgoing call in tests.
 type Handle = u32;
@@ -257,100 +260,4 @@ impl End {
         });
         ended.collect()
     }
-}
-
-fn actor(pid: u64) -> Actor {
-    Actor { pid, name: None }
-}
-
-fn named(pid: u64, name: &str) -> Actor {
-    Actor {
-        pid,
-        name: Some(name.to_owned()),
-    }
-}
-
-fn cast(to: u64) -> node::Cast {
-    node::Cast {
-        to,
-        what: Bytes::from_static(b"argument"),
-        variant: "Note".to_owned(),
-        metadata: None,
-    }
-}
-
-fn call(to: u64) -> node::Call {
-    node::Call {
-        to,
-        what: Bytes::from_static(b"argument"),
-        tag: 0,
-        timeout_ms: None,
-        variant: "Ask".to_owned(),
-        metadata: None,
-    }
-}
-
-fn reply(to: u64, tag: u64) -> node::CallReply {
-    let what = Bytes::from_static(b"reply");
-    node::CallReply { to, tag, what }
-}
-
-fn spawn(actors: impl IntoIterator<Item = Actor>) -> control::Spawn {
-    let actors = actors.into_iter().collect();
-    control::Spawn { actors }
-}
-
-fn terminate(ids: impl IntoIterator<Item = u64>) -> control::Terminate {
-    let ids = ids.into_iter().collect();
-    control::Terminate { ids }
-}
-
-fn pg_join(group: &str, actors: impl IntoIterator<Item = Actor>) -> control::PgJoin {
-    control::PgJoin {
-        group: group.to_owned(),
-        actors: actors.into_iter().collect(),
-        scope: "scope".to_owned(),
-    }
-}
-
-fn pg_leave(group: &str, actors: impl IntoIterator<Item = Actor>) -> control::PgLeave {
-    control::PgLeave {
-        group: group.to_owned(),
-        actors: actors.into_iter().collect(),
-        scope: "scope".to_owned(),
-    }
-}
-
-fn is_probe(message: &NetworkMessage) -> bool {
-    use control_message::Msg;
-    matches!(
-        message.clone().into_control(),
-        Some(Msg::Ping(_) | Msg::Pong(_))
-    )
-}
-
-/// The messages' kinds, in order.
-fn kinds(messages: &[NetworkMessage]) -> Vec<&'static str> {
-    messages.iter().map(NetworkMessage::kind).collect()
-}
-
-/// The tags of the calls among messages.
-fn tags(messages: &[NetworkMessage]) -> Vec<(u64, u64)> {
-    let calls = messages
-        .iter()
-        .filter_map(|message| match message.clone().into_node() {
-            Some(node_message::Msg::Call(call)) => Some((call.to, call.tag)),
-            _ => None,
-        });
-    calls.collect()
-}
-
-fn timeouts(messages: &[NetworkMessage]) -> Vec<Option<u64>> {
-    let calls = messages
-        .iter()
-        .filter_map(|message| match message.clone().into_node() {
-            Some(node_message::Msg::Call(call)) => Some(call.timeout_ms),
-            _ => None,
-        });
-    calls.collect()
 }
