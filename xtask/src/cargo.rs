@@ -70,13 +70,20 @@ pub(crate) fn works(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command as it would be typed.
+/// The command as it would be typed, without most of a long list of files.
 pub(crate) fn told(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_stem().unwrap_or_else(|| command.get_program());
-    std::iter::once(name)
+    let words: Vec<_> = std::iter::once(name)
         .chain(command.get_args())
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let (first, more) = words.split_at(words.len().min(MAX_WORDS_TOLD));
+    let first = first.join(" ");
+    match more.len() {
+        0 => first,
+        more => format!("{first} .. ({more} more)"),
+    }
 }
+
+const MAX_WORDS_TOLD: usize = 24;

@@ -1,6 +1,8 @@
 //! `cargo xtask fuzz [--only TARGET] [--seconds N]`: the targets in `tests/fuzz`, seeded with recorded frames.
 
 use std::{
+    collections::BTreeMap,
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
 };
@@ -95,22 +97,41 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<(), String> {
     cargo::succeed(&mut run)
 }
 
-/// Writes every recorded frame into a file of its own; both targets take streams of frames.
+/// Writes every recorded frame into a file of its own, and what went one way over one connection into another: all
+/// targets take streams of frames.
 fn seeds(root: &Path) -> Result<PathBuf, String> {
     let dir = root.join(DIR).join("seeds");
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let vectors = root.join("tests/vectors");
-    let files = fs::read_dir(&vectors).map_err(|e| format!("{}: {e}", vectors.display()))?;
-    for (number, file) in files.filter_map(Result::ok).enumerate() {
-        let text = fs::read(file.path()).map_err(|e| e.to_string())?;
-        let entries: Vec<Value> = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
-        let frames = entries
-            .iter()
-            .filter_map(|entry| hex::decode(entry["frame_hex"].as_str()?).ok());
-        for (index, frame) in frames.enumerate() {
-            let path = dir.join(format!("{number}-{index}"));
-            fs::write(&path, frame).map_err(|e| format!("{}: {e}", path.display()))?;
-        }
+    for (name, bytes) in recorded(&root.join("tests/vectors"))? {
+        let path = dir.join(name.replace('/', "-"));
+        fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     Ok(dir)
+}
+
+/// Bytes that went over the wire, by a name for them.
+fn recorded(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let mut recorded = BTreeMap::<_, Vec<_>>::new();
+    let files = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    for file in files {
+        let path = file.map_err(|e| e.to_string())?.path();
+        let told = |e: &dyn Display| format!("{}: {e}", path.display());
+        let text = fs::read(&path).map_err(|e| told(&e))?;
+        let entries: Vec<Value> = serde_json::from_slice(&text).map_err(|e| told(&e))?;
+        let file = path.file_stem().unwrap_or_default().to_string_lossy();
+        for entry in entries {
+            let text = |key: &str| entry[key].as_str();
+            let (Some(name), Some(way), Some(frame)) =
+                (text("name"), text("direction"), text("frame_hex"))
+            else {
+                continue;
+            };
+            let frame = hex::decode(frame).map_err(|e| told(&e))?;
+            let connection = name.split('/').next().unwrap_or(name);
+            let stream = recorded.entry(format!("{file}-{connection}-{way}"));
+            stream.or_default().extend(&frame);
+            recorded.insert(format!("{file}-{name}"), frame);
+        }
+    }
+    Ok(recorded)
 }
