@@ -2,6 +2,7 @@ use std::{
     future::{Future, pending},
     io,
     sync::Arc,
+    time::Duration,
 };
 
 use shiome_session::{Event, SessionError};
@@ -30,6 +31,16 @@ pub enum LinkEnd {
     /// The peer closed it.
     #[error("closed by the peer")]
     ClosedByPeer,
+    /// The peer has said nothing for as long as
+    /// [`Config::pong_timeout`](shiome_session::Config::pong_timeout), pings or not.
+    #[error("no sign of life for {silence:?}")]
+    Unresponsive {
+        /// Time since the peer's last message.
+        silence: Duration,
+    },
+    /// The peer does not read what it makes this node say, see [`MAX_CONTROL_BACKLOG`](crate::MAX_CONTROL_BACKLOG).
+    #[error("the peer does not read")]
+    NotReading,
     /// The peer broke a limit of the session.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -59,7 +70,7 @@ pub async fn drive<C: Send + 'static>(
     });
     let end = run(reader, &mut tasks, peer, sink).await;
     peer.close();
-    deliver(peer, sink).await;
+    let _ = deliver(peer, sink).await;
     end
 }
 
@@ -70,7 +81,9 @@ async fn run<C>(
     sink: &mut impl EventSink<C>,
 ) -> LinkEnd {
     loop {
-        deliver(peer, sink).await;
+        if let Err(end) = deliver(peer, sink).await {
+            return end;
+        }
         let due = peer.next_timeout();
         tokio::select! {
             frame = reader.next() => match frame {
@@ -103,10 +116,17 @@ fn receive_all<C>(frame: Frame, reader: &mut FrameReader, peer: &Peer<C>) -> Res
     Ok(())
 }
 
-async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) {
+async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) -> Result<(), LinkEnd> {
     while let Some(event) = peer.next_event() {
-        sink.handle(event).await;
+        match event {
+            Event::Unresponsive { silence } => return Err(LinkEnd::Unresponsive { silence }),
+            event => sink.handle(event).await,
+        }
     }
+    if peer.has_overflowed() {
+        return Err(LinkEnd::NotReading);
+    }
+    Ok(())
 }
 
 async fn until(due: Option<std::time::Instant>) {

@@ -33,7 +33,7 @@ pub use drive::{EventSink, LinkEnd, drive};
 pub use error::{AuthenticateError, ReadError};
 pub use frames::FrameReader;
 pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, Security};
-pub use outbox::MAX_OUTBOX_LEN;
+pub use outbox::{MAX_CONTROL_BACKLOG, MAX_OUTBOX_LEN};
 pub use peer::Peer;
 pub use shiome_handshake as handshake;
 pub use shiome_session as session;

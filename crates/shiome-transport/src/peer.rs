@@ -1,5 +1,8 @@
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -18,6 +21,7 @@ pub struct Peer<C> {
     pub(crate) outbox: Outbox,
     /// Wakes the driver when there are events, or timers that it does not know.
     pub(crate) attention: Notify,
+    overflowed: AtomicBool,
 }
 
 impl<C> Peer<C> {
@@ -27,6 +31,7 @@ impl<C> Peer<C> {
             session: Mutex::new(session),
             outbox: Outbox::default(),
             attention: Notify::new(),
+            overflowed: AtomicBool::new(false),
         }
     }
 
@@ -37,9 +42,7 @@ impl<C> Peer<C> {
         let mut session = self.lock();
         let due = session.poll_timeout();
         let result = f(&mut session, now());
-        while let Some(message) = session.poll_transmit() {
-            self.outbox.push(&message);
-        }
+        self.transmit(&mut session);
         let earlier = match (session.poll_timeout(), due) {
             (Some(new), Some(old)) => new < old,
             (new, _) => new.is_some(),
@@ -72,9 +75,7 @@ impl<C> Peer<C> {
     pub(crate) fn receive(&self, message: NetworkMessage) -> Result<(), SessionError> {
         let mut session = self.lock();
         let result = session.handle_message(now(), message);
-        while let Some(message) = session.poll_transmit() {
-            self.outbox.push(&message);
-        }
+        self.transmit(&mut session);
         result
     }
 
@@ -84,6 +85,20 @@ impl<C> Peer<C> {
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.lock().poll_timeout()
+    }
+
+    /// Whether the peer has not read what it made this node say.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.overflowed.load(Ordering::Relaxed)
+    }
+
+    fn transmit(&self, session: &mut Session<C>) {
+        while let Some(message) = session.poll_transmit() {
+            if self.outbox.push(&message).is_err() {
+                self.overflowed.store(true, Ordering::Relaxed);
+                self.attention.notify_one();
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Session<C>> {

@@ -37,7 +37,7 @@ impl NetworkMessage {
         match &self.message {
             None => "empty",
             Some(Message::Auth(auth)) => auth_kind(auth),
-            Some(Message::Node(node)) => node_kind(node),
+            Some(Message::Node(node)) => node.kind(),
             Some(Message::Control(control)) => control_kind(control),
         }
     }
@@ -56,13 +56,16 @@ fn auth_kind(message: &AuthenticationMessage) -> &'static str {
     }
 }
 
-fn node_kind(message: &NodeMessage) -> &'static str {
-    use node_message::Msg;
-    match &message.msg {
-        None => "node",
-        Some(Msg::Cast(_)) => "cast",
-        Some(Msg::Call(_)) => "call",
-        Some(Msg::Reply(_)) => "reply",
+impl NodeMessage {
+    /// Name of the message's kind, for logs: contents can be secret and are never logged.
+    pub fn kind(&self) -> &'static str {
+        use node_message::Msg;
+        match &self.msg {
+            None => "node",
+            Some(Msg::Cast(_)) => "cast",
+            Some(Msg::Call(_)) => "call",
+            Some(Msg::Reply(_)) => "reply",
+        }
     }
 }
 

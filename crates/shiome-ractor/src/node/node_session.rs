@@ -105,7 +105,6 @@ impl NodeSession {
 }
 
 /// Messages of [`NodeSession`].
-#[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the drop-in API")]
 pub enum NodeSessionMessage {
     /// Acts as if the peer had sent this. Without effect before authentication.
@@ -119,6 +118,19 @@ pub enum NodeSessionMessage {
     /// From the link's task: the session may begin.
     #[doc(hidden)]
     Begin,
+}
+
+/// Names the kind of message; contents are never shown.
+impl std::fmt::Debug for NodeSessionMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::MessageReceived(message) => write!(f, "MessageReceived({})", message.kind()),
+            Self::SendMessage(message) => write!(f, "SendMessage({})", message.kind()),
+            Self::GetAuthenticationState(_) => f.write_str("GetAuthenticationState"),
+            Self::GetReadyState(_) => f.write_str("GetReadyState"),
+            Self::Begin => f.write_str("Begin"),
+        }
+    }
 }
 
 impl ractor::Message for NodeSessionMessage {}

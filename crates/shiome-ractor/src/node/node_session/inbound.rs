@@ -59,7 +59,9 @@ impl EventSink<ReplyPort> for Inbound {
             Event::Ready => self.ready(),
             Event::Pong { round_trip } => trace!(?round_trip, "pong"),
             Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
-            other => debug!(?other, "event without effect"),
+            Event::NameUntold { len } => warn!(len, "local name too long to be told"),
+            // What a later session may say that this bridge does not know: contents are never logged.
+            _ => debug!("event without effect"),
         }
     }
 }

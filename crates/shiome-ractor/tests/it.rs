@@ -1,0 +1,14 @@
+//! The bridge opposite a peer that speaks the wire by hand, over memory links and on virtual time.
+//!
+//! Time is paused: it only passes while nobody has anything to do.
+
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod it {
+    mod hostile;
+    mod membership;
+    mod messages;
+    mod remote_refs;
+    mod sessions;
+    mod support;
+}

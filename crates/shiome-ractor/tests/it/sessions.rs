@@ -1,0 +1,202 @@
+//! Which connections become sessions, and what is told of them.
+
+use ractor::ActorRef;
+use shiome_ractor::{
+    NodeEventSubscription, NodeServerMessage,
+    node::{NodeConnectionMode, NodeServerSessionInformation},
+};
+use shiome_wire::{
+    auth::{self, server_status::Status},
+    control::{self, control_message::Msg},
+};
+use tokio::sync::mpsc;
+
+use super::support::{COOKIE, RawPeer, digest, name_of, node, node_in_mode, sessions};
+
+struct Recorder(mpsc::UnboundedSender<(&'static str, Option<String>)>);
+
+impl Recorder {
+    fn record(&self, event: &'static str, session: NodeServerSessionInformation) {
+        let _ = self.0.send((event, session.peer_name.map(|n| n.name)));
+    }
+}
+
+impl NodeEventSubscription for Recorder {
+    fn node_session_opened(&self, session: NodeServerSessionInformation) {
+        self.record("opened", session);
+    }
+
+    fn node_session_authenticated(&self, session: NodeServerSessionInformation) {
+        self.record("authenticated", session);
+    }
+
+    fn node_session_ready(&self, session: NodeServerSessionInformation) {
+        self.record("ready", session);
+    }
+
+    fn node_session_disconnected(&self, session: NodeServerSessionInformation) {
+        self.record("disconnected", session);
+    }
+}
+
+fn subscribe(
+    server: &ActorRef<NodeServerMessage>,
+    id: &str,
+    subscription: impl NodeEventSubscription,
+) {
+    server
+        .cast(NodeServerMessage::SubscribeToEvents {
+            id: id.to_owned(),
+            subscription: Box::new(subscription),
+        })
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_told_from_its_first_to_its_last_moment() {
+    struct Panics;
+    impl NodeEventSubscription for Panics {
+        fn node_session_opened(&self, _: NodeServerSessionInformation) {
+            panic!("a bad subscription");
+        }
+    }
+    let server = node("told").await;
+    let (events, mut told) = mpsc::unbounded_channel();
+    subscribe(&server, "bad", Panics);
+    subscribe(&server, "good", Recorder(events));
+    let peer = RawPeer::join(&server, "toldpeer").await;
+    let name = Some("toldpeer@raw".to_owned());
+    assert_eq!(told.recv().await.unwrap().0, "opened");
+    assert_eq!(told.recv().await.unwrap(), ("authenticated", name.clone()));
+    assert_eq!(told.recv().await.unwrap(), ("ready", name.clone()));
+    drop(peer);
+    assert_eq!(told.recv().await.unwrap(), ("disconnected", name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_spelling_of_the_subscription_is_called_too() {
+    struct Old(mpsc::UnboundedSender<()>);
+    #[allow(deprecated, reason = "what is tested")]
+    impl NodeEventSubscription for Old {
+        fn node_session_authenicated(&self, _: NodeServerSessionInformation) {
+            let _ = self.0.send(());
+        }
+    }
+    let server = node("old").await;
+    let (events, mut told) = mpsc::unbounded_channel();
+    subscribe(&server, "old", Old(events));
+    let _peer = RawPeer::join(&server, "oldpeer").await;
+    told.recv().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_does_not_connect_to_itself() {
+    let server = node("itself").await;
+    let mut peer = RawPeer::dial(&server);
+    let mut name = name_of("x");
+    name.name = "itself@node".to_owned();
+    peer.send(auth::authentication_message::Msg::Name(name))
+        .await;
+    assert!(peer.until_closed().await.is_empty());
+    assert!(sessions(&server).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_connections_with_one_peer_the_smaller_nonce_stays() {
+    let server = node("twice").await;
+    let mut first = RawPeer::join(&server, "twicepeer").await;
+    // A larger nonce loses at once.
+    let mut second = RawPeer::dial(&server);
+    let mut name = name_of("twicepeer");
+    name.connection_id = 8;
+    second
+        .send(auth::authentication_message::Msg::Name(name.clone()))
+        .await;
+    assert_eq!(second.status().await, Status::NotOk);
+    assert!(second.until_closed().await.is_empty());
+    first.ping(1).await;
+
+    // A smaller one wins, once it has proven the cookie and not before.
+    let mut third = RawPeer::dial(&server);
+    name.connection_id = 6;
+    third
+        .send(auth::authentication_message::Msg::Name(name))
+        .await;
+    assert_eq!(third.status().await, Status::OkSimultaneous);
+    let challenge = third.challenge().await;
+    first.ping(2).await;
+    third
+        .send(auth::ChallengeReply {
+            challenge: 1,
+            digest: digest(COOKIE, challenge),
+        })
+        .await;
+    first.until_closed().await;
+    third.ping(3).await;
+    assert_eq!(sessions(&server).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_told_of_the_others_and_not_of_itself() {
+    let server = node("list").await;
+    let _first = RawPeer::join(&server, "list1").await;
+    let _unauthenticated = RawPeer::dial(&server);
+    let mut second = RawPeer::join(&server, "list2").await;
+    let ask = Msg::EnumerateNodeSessions(name_of("list2"));
+    second.send(ask).await;
+    let listed = second
+        .expect(|message| match message.into_control()? {
+            Msg::NodeSessions(list) => Some(list.sessions),
+            _ => None,
+        })
+        .await;
+    let names: Vec<_> = listed.into_iter().map(|n| n.name).collect();
+    assert_eq!(names, ["list1@raw"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_isolated_node_neither_asks_nor_dials() {
+    let server = node_in_mode("isolated", NodeConnectionMode::Isolated).await;
+    let (events, mut told) = mpsc::unbounded_channel();
+    let mut peer = RawPeer::dial(&server);
+    peer.authenticate("isolatedpeer").await;
+    loop {
+        match peer.expect(|m| m.into_control()).await {
+            Msg::EnumerateNodeSessions(_) => panic!("an isolated node does not ask"),
+            Msg::Ready(_) => break,
+            _ => {}
+        }
+    }
+    subscribe(&server, "isolated", Recorder(events));
+    let mut elsewhere = name_of("elsewhere");
+    elsewhere.connection_string = "127.0.0.1:1".to_owned();
+    let sessions = vec![elsewhere];
+    peer.send(control::NodeSessions { sessions }).await;
+    peer.ping(1).await;
+    assert!(told.try_recv().is_err(), "nothing was opened");
+}
+
+#[tokio::test]
+async fn a_transitive_node_asks_and_dials_whom_it_does_not_know() {
+    let server = node_in_mode("transitive", NodeConnectionMode::Transitive).await;
+    let mut peer = RawPeer::dial(&server);
+    peer.authenticate("transitivepeer").await;
+    let own = peer
+        .expect(|message| match message.into_control()? {
+            Msg::EnumerateNodeSessions(name) => Some(name),
+            _ => None,
+        })
+        .await;
+    assert_eq!(own.name, "transitive@node");
+
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut unknown = name_of("elsewhere");
+    unknown.connection_string = elsewhere.local_addr().unwrap().to_string();
+    // Itself and the peer are known; the address must not be dialled twice.
+    let sessions = vec![own, name_of("transitivepeer"), unknown.clone(), unknown];
+    peer.send(control::NodeSessions { sessions }).await;
+    let (_dialled, _) = elsewhere.accept().await.unwrap();
+    peer.ping(1).await;
+    let again = tokio::time::timeout(std::time::Duration::from_millis(50), elsewhere.accept());
+    assert!(again.await.is_err(), "one dial");
+}
