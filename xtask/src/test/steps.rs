@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in order.
 //!
-//! All that build take the whole workspace with all features, so that what one has built serves the next.
+//! All that build take the whole workspace with the same features, so that what one has built serves the next.
 
 use std::{
     fs, io,
@@ -54,7 +54,7 @@ pub(super) const STEPS: &[Step] = &[
         name: "build",
         about: "all tests build",
         needs: &["lock"],
-        run: |root, _| cargo::succeed(all(root, "test").arg("--no-run")).into(),
+        run: |root, _| build(root).into(),
     },
     Step {
         name: "vectors",
@@ -72,11 +72,7 @@ pub(super) const STEPS: &[Step] = &[
         name: "doctests",
         about: "examples in the documentation",
         needs: &["build"],
-        run: |root, tally| {
-            tally
-                .run(all(root, "test").args(["--doc", "--no-fail-fast"]))
-                .into()
-        },
+        run: |root, tally| doctests(root, tally).into(),
     },
     Step {
         name: "rustdoc",
@@ -86,7 +82,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "features",
-        about: "the facade builds with no feature and with each alone",
+        about: "the facade builds with no feature, each alone, and all",
         needs: &["build"],
         run: |root, _| features(root).into(),
     },
@@ -112,11 +108,37 @@ const WASM32: &str = "wasm32-unknown-unknown";
 /// Trees below the workspace root that are not part of the workspace, because of their dependencies.
 const OUTSIDE: [&str; 2] = ["tests/peers", "tests/fuzz"];
 
-/// `cargo <command>` on the whole workspace with all features.
-fn all(root: &Path, command: &str) -> Command {
+/// A feature that changes what other code has to look like: with it `ractor`'s traits want other implementations, and
+/// the actors of our tests are not that. What is left out here, the step `features` checks.
+const NOT_ADDITIVE: &str = "async-trait";
+
+/// `cargo <command>` on the whole workspace with all features that go together.
+fn all(root: &Path, command: &[&str]) -> Result<Command, String> {
+    let features = metadata(root, &["--no-deps"])?
+        .iter()
+        .flat_map(|package| {
+            let name = package["name"].as_str().unwrap_or_default().to_owned();
+            let features = features_of(package);
+            features.map(move |feature| format!("{name}/{feature}"))
+        })
+        .filter(|feature| !feature.ends_with(&format!("/{NOT_ADDITIVE}")))
+        .collect::<Vec<_>>();
     let mut cargo = cargo(root);
-    cargo.args([command, "--workspace", "--all-features", "--locked"]);
-    cargo
+    cargo.args(command).args(["--workspace", "--locked"]);
+    if !features.is_empty() {
+        cargo.args(["--features", &features.join(",")]);
+    }
+    Ok(cargo)
+}
+
+/// What can be switched on in a package, without the default.
+fn features_of(package: &Value) -> impl Iterator<Item = &str> {
+    let features = package["features"].as_object();
+    let names = features
+        .into_iter()
+        .flat_map(|features| features.keys())
+        .map(String::as_str);
+    names.filter(|feature| *feature != "default")
 }
 
 fn fmt(root: &Path) -> Result<(), String> {
@@ -157,56 +179,56 @@ fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn clippy(root: &Path) -> Result<(), String> {
-    let mut clippy = all(root, "clippy");
+    let mut clippy = all(root, &["clippy"])?;
     cargo::succeed(clippy.args(["--all-targets", "--", "--deny", "warnings"]))
+}
+
+fn build(root: &Path) -> Result<(), String> {
+    cargo::succeed(all(root, &["test"])?.arg("--no-run"))
 }
 
 fn tests(root: &Path, tally: &mut Tally) -> Result<(), String> {
     if cargo::works(cargo(root).args(["nextest", "--version"])) {
-        let mut nextest = cargo(root);
-        nextest
-            .args([
-                "nextest",
-                "run",
-                "--workspace",
-                "--all-features",
-                "--locked",
-            ])
-            .args(["--no-fail-fast", "--color", "never"]);
-        return tally.run(&mut nextest);
+        let mut nextest = all(root, &["nextest", "run"])?;
+        return tally.run(nextest.args(["--no-fail-fast", "--color", "never"]));
     }
-    let mut test = all(root, "test");
     // Every target but the documentation, which is a step of its own, and the benchmarks.
-    test.args(["--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]);
-    tally.run(&mut test)
+    let targets = ["--lib", "--bins", "--tests", "--examples"];
+    let mut test = all(root, &["test"])?;
+    tally.run(test.args(targets).arg("--no-fail-fast"))
+}
+
+fn doctests(root: &Path, tally: &mut Tally) -> Result<(), String> {
+    let mut test = all(root, &["test"])?;
+    tally.run(test.args(["--doc", "--no-fail-fast"]))
 }
 
 fn rustdoc(root: &Path) -> Result<(), String> {
-    let mut doc = all(root, "doc");
+    let mut doc = all(root, &["doc"])?;
     doc.args(["--no-deps", "--document-private-items"])
         .env("RUSTDOCFLAGS", "--deny warnings");
     cargo::succeed(&mut doc)
 }
 
+/// Checks the facade with no feature, with each alone, and with all of them.
 fn features(root: &Path) -> Result<(), String> {
+    let packages = metadata(root, &["--no-deps"])?;
+    let facade = packages
+        .iter()
+        .find(|package| package["name"] == "shiome")
+        .ok_or("there is no facade")?;
     let check = |features: &[&str]| {
         let mut check = cargo(root);
         check
             .args(["check", "--package", "shiome", "--locked"])
-            .arg("--no-default-features")
             .args(features);
         cargo::succeed(&mut check)
     };
-    check(&[])?;
-    let packages = metadata(root, &["--no-deps"])?;
-    let facade = packages.iter().find(|package| package["name"] == "shiome");
-    let features = facade.and_then(|facade| facade["features"].as_object());
-    for feature in features.into_iter().flat_map(|features| features.keys()) {
-        if feature != "default" {
-            check(&["--features", feature])?;
-        }
+    check(&["--no-default-features"])?;
+    for feature in features_of(facade) {
+        check(&["--no-default-features", "--features", feature])?;
     }
-    Ok(())
+    check(&["--all-features"])
 }
 
 fn wasm32(root: &Path) -> Outcome {
