@@ -10,7 +10,7 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
     let mut command = cargo::cargo(root);
     command
         .args(["run", "--release", "--locked", "--package", "shiome-cli"])
-        .args(["--bin", "shiome", "--", "demo"])
+        .args(["--", "demo"])
         .args(args.raw_args()?);
     Ok(cargo::succeed(&mut command)?)
 }

@@ -1,0 +1,246 @@
+//! `cargo xtask interop [--only NAME] [--rounds N] [--json FILE] [--list]`: our node and published ones, as separate
+//! processes, make each other's acquaintance and do everything that the protocol has, dialling from either side.
+//!
+//! The programs live in `tests/peers`. Where a published node misbehaves, the check demands that ours does not and says
+//! in its note what the other one did.
+
+mod checks;
+mod dropin;
+mod duo;
+mod node;
+mod programs;
+mod way;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::{
+    Stop,
+    report::{self, Row},
+};
+use checks::{Body, CHECKS, Check};
+use duo::{Dialler, Duo, Lab, Verdict};
+use programs::{Kind, Programs};
+
+/// Rounds of checks that depend on who is faster, a pair and direction.
+const DEFAULT_ROUNDS: usize = 10;
+
+pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
+    let mut options = Options {
+        only: String::new(),
+        rounds: DEFAULT_ROUNDS,
+    };
+    let (mut json, mut list) = (None::<PathBuf>, false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Arg::Long("only") => options.only = args.value()?.string()?,
+            Arg::Long("rounds") => options.rounds = args.value()?.parse()?,
+            Arg::Long("json") => json = Some(args.value()?.into()),
+            Arg::Long("list") => list = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if list {
+        options.names().iter().for_each(|name| println!("{name}"));
+        return Ok(());
+    }
+    if options.names().is_empty() {
+        let problem = format!("no check's name contains {:?}", options.only);
+        return Err(Stop::Usage(problem));
+    }
+    let programs = Programs::build(root)?;
+    let sheet = Sheet::default();
+    thread::scope(|scope| {
+        for peer in Kind::ALL {
+            let (programs, options, sheet) = (&programs, &options, &sheet);
+            scope.spawn(move || {
+                for dialler in [Dialler::Ours, Dialler::Peer] {
+                    cell(programs, options, sheet, peer, dialler);
+                }
+            });
+        }
+    });
+    for pair in dropin::PAIRS.iter().filter(|p| options.wants(&p.name())) {
+        sheet.check(&pair.name(), || pair.run(&programs));
+    }
+    sheet.conclude(json.as_deref())
+}
+
+struct Options {
+    /// Part of the names of the checks that run.
+    only: String,
+    rounds: usize,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.only)
+    }
+
+    /// The names of the checks that run.
+    fn names(&self) -> Vec<String> {
+        let cells = Kind::ALL
+            .into_iter()
+            .flat_map(|peer| [(peer, Dialler::Ours), (peer, Dialler::Peer)]);
+        let checks = cells
+            .flat_map(|(peer, dialler)| CHECKS.iter().flat_map(move |c| c.names(peer, dialler)));
+        let dropin = dropin::PAIRS.iter().map(dropin::Pair::name);
+        checks
+            .chain(dropin)
+            .filter(|name| self.wants(name))
+            .collect()
+    }
+}
+
+impl Check {
+    /// The full names under which this runs in a cell: one, or one for each direction.
+    fn names(&self, peer: Kind, dialler: Dialler) -> Vec<String> {
+        let ways: &[&str] = match self.body {
+            Body::EachWay(_) => &[": ours to peer", ": peer to ours"],
+            Body::Pair(_) | Body::Fresh(_) => &[""],
+        };
+        ways.iter()
+            .map(|way| format!("{peer:7} | {dialler} | {}{way}", self.name))
+            .collect()
+    }
+}
+
+/// Runs all checks against one kind of peer, dialling from one side.
+fn cell(programs: &Programs, options: &Options, sheet: &Sheet, peer: Kind, dialler: Dialler) {
+    let lab = Lab::new(programs, peer, dialler, options.rounds);
+    let mut shared = None;
+    for check in CHECKS {
+        let names = check.names(peer, dialler);
+        for (name, from_ours) in names.iter().zip([true, false]) {
+            if options.wants(name) {
+                sheet.check(name, || without_panic(&lab, check, &mut shared, from_ours));
+            }
+        }
+    }
+}
+
+/// Runs a check, which fails when a node of ours panics meanwhile.
+fn without_panic(
+    lab: &Lab<'_>,
+    check: &Check,
+    shared: &mut Option<Duo>,
+    from_ours: bool,
+) -> Verdict {
+    let verdict = perform(lab, check, shared, from_ours);
+    if verdict.is_err() {
+        // What a failed check leaves behind is not known.
+        *shared = None;
+    }
+    match (lab.panics().as_slice(), verdict) {
+        ([], verdict) => verdict,
+        (panics, Ok(_)) => Err(panics.join("; ")),
+        (panics, Err(problem)) => Err(format!("{problem}; {}", panics.join("; "))),
+    }
+}
+
+fn perform(lab: &Lab<'_>, check: &Check, shared: &mut Option<Duo>, from_ours: bool) -> Verdict {
+    if let Body::Fresh(run) = check.body {
+        return run(lab);
+    }
+    let duo = match shared {
+        Some(duo) => duo,
+        None => shared.insert(lab.duo()?),
+    };
+    duo.begin()?;
+    match check.body {
+        Body::Pair(run) => run(duo),
+        Body::EachWay(run) => run(&mut duo.way(from_ours)),
+        Body::Fresh(run) => run(lab),
+    }
+}
+
+/// What the checks found.
+#[derive(Default)]
+struct Sheet {
+    lines: Mutex<Vec<Line>>,
+}
+
+struct Line {
+    name: String,
+    verdict: Verdict,
+    took: Duration,
+}
+
+impl Sheet {
+    /// Runs a check and prints its line.
+    fn check(&self, name: &str, run: impl FnOnce() -> Verdict) {
+        let start = Instant::now();
+        let line = Line {
+            verdict: run(),
+            name: name.to_owned(),
+            took: start.elapsed(),
+        };
+        line.print();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
+    }
+
+    fn conclude(self, json: Option<&Path>) -> Result<(), Stop> {
+        let mut lines = self
+            .lines
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Cells run side by side: the file should not depend on which was faster.
+        lines.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(json) = json {
+            report::write(json, &lines.iter().map(Line::row).collect::<Vec<_>>())?;
+        }
+        let failed: Vec<_> = lines.iter().filter(|line| line.verdict.is_err()).collect();
+        for line in &failed {
+            println!("not passed: {}", line.name);
+        }
+        println!(
+            "{} passed, {} failed",
+            lines.len() - failed.len(),
+            failed.len()
+        );
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(Stop::Silent)
+        }
+    }
+}
+
+impl Line {
+    fn print(&self) {
+        let (word, note) = match &self.verdict {
+            Ok(note) => ("ok  ", note.as_deref().unwrap_or_default()),
+            Err(problem) => ("FAIL", problem.as_str()),
+        };
+        let line = format!(
+            "{word} {:78} {:6} ms  {note}",
+            self.name,
+            self.took.as_millis()
+        );
+        println!("{}", line.trim_end());
+    }
+
+    fn row(&self) -> Row {
+        Row {
+            group: "interop".to_owned(),
+            name: self.name.clone(),
+            value: u64::try_from(self.took.as_millis())
+                .unwrap_or(u64::MAX)
+                .into(),
+            unit: Some("ms".to_owned()),
+            holds: Some(self.verdict.is_ok()),
+            note: match &self.verdict {
+                Ok(note) => note.clone(),
+                Err(problem) => Some(problem.clone()),
+            },
+            ..Row::default()
+        }
+    }
+}

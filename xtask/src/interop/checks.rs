@@ -1,0 +1,80 @@
+//! The checks, in the order in which they run.
+
+mod actors;
+mod calls;
+mod casts;
+mod faults;
+mod groups;
+mod links;
+mod mesh;
+
+use super::{
+    duo::{Duo, Lab, Verdict},
+    way::Way,
+};
+
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) body: Body,
+}
+
+/// What a check needs.
+pub(super) enum Body {
+    /// The pair of connected nodes that is used by one check after the other.
+    Pair(fn(&mut Duo) -> Verdict),
+    /// The same, once as sender and once as receiver.
+    EachWay(fn(&mut Way<'_>) -> Verdict),
+    /// Processes of its own.
+    Fresh(fn(&Lab<'_>) -> Verdict),
+}
+
+use Body::{EachWay, Fresh, Pair};
+
+pub(super) const CHECKS: &[Check] = &[
+    check("join", Pair(links::join)),
+    check("node ids", Pair(actors::node_ids)),
+    check("actors announced", EachWay(actors::announced)),
+    check("actors come and go", EachWay(actors::come_and_go)),
+    check("termination seen", EachWay(actors::termination)),
+    check("groups: before connection", EachWay(groups::before)),
+    check("groups: join and leave", EachWay(groups::default_scope)),
+    check("groups: scope", EachWay(groups::custom_scope)),
+    check("groups: several members", EachWay(groups::several)),
+    check("cast: text", EachWay(casts::text)),
+    check("cast: prost", EachWay(casts::prost)),
+    check("cast: plain string", EachWay(casts::plain)),
+    check("cast: 1 MiB", EachWay(casts::big)),
+    check("cast: order", EachWay(casts::order)),
+    check("cast: unknown variant", EachWay(casts::unknown)),
+    check("call: reply", EachWay(calls::reply)),
+    check("call: port first", EachWay(calls::port_first)),
+    check("call: struct variant", EachWay(calls::structured)),
+    check("call: prost", EachWay(calls::prost)),
+    check("call: values", EachWay(calls::values)),
+    check("call: without timeout", EachWay(calls::without_timeout)),
+    check("call: many at once", EachWay(calls::many)),
+    check("call: timeout", EachWay(calls::timeout)),
+    check("call: discarded port", EachWay(calls::discarded)),
+    check("call: unknown variant", EachWay(calls::unknown)),
+    check("call: dead actor", EachWay(calls::dead)),
+    check("call: actor dies meanwhile", EachWay(calls::dies_meanwhile)),
+    check("reply and stop", EachWay(faults::reply_and_stop)),
+    check("name kept", EachWay(faults::name_kept)),
+    check("remote reference stopped", Fresh(faults::stop_reference)),
+    check("peer stops our reference", Fresh(faults::stopped_by_peer)),
+    check("20000 actors", Fresh(faults::flood)),
+    check("wrong cookie", Fresh(links::wrong_cookie)),
+    check("disconnect and reconnect", Fresh(links::reconnect)),
+    check("peer killed", Fresh(links::peer_killed)),
+    check("ours killed", Fresh(links::ours_killed)),
+    check("duplicate dial", Fresh(links::duplicate)),
+    check("simultaneous connect", Fresh(links::simultaneous)),
+    check("third node: ours-peer-ours", Fresh(mesh::ours_peer_ours)),
+    check("third node: peer-ours-peer", Fresh(mesh::peer_ours_peer)),
+    check("third node: ours-ours-peer", Fresh(mesh::ours_ours_peer)),
+    check("third node: ours-peer-peer", Fresh(mesh::ours_peer_peer)),
+];
+
+const fn check(name: &'static str, body: Body) -> Check {
+    Check { name, body }
+}

@@ -1,0 +1,352 @@
+//! A node: a process that takes commands on stdin, see `tests/peers/README.md`.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv6Addr, TcpListener},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::programs::{Kind, Programs};
+
+/// The host part of every node's name, and where it is dialled.
+const HOST: &str = "127.0.0.1";
+
+/// What all nodes that are to meet share.
+pub(super) const COOKIE: &str = "a-cookie-for-interop";
+
+/// Time for a node to start.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time for an event that has to come, and for `wait-` commands.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to leave a node in peace before the next look at it.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Ports tried before a node counts as unable to start: another process can be faster.
+const PORT_TRIES: usize = 5;
+
+/// Lines with which nodes of ours told of a panic.
+pub(super) type Panics = Arc<Mutex<Vec<String>>>;
+
+/// A running node. Dropped, it is killed.
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    port: u16,
+    child: Child,
+    stdin: ChildStdin,
+    lines: Receiver<String>,
+    events: Vec<String>,
+    /// No command is waited for any longer.
+    deadline: Instant,
+}
+
+/// What a node answered: the words after `ok`, or after `err`.
+pub(super) type Answer = Result<String, String>;
+
+impl Node {
+    /// Starts a node and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it does not.
+    pub(super) fn start(
+        programs: &Programs,
+        panics: &Panics,
+        kind: Kind,
+        name: &str,
+        options: &[&str],
+    ) -> Result<Self, String> {
+        let mut problem = String::new();
+        for _ in 0..PORT_TRIES {
+            match Self::start_at(programs, panics, kind, name, options, free_port()?) {
+                Ok(node) => return Ok(node),
+                Err(e) => problem = e,
+            }
+        }
+        Err(problem)
+    }
+
+    /// As [`start`](Self::start), at this port.
+    pub(super) fn start_at(
+        programs: &Programs,
+        panics: &Panics,
+        kind: Kind,
+        name: &str,
+        options: &[&str],
+        port: u16,
+    ) -> Result<Self, String> {
+        let program = programs.node(kind);
+        let cookie = ["--cookie", COOKIE];
+        let cookie = if options.contains(&"--cookie") {
+            &[][..]
+        } else {
+            &cookie[..]
+        };
+        let mut child = Command::new(&program)
+            .args(["--name", name, "--host", HOST, "--port", &port.to_string()])
+            .args(cookie)
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("{}: {e}", program.display()))?;
+        let (stdin, stdout, stderr) = child
+            .stdin
+            .take()
+            .zip(child.stdout.take())
+            .zip(child.stderr.take())
+            .map(|((stdin, stdout), stderr)| (stdin, stdout, stderr))
+            .expect("all three were asked for");
+        watch(stderr, format!("{name} ({kind})"), kind, Arc::clone(panics));
+        let mut node = Self {
+            kind,
+            name: format!("{name}@{HOST}"),
+            port,
+            child,
+            stdin,
+            lines: lines_of(stdout),
+            events: Vec::new(),
+            deadline: Instant::now() + START_PATIENCE,
+        };
+        let ready = node.line()?;
+        if ready != format!("ready {port}") {
+            return Err(node.told(&format!("said {ready:?} for a start")));
+        }
+        Ok(node)
+    }
+
+    /// Where others dial this node.
+    pub(super) fn address(&self) -> String {
+        format!("{HOST}:{}", self.port)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Gives the commands from now on so much time together.
+    pub(super) fn allow(&mut self, time: Duration) {
+        self.deadline = Instant::now() + time;
+    }
+
+    /// Sends a command without waiting for the answer, which [`answer`](Self::answer) returns.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when the node is gone.
+    pub(super) fn send(&mut self, command: &str) -> Result<(), String> {
+        writeln!(self.stdin, "{command}").map_err(|e| self.told(&format!("{command}: {e}")))
+    }
+
+    /// The answer to the oldest command that has none yet.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when none came in time.
+    pub(super) fn answer(&mut self) -> Result<Answer, String> {
+        let line = self.line()?;
+        let (verdict, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        match verdict {
+            "ok" => Ok(Ok(rest.to_owned())),
+            "err" => Ok(Err(rest.to_owned())),
+            _ => Err(self.told(&format!("said {line:?}"))),
+        }
+    }
+
+    /// Sends a command and returns what came back.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when no answer came in time.
+    pub(super) fn try_ask(&mut self, command: &str) -> Result<Answer, String> {
+        self.send(command)?;
+        self.answer()
+            .map_err(|problem| format!("{command}: {problem}"))
+    }
+
+    /// Sends a command that has to succeed.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it does not.
+    pub(super) fn ask(&mut self, command: &str) -> Result<String, String> {
+        let answer = self.try_ask(command)?;
+        answer.map_err(|reason| self.told(&format!("{command}: {reason}")))
+    }
+
+    /// Sends a command whose answer has to be `expected`.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it is not.
+    pub(super) fn expect(&mut self, command: &str, expected: &str) -> Result<(), String> {
+        let answer = self.ask(command)?;
+        if answer == expected {
+            return Ok(());
+        }
+        Err(self.told(&format!(
+            "{command}: {}, not {}",
+            shortened(&answer),
+            shortened(expected)
+        )))
+    }
+
+    /// Asks again and again until the answer is `expected`.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it never was.
+    pub(super) fn await_answer(
+        &mut self,
+        command: &str,
+        expected: impl Fn(&str) -> bool,
+        told: &str,
+    ) -> Result<String, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask(command)?;
+            if expected(&answer) {
+                return Ok(answer);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.told(&format!("{command}: {}, not {told}", shortened(&answer))));
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Waits for an event, also one from before, and takes it with all that came earlier.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it did not come in time.
+    pub(super) fn await_event(&mut self, event: &str) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.events.iter().position(|e| e == event) {
+                self.events.drain(..=at);
+                return Ok(());
+            }
+            match self.raw_line(deadline) {
+                Ok(line) => match line.strip_prefix("event ") {
+                    Some(event) => self.events.push(event.to_owned()),
+                    None => return Err(self.told(&format!("said {line:?}"))),
+                },
+                Err(problem) => return Err(format!("{problem} instead of the event {event:?}")),
+            }
+        }
+    }
+
+    /// The events that came and were not waited for.
+    pub(super) fn events(&self) -> &[String] {
+        &self.events
+    }
+
+    pub(super) fn forget_events(&mut self) {
+        self.events.clear();
+    }
+
+    /// Ends the process as `kill -9` does.
+    pub(super) fn kill(&mut self) {
+        // It can have ended by itself, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The next line that is no event.
+    fn line(&mut self) -> Result<String, String> {
+        loop {
+            let line = self.raw_line(self.deadline)?;
+            match line.strip_prefix("event ") {
+                Some(event) => self.events.push(event.to_owned()),
+                None => return Ok(line),
+            }
+        }
+    }
+
+    fn raw_line(&self, deadline: Instant) -> Result<String, String> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        self.lines
+            .recv_timeout(patience)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => self.told("was silent"),
+                RecvTimeoutError::Disconnected => self.told("ended"),
+            })
+    }
+
+    fn told(&self, what: &str) -> String {
+        format!("{} ({}) {what}", self.name, self.kind)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const MAX_TOLD: usize = 200;
+    match text.char_indices().nth(MAX_TOLD) {
+        Some((at, _)) => format!("{:?}…", &text[..at]),
+        None => format!("{text:?}"),
+    }
+}
+
+fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Shows what a node logs, when it was asked to log, and takes down panics of our nodes.
+fn watch(stderr: impl Read + Send + 'static, node: String, kind: Kind, panics: Panics) {
+    let shown = std::env::var_os("PEER_LOG").is_some();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if shown {
+                eprintln!("{node}: {line}");
+            }
+            if !kind.is_published() && line.contains("panicked at") {
+                let mut panics = panics.lock().unwrap_or_else(PoisonError::into_inner);
+                panics.push(format!("{node}: {line}"));
+            }
+        }
+    });
+}
+
+/// A port below those that systems give to outgoing connections, so that no connection takes it before its node does.
+fn free_port() -> Result<u16, String> {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Runs at the same time on one machine start at different places.
+    let start = std::process::id().wrapping_mul(97) % u32::from(COUNT);
+    for _ in 0..COUNT {
+        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let offset = (start + next) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(offset).expect("the offset is below a u16");
+        let free = TcpListener::bind((HOST, port)).is_ok()
+            && TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok();
+        if free {
+            return Ok(port);
+        }
+    }
+    Err("no free port".to_owned())
+}

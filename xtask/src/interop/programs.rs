@@ -1,0 +1,94 @@
+//! The programs that meet.
+
+use std::{
+    env,
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::cargo;
+
+/// What a node is built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// This workspace.
+    Shiome,
+    /// `ractor_cluster` 0.16.5.
+    V0_16,
+    /// `ractor_cluster` 0.15.12.
+    V0_15,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::V0_16, Self::V0_15, Self::Shiome];
+
+    pub(super) fn is_published(self) -> bool {
+        self != Self::Shiome
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Shiome => "shiome",
+            Self::V0_16 => "0.16.5",
+            Self::V0_15 => "0.15.12",
+        })
+    }
+}
+
+/// Where the built programs lie.
+#[derive(Debug)]
+pub(super) struct Programs {
+    real: PathBuf,
+    ours: PathBuf,
+}
+
+impl Programs {
+    /// Builds both workspaces of peers.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when one does not build.
+    pub(super) fn build(root: &Path) -> Result<Self, String> {
+        let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
+        let target = root.join(target);
+        let build = |workspace: &str| {
+            let dir = target.join(format!("peers-{workspace}"));
+            let mut command = cargo::cargo(root);
+            command
+                .args(["build", "--locked", "--manifest-path"])
+                .arg(format!("tests/peers/{workspace}/Cargo.toml"))
+                .arg("--target-dir")
+                .arg(&dir);
+            cargo::succeed(&mut command).map(|()| dir.join("debug"))
+        };
+        Ok(Self {
+            real: build("real")?,
+            ours: build("ours")?,
+        })
+    }
+
+    pub(super) fn node(&self, kind: Kind) -> PathBuf {
+        match kind {
+            Kind::Shiome => program(&self.ours, "peer-node-shiome"),
+            Kind::V0_16 => program(&self.real, "peer-node-0-16"),
+            Kind::V0_15 => program(&self.real, "peer-node-0-15"),
+        }
+    }
+
+    /// The sample program on the published crate.
+    pub(super) fn dropin_real(&self) -> PathBuf {
+        program(&self.real, "dropin-real")
+    }
+
+    /// The sample program on shiome.
+    pub(super) fn dropin_shiome(&self) -> PathBuf {
+        program(&self.ours, "dropin-shiome")
+    }
+}
+
+fn program(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
