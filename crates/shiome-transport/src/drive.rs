@@ -10,10 +10,13 @@ use shiome_wire::Frame;
 use thiserror::Error;
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer};
+
+/// Time for the peer to close its end after this one was closed in good order.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Acts on what a session decides, in order.
 pub trait EventSink<C>: Send {
@@ -71,7 +74,15 @@ pub async fn drive<C: Send + 'static>(
     let end = run(reader, &mut tasks, peer, sink).await;
     peer.close();
     let _ = deliver(peer, sink).await;
+    if matches!(end, LinkEnd::Closed) {
+        let _ = timeout(LINGER, linger(reader)).await;
+    }
     end
+}
+
+/// Reads what still comes: closing a socket with unread bytes resets it, and then the peer may lose what was just sent.
+async fn linger(reader: &mut FrameReader) {
+    while let Ok(Some(_)) = reader.next().await {}
 }
 
 async fn run<C>(

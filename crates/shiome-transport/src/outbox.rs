@@ -34,6 +34,8 @@ struct State {
     buf: BytesMut,
     /// Bytes of control messages in `buf`.
     control_len: usize,
+    /// Bytes that the writer has taken and not written yet.
+    in_flight: usize,
     closed: bool,
 }
 
@@ -68,7 +70,7 @@ impl Outbox {
             let emptied = self.emptied.notified();
             {
                 let state = self.lock();
-                if state.closed || state.buf.len() < MAX_OUTBOX_LEN {
+                if state.closed || state.buf.len() + state.in_flight < MAX_OUTBOX_LEN {
                     return;
                 }
             }
@@ -101,15 +103,17 @@ impl Outbox {
         writer.shutdown().await
     }
 
-    /// All frames there are, leaving `spare` to be filled; `None` when the outbox is closed and empty.
+    /// All frames there are, leaving `spare` to be filled; `None` when the outbox is closed and empty. What was taken
+    /// before has been written.
     async fn take(&self, spare: &mut BytesMut) -> Option<BytesMut> {
+        self.written();
         loop {
             {
                 let mut state = self.lock();
                 if !state.buf.is_empty() {
                     let batch = std::mem::replace(&mut state.buf, std::mem::take(spare));
                     state.control_len = 0;
-                    self.emptied.notify_waiters();
+                    state.in_flight = batch.len();
                     return Some(batch);
                 }
                 if state.closed {
@@ -117,6 +121,12 @@ impl Outbox {
                 }
             }
             self.filled.notified().await;
+        }
+    }
+
+    fn written(&self) {
+        if std::mem::take(&mut self.lock().in_flight) > 0 {
+            self.emptied.notify_waiters();
         }
     }
 
@@ -166,6 +176,9 @@ mod tests {
         let soon = Duration::from_secs(1);
         assert!(timeout(soon, outbox.room()).await.is_err());
         outbox.take(&mut BytesMut::new()).await.unwrap();
+        let room = timeout(soon, outbox.room()).await;
+        assert!(room.is_err(), "taken is not written");
+        outbox.written();
         timeout(soon, outbox.room()).await.unwrap();
         outbox.push(&cast(MAX_OUTBOX_LEN)).unwrap();
         outbox.close();

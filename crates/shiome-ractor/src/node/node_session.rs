@@ -14,7 +14,7 @@ use shiome_session::Session;
 use shiome_transport::{Link, Peer};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{task::JoinHandle, time::timeout};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Dialer, NodeConnectionMode, NodeServerMessage, Registry, registry::Record};
 use crate::{
@@ -192,14 +192,8 @@ impl Actor for NodeSession {
         } else {
             Side::Client
         };
-        let dialled = stream.socket_addr().filter(|_| side == Side::Client);
-        let record = Record::new(
-            myself.clone(),
-            setup.node_id,
-            side,
-            stream.peer_label(),
-            dialled,
-        );
+        let (label, address) = (stream.peer_label(), stream.socket_addr());
+        let record = Record::new(myself.clone(), setup.node_id, side, label, address);
         setup.registry.insert(record);
 
         let now = tokio::time::Instant::now().into_std();
@@ -260,7 +254,10 @@ impl Actor for NodeSession {
                     .apply(|session, now| session.handle_message(now, message))?;
             }
             NodeSessionMessage::SendMessage(message) if authenticated => {
-                shared.peer.apply(|session, _| session.forward(message))?;
+                let sent = shared.peer.apply(|session, _| session.forward(message));
+                if let Err(error) = sent {
+                    warn!(%error, "message was not sent");
+                }
             }
             NodeSessionMessage::MessageReceived(_) | NodeSessionMessage::SendMessage(_) => {
                 debug!("message to a session that is not authenticated dropped");

@@ -45,6 +45,8 @@ pub(crate) struct Record {
     pub(crate) node_id: NodeId,
     pub(crate) side: Side,
     pub(crate) peer_addr: String,
+    /// What was dialled; different for every stream that has no socket address.
+    target: String,
     /// Socket addresses that lead to the peer, as far as they are known.
     pub(crate) reachable_at: Vec<SocketAddr>,
     pub(crate) peer_name: Option<NameMessage>,
@@ -69,20 +71,29 @@ pub(crate) enum Phase {
 }
 
 impl Record {
-    /// A session that has just begun.
+    /// A session that has just begun, with the socket address at the other end if it has one.
     pub(crate) fn new(
         actor: ActorRef<NodeSessionMessage>,
         node_id: NodeId,
         side: Side,
         peer_addr: String,
-        dialled: Option<SocketAddr>,
+        address: Option<SocketAddr>,
     ) -> Self {
+        let target = match address {
+            Some(address) => address.to_string(),
+            None => format!("{peer_addr}, connection {node_id}"),
+        };
         Self {
             actor,
             node_id,
             side,
             peer_addr,
-            reachable_at: dialled.into_iter().collect(),
+            target,
+            // Of a peer that dialled, the address is that of its socket, where nobody listens.
+            reachable_at: address
+                .into_iter()
+                .filter(|_| side == Side::Client)
+                .collect(),
             peer_name: None,
             phase: match side {
                 Side::Client => Phase::Connecting,
@@ -200,13 +211,16 @@ impl Registry {
         self.lock().challenges.is_reflected(message)
     }
 
-    /// Waits for its turn to send the own name to `target`; `false` when there is a session with that node already.
-    pub(crate) async fn await_turn(&self, id: ActorId, target: &str) -> bool {
+    /// Waits for the dial's turn to send the own name; `false` when there is a session with that node already.
+    pub(crate) async fn await_turn(&self, id: ActorId) -> bool {
+        let Some(target) = self.get(id).map(|record| record.target) else {
+            return false;
+        };
         let began = Instant::now();
         loop {
             let changed = self.changed.notified();
             let held = began.elapsed();
-            match self.lock().dial_verdict(id, target, held) {
+            match self.lock().dial_verdict(id, &target, held) {
                 DialVerdict::Go => return true,
                 DialVerdict::Connected => return false,
                 DialVerdict::Hold => {}
@@ -378,14 +392,13 @@ impl Neighbour {
         {
             address.clone_into(&mut peer.connection_string);
         }
-        let own = record.reachable_at.first().map(ToString::to_string);
         Self {
             side: record.side,
             phase: record.phase,
             address: if leads_there {
                 address.to_owned()
             } else {
-                own.unwrap_or_else(|| record.peer_addr.clone())
+                record.target.clone()
             },
             peer,
         }

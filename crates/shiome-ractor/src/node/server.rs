@@ -157,6 +157,13 @@ impl Actor for NodeServer {
     ) -> Result<NodeServerState, ActorProcessingErr> {
         let listener = self.bind()?;
         let port = listener.local_addr()?.port();
+        if self
+            .hostname
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.is_unspecified())
+        {
+            warn!(hostname = %self.hostname, "other nodes are told an address that they cannot dial");
+        }
         info!(name = %self.full_name(), port, "node listens");
         let accepting = tokio::spawn(listener::run(listener, self.encryption.clone(), myself));
         Ok(NodeServerState {

@@ -95,7 +95,7 @@ impl Task {
     async fn establish(self, label: &str) -> Result<(FrameReader, BoxWrite), End> {
         let (shared, side) = (&self.shared, self.side);
         let id = shared.myself.get_id();
-        if side == Side::Client && !shared.registry.await_turn(id, label).await {
+        if side == Side::Client && !shared.registry.await_turn(id).await {
             return Err(End::Connected);
         }
         let Link {

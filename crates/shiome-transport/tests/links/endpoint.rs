@@ -1,0 +1,173 @@
+//! One end of a link, with an owner that echoes calls and notes what happens.
+
+use std::sync::Arc;
+
+use shiome_handshake::{Admission, Config, Entropy, Handshake, Local, Peer as Proven, Side};
+use shiome_session::{CallEnd, Event, Session};
+use shiome_transport::{
+    AuthenticateError, EventSink, FrameReader, Gate, Link, LinkEnd, Peer, authenticate, drive,
+};
+use shiome_wire::{
+    MAX_FRAME_LEN,
+    auth::{AuthenticationMessage, NameMessage},
+    control::Actor,
+    node,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+/// Pid of the one actor that every endpoint has.
+pub(crate) const PID: u64 = 1;
+
+/// A cast that the owner never gets over.
+pub(crate) const FREEZE: &str = "freeze";
+
+pub(crate) type Caller = oneshot::Sender<Result<bytes::Bytes, CallEnd>>;
+
+/// What an endpoint's owner heard.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Ready,
+    Cast(bytes::Bytes),
+}
+
+/// A running end of a link.
+pub(crate) struct Endpoint {
+    pub(crate) peer: Arc<Peer<Caller>>,
+    pub(crate) heard: mpsc::UnboundedReceiver<Heard>,
+    pub(crate) end: JoinHandle<LinkEnd>,
+    pub(crate) proven: Proven,
+}
+
+struct Open;
+
+impl Gate for Open {
+    async fn admit(&self, _: &NameMessage) -> Admission {
+        Admission::Ok
+    }
+
+    async fn named(&self, _: &NameMessage) {}
+
+    fn is_reflected(&self, _: &AuthenticationMessage) -> bool {
+        false
+    }
+
+    async fn replace(&self) -> bool {
+        true
+    }
+}
+
+struct Owner {
+    peer: Arc<Peer<Caller>>,
+    heard: mpsc::UnboundedSender<Heard>,
+}
+
+impl EventSink<Caller> for Owner {
+    async fn handle(&mut self, event: Event<Caller>) {
+        match event {
+            Event::Cast(cast) if cast.what == FREEZE => std::future::pending().await,
+            Event::Cast(cast) => drop(self.heard.send(Heard::Cast(cast.what))),
+            Event::Call(call) => {
+                let (to, tag, what) = (call.to, call.tag, call.what);
+                let replied = self.peer.apply(|session, _| session.reply(to, tag, what));
+                replied.unwrap();
+            }
+            Event::Reply { call, what } => drop(call.send(Ok(what))),
+            Event::CallEnded { call, why } => drop(call.send(Err(why))),
+            Event::Ready => drop(self.heard.send(Heard::Ready)),
+            _ => {}
+        }
+    }
+}
+
+impl Endpoint {
+    /// Shakes hands and starts the session.
+    pub(crate) async fn start(
+        name: &str,
+        cookie: &str,
+        side: Side,
+        link: Link,
+    ) -> Result<Self, AuthenticateError> {
+        let local = Local {
+            name: format!("{name}@test"),
+            connection_string: format!("{name}.test:1"),
+        };
+        let config = Config::new(local, cookie.into());
+        let entropy = Entropy {
+            challenge: name.len() as u32 + u32::from(name.as_bytes()[0]),
+            connection_id: 1,
+        };
+        let now = tokio::time::Instant::now().into_std();
+        let handshake = match side {
+            Side::Client => Handshake::client(now, config, entropy),
+            Side::Server => Handshake::server(now, config, entropy),
+        };
+        let mut reader = FrameReader::new(link.reader, MAX_FRAME_LEN);
+        let mut writer = link.writer;
+        let proven = authenticate(&mut reader, &mut writer, handshake, &Open).await?;
+        reader.set_max_frame_len(MAX_FRAME_LEN);
+
+        let session = Session::new(now, shiome_session::Config::default(), 1);
+        let peer = Arc::new(Peer::new(session));
+        peer.apply(|session, now| {
+            session.start(now, None);
+            session.announce([Actor {
+                pid: PID,
+                name: None,
+            }]);
+            session.synced();
+        });
+        let (hears, heard) = mpsc::unbounded_channel();
+        let mut owner = Owner {
+            peer: Arc::clone(&peer),
+            heard: hears,
+        };
+        let driven = Arc::clone(&peer);
+        let end =
+            tokio::spawn(async move { drive(&mut reader, writer, &driven, &mut owner).await });
+        Ok(Self {
+            peer,
+            heard,
+            end,
+            proven,
+        })
+    }
+
+    /// Two ends of a link, ready.
+    pub(crate) async fn pair((here, there): (Link, Link)) -> (Self, Self) {
+        let (a, b) = tokio::join!(
+            Self::start("a", "cookie", Side::Client, here),
+            Self::start("b", "cookie", Side::Server, there),
+        );
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        assert_eq!(a.heard.recv().await, Some(Heard::Ready));
+        assert_eq!(b.heard.recv().await, Some(Heard::Ready));
+        (a, b)
+    }
+
+    pub(crate) fn cast(&self, what: impl Into<bytes::Bytes>) {
+        let cast = node::Cast {
+            to: PID,
+            what: what.into(),
+            ..node::Cast::default()
+        };
+        self.peer.apply(|session, _| session.cast(cast)).unwrap();
+    }
+
+    pub(crate) fn call(
+        &self,
+        what: impl Into<bytes::Bytes>,
+    ) -> oneshot::Receiver<Result<bytes::Bytes, CallEnd>> {
+        let (caller, reply) = oneshot::channel();
+        let call = node::Call {
+            to: PID,
+            what: what.into(),
+            ..node::Call::default()
+        };
+        let called = |session: &mut Session<Caller>, now| session.call(now, call, None, caller);
+        self.peer.apply(called).unwrap();
+        reply
+    }
+}

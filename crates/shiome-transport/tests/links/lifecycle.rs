@@ -1,0 +1,95 @@
+//! How links end, and what does not end them.
+
+use std::time::Duration;
+
+use shiome_handshake::{HandshakeError, Side};
+use shiome_session::CallEnd;
+use shiome_transport::{AuthenticateError, LinkEnd, MAX_OUTBOX_LEN, ReadError};
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use super::{
+    endpoint::{Endpoint, FREEZE},
+    kinds::memory,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_cookie_fails_at_both_ends() {
+    let (here, there) = memory().await;
+    let (a, b) = tokio::join!(
+        Endpoint::start("a", "cookie", Side::Client, here),
+        Endpoint::start("b", "another", Side::Server, there),
+    );
+    assert!(matches!(
+        b.err().unwrap(),
+        AuthenticateError::Handshake(HandshakeError::WrongDigest)
+    ));
+    assert!(matches!(a.err().unwrap(), AuthenticateError::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_given_up() {
+    let (here, _silent) = memory().await;
+    let ended = Endpoint::start("a", "cookie", Side::Client, here).await;
+    assert!(matches!(
+        ended.err().unwrap(),
+        AuthenticateError::Handshake(HandshakeError::Deadline)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_sends_one_byte_at_a_time_is_given_up_too() {
+    let (here, mut slow) = memory().await;
+    let drip = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if slow.writer.write_all(&[0]).await.is_err() {
+                return;
+            }
+        }
+    };
+    let ended = Endpoint::start("a", "cookie", Side::Server, here);
+    let (ended, ()) = tokio::join!(ended, drip);
+    assert!(matches!(
+        ended.err().unwrap(),
+        AuthenticateError::Handshake(HandshakeError::Deadline)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abrupt_end_ends_the_open_calls() {
+    let (a, b) = Endpoint::pair(memory().await).await;
+    b.end.abort();
+    let call = a.call("anybody there?");
+    assert_eq!(call.await.unwrap(), Err(CallEnd::Closed));
+    assert!(matches!(
+        a.end.await.unwrap(),
+        LinkEnd::ClosedByPeer | LinkEnd::Write(_) | LinkEnd::Read(ReadError::Io(_))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_link_stays() {
+    let (mut a, mut b) = Endpoint::pair(memory().await).await;
+    let hours = Duration::from_secs(4 * 3600);
+    let ended = async {
+        tokio::select! { end = &mut a.end => end, end = &mut b.end => end }
+    };
+    assert!(timeout(hours, ended).await.is_err(), "pings keep it alive");
+    assert_eq!(a.call("echo").await.unwrap().unwrap(), "echo");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_peer_is_given_up_and_senders_are_let_go() {
+    let (a, b) = Endpoint::pair(memory().await).await;
+    a.cast(FREEZE);
+    // Nothing is read at the other end: the outbox fills, and senders wait until the link is given up.
+    let chunk = bytes::Bytes::from(vec![0; 1024 * 1024]);
+    for _ in 0..=MAX_OUTBOX_LEN / chunk.len() {
+        a.cast(chunk.clone());
+    }
+    let waited = tokio::time::Instant::now();
+    a.peer.room().await;
+    assert!(waited.elapsed() > Duration::from_secs(1));
+    assert!(matches!(a.end.await.unwrap(), LinkEnd::Unresponsive { .. }));
+    drop(b);
+}
