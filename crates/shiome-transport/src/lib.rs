@@ -12,8 +12,8 @@
 //! ```
 //!
 //! 1. A [`Link`] comes from [`tcp`], [`tls`], [`memory`] or any [`ClusterBidiStream`].
-//! 2. [`authenticate`] runs the handshake on it, asking a [`Gate`] whom to admit.
-//! 3. [`drive`] runs the session of the authenticated link until it ends, and says [why](LinkEnd).
+//! 2. [`authenticate()`] runs the handshake on it, asking a [`Gate`] whom to admit.
+//! 3. [`drive()`] runs the session of the authenticated link until it ends, and says [why](LinkEnd).
 //!
 //! The owner speaks through a shared [`Peer`] at any time and hears through its [`EventSink`].
 

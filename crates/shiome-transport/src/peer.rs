@@ -25,7 +25,7 @@ pub struct Peer<C> {
 }
 
 impl<C> Peer<C> {
-    /// Shares a session. Nothing moves before [`drive`](crate::drive).
+    /// Shares a session. Nothing moves before [`drive()`](fn@crate::drive).
     pub fn new(session: Session<C>) -> Self {
         Self {
             session: Mutex::new(session),

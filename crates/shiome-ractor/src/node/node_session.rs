@@ -16,7 +16,10 @@ use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{task::JoinHandle, time::timeout};
 use tracing::{debug, warn};
 
-use super::{Dialer, NodeConnectionMode, NodeServerMessage, Registry, registry::Record};
+use super::{
+    Dialer, NodeConnectionMode, NodeServerMessage, Registry,
+    registry::{Phase, Record},
+};
 use crate::{
     IncomingEncryptionMode, NetworkStream, NodeId, builder::Outcome, remote_actor::ReplyPort,
 };
@@ -231,6 +234,9 @@ impl Actor for NodeSession {
         _myself: ActorRef<NodeSessionMessage>,
         state: &mut NodeSessionState,
     ) -> Result<(), ActorProcessingErr> {
+        let id = state.shared.myself.get_id();
+        let registry = &state.shared.registry;
+        registry.update(id, |record| record.phase = Phase::Closing);
         state.shared.peer.close();
         if state.shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;

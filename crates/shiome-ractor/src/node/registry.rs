@@ -68,6 +68,8 @@ pub(crate) enum Phase {
     Challenged,
     /// Both sides have proven the cookie.
     Authenticated,
+    /// Stopped; what was sent is still being written.
+    Closing,
 }
 
 impl Record {
@@ -114,6 +116,11 @@ impl Record {
 
     fn is_authenticated(&self) -> bool {
         self.phase == Phase::Authenticated
+    }
+
+    /// Whether the handshake is under way.
+    fn is_pending(&self) -> bool {
+        !matches!(self.phase, Phase::Authenticated | Phase::Closing)
     }
 
     fn candidate(&self) -> Candidate<ActorId> {
@@ -169,7 +176,7 @@ impl Registry {
     pub(crate) fn unauthenticated(&self) -> usize {
         let state = self.lock();
         let accepted = state.sessions.values().filter(|r| r.side == Side::Server);
-        accepted.filter(|r| !r.is_authenticated()).count()
+        accepted.filter(|r| r.is_pending()).count()
     }
 
     pub(crate) fn authenticated(&self) -> Vec<Record> {
@@ -252,7 +259,7 @@ impl Registry {
         let newcomer = state
             .sessions
             .values()
-            .find(|r| !r.is_authenticated() && r.peer_name.as_ref() == Some(peer));
+            .find(|r| r.is_pending() && r.peer_name.as_ref() == Some(peer));
         let rivals = state.rivals(&peer.name, newcomer.map(|r| r.actor.get_id()));
         match newcomer {
             Some(record) => admit(our_name, &peer.name, &record.candidate(), &rivals).into(),
