@@ -314,6 +314,17 @@ impl SessionInfo {
         self.session.stop(None);
     }
 
+    /// The peer's actor that is registered under `name` there; `None` when there is none, or the session has ended.
+    ///
+    /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
+    pub async fn remote_actor(&self, name: &str) -> Option<ActorCell> {
+        let find = |reply| NodeSessionMessage::FindActor(name.to_owned(), reply);
+        match self.actor().call(find, Some(ASK_TIMEOUT)).await {
+            Ok(CallResult::Success(found)) => found,
+            _ => None,
+        }
+    }
+
     /// The session's actor.
     pub fn actor(&self) -> ActorRef<NodeSessionMessage> {
         self.session.clone().into()

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod it {
+    mod builder;
     mod hostile;
     mod membership;
     mod messages;

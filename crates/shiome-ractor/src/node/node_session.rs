@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Cookie, Local, Side};
 use shiome_session::Session;
 use shiome_transport::{Link, Peer};
@@ -121,6 +121,9 @@ pub enum NodeSessionMessage {
     /// From the link's task: the session may begin.
     #[doc(hidden)]
     Begin,
+    /// From [`SessionInfo`](crate::SessionInfo): asks for the peer's actor of this name.
+    #[doc(hidden)]
+    FindActor(String, RpcReplyPort<Option<ActorCell>>),
 }
 
 /// Names the kind of message; contents are never shown.
@@ -132,6 +135,7 @@ impl std::fmt::Debug for NodeSessionMessage {
             Self::GetAuthenticationState(_) => f.write_str("GetAuthenticationState"),
             Self::GetReadyState(_) => f.write_str("GetReadyState"),
             Self::Begin => f.write_str("Begin"),
+            Self::FindActor(..) => f.write_str("FindActor"),
         }
     }
 }
@@ -270,6 +274,14 @@ impl Actor for NodeSession {
             }
             NodeSessionMessage::GetAuthenticationState(reply) => {
                 let _ = reply.send(authenticated);
+            }
+            NodeSessionMessage::FindActor(name, reply) => {
+                let pid = shared.peer.apply(|session, _| session.remote_pid(&name));
+                let found = match pid {
+                    Some(pid) => shared.shims.get_or_spawn(pid).await,
+                    None => None,
+                };
+                let _ = reply.send(found);
             }
             NodeSessionMessage::GetReadyState(reply) => {
                 let _ = reply.send(shared.peer.apply(|session, _| session.is_ready()));

@@ -200,3 +200,75 @@ async fn a_transitive_node_asks_and_dials_whom_it_does_not_know() {
     let again = tokio::time::timeout(std::time::Duration::from_millis(50), elsewhere.accept());
     assert!(again.await.is_err(), "one dial");
 }
+
+/// A name without nonce, as nodes of 0.15.12 send it.
+fn nonceless(name: &str) -> auth::authentication_message::Msg {
+    let mut name = name_of(name);
+    name.connection_id = 0;
+    auth::authentication_message::Msg::Name(name)
+}
+
+/// Plays the acceptor up to the end of the handshake.
+async fn accept(peer: &mut RawPeer, name: &str) {
+    peer.receive().await.expect("the node's name");
+    peer.send(auth::ServerStatus {
+        status: Status::Ok.into(),
+    })
+    .await;
+    let name = name_of(name);
+    peer.send(auth::Challenge {
+        name: name.name,
+        flags: name.flags,
+        challenge: 1,
+        connection_string: name.connection_string,
+    })
+    .await;
+    let challenge = peer
+        .expect(|message| match message.into_auth()? {
+            auth::authentication_message::Msg::ClientChallenge(reply) => Some(reply.challenge),
+            _ => None,
+        })
+        .await;
+    peer.send(auth::ChallengeAck {
+        digest: digest(COOKIE, challenge),
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nonceless_peer_waits_for_a_dial_that_may_lead_to_it_but_not_for_ever() {
+    let server = node("hold").await;
+    let mut dialled = RawPeer::dialled_by(&server);
+    dialled.receive().await.expect("the node's name");
+    let mut accepted = RawPeer::dial(&server);
+    accepted.send(nonceless("holdpeer")).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(accepted.status().await, Status::Ok);
+    assert_eq!(began.elapsed().as_millis(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nonceless_peer_is_refused_when_the_dial_has_led_to_it() {
+    let server = node("hold2").await;
+    let mut dialled = RawPeer::dialled_by(&server);
+    let mut accepted = RawPeer::dial(&server);
+    accepted.send(nonceless("hold2peer")).await;
+    let began = tokio::time::Instant::now();
+    accept(&mut dialled, "hold2peer").await;
+    assert_eq!(accepted.status().await, Status::NotOk);
+    assert!(began.elapsed().as_millis() < 500, "as soon as it is known");
+    dialled.ping(1).await;
+    assert_eq!(sessions(&server).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_waits_for_a_nonceless_peer_that_is_being_challenged() {
+    let server = node("hold3").await;
+    let mut accepted = RawPeer::dial(&server);
+    accepted.send(nonceless("hold3peer")).await;
+    assert_eq!(accepted.status().await, Status::Ok);
+    let mut dialled = RawPeer::dialled_by(&server);
+    let began = tokio::time::Instant::now();
+    dialled.receive().await.expect("the node's name");
+    assert!(began.elapsed().as_millis() >= 500, "{:?}", began.elapsed());
+}
