@@ -1,2 +1,110 @@
-//! The `shiome` binary.
-fn main() {}
+//! The `shiome` binary: run a node of a `ractor` cluster, or watch a cluster work.
+//!
+//! Results go to standard output, one line each; logs and errors go to standard error. The exit code is 0 when all
+//! went well, 1 when something failed while running, and 2 when what was asked for cannot be done as it was asked.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, chain};
+
+mod cookie;
+mod demo;
+mod error;
+mod node;
+
+/// Joins ractor actor systems into one cluster.
+#[derive(Debug, Parser)]
+#[command(
+    name = "shiome",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 all went well, 1 something failed while running, 2 wrong arguments or cookie."
+)]
+struct Cli {
+    /// What to log on standard error: a level, or a filter such as `warn,shiome_ractor=debug`.
+    ///
+    /// Default: the environment variable RUST_LOG; without it `info` for `node` and `off` for `demo`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Node(node::Args),
+    Demo(demo::Args),
+    /// One node of the demo. Takes its orders on standard input.
+    #[command(hide = true)]
+    DemoNode,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever closed standard error does not want to know.
+            let _ = writeln!(io::stderr(), "error: {}", chain(&error));
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Error> {
+    let log = cli.log_filter();
+    let filter = EnvFilter::try_new(&log).map_err(|_| Error::LogFilter(log.clone()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Node(args) => node::run(args).await,
+            Command::Demo(args) => demo::run(args, &log).await,
+            Command::DemoNode => demo::run_child().await,
+        }
+    });
+    // A read of standard input may still be under way, and cannot be called off.
+    runtime.shutdown_background();
+    result
+}
+
+impl Cli {
+    fn log_filter(&self) -> String {
+        let default = match self.command {
+            Command::Node(_) => "info",
+            Command::Demo(_) | Command::DemoNode => "off",
+        };
+        let from_env = || std::env::var(EnvFilter::DEFAULT_ENV).ok();
+        let filter = self.log.clone().or_else(from_env);
+        filter.unwrap_or_else(|| default.to_owned())
+    }
+}
+
+/// Prints a line for the user, or for the program that reads on. Fails when nobody reads any more.
+fn print(line: impl std::fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,88 @@
+//! `shiome demo`: a cluster at work, on this machine.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::error::Error;
+
+mod child;
+mod cluster;
+mod counter;
+mod process;
+mod protocol;
+mod steps;
+mod table;
+
+use cluster::Cluster;
+use table::Table;
+
+/// Start a cluster on this machine, kill a node, bring it back, and tell what the others see.
+///
+/// Each node is a process of its own on 127.0.0.1, with a counter that is in one process group with all others. All
+/// nodes but the first connect to the first only, and find each other through it. They send each other casts and calls,
+/// and every count is checked. Then the last node is killed (SIGKILL) and started again on the same port.
+///
+/// The nodes share a fresh random cookie, which they are told on standard input: a command line can be read by every
+/// user of the machine, and an environment by every process of this one.
+///
+/// Prints a table with what was seen and how long it took. Every wait has a deadline. When a step fails, it is named
+/// with what was expected and what was seen, no process is left behind, and the exit code is 1.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many nodes.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=9))]
+    nodes: u8,
+
+    /// Also write the steps to FILE, as a JSON list of rows.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Break something, to see the demo fail.
+    #[arg(long = "break", value_name = "WHAT", hide = true)]
+    sabotage: Option<Sabotage>,
+}
+
+/// What to break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sabotage {
+    /// The last node gets another cookie.
+    Cookie,
+}
+
+/// Runs the demo; its nodes log as `log` says.
+pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
+    let mut cluster = Cluster::new(cookies(args.nodes, args.sabotage), log);
+    let mut table = Table::begin(args.nodes);
+    let result = steps::run(&mut cluster, &mut table).await;
+    cluster.kill_all().await;
+    table.end();
+    if let Some(path) = args.json {
+        let written = std::fs::write(&path, table.json());
+        written.map_err(|source| Error::Write { path, source })?;
+    }
+    result.map_err(|step| Error::Demo(step.name()))
+}
+
+/// A fresh cookie, for each node.
+fn cookies(nodes: u8, sabotage: Option<Sabotage>) -> Vec<String> {
+    let mut cookies = vec![random_cookie(); nodes.into()];
+    if let (Some(Sabotage::Cookie), Some(last)) = (sabotage, cookies.last_mut()) {
+        *last = random_cookie();
+    }
+    cookies
+}
+
+/// 256 random bits: nobody guesses it while the demo runs, or ever.
+fn random_cookie() -> String {
+    format!(
+        "{:032x}{:032x}",
+        rand::random::<u128>(),
+        rand::random::<u128>()
+    )
+}
+
+/// Runs one node of the demo.
+pub(crate) async fn run_child() -> Result<(), Error> {
+    child::run().await.map_err(Error::Child)
+}

@@ -1,0 +1,275 @@
+//! One node of the demo, in a process of its own.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SupervisionEvent,
+    pg, rpc::CallResult,
+};
+use shiome::{Events, Node, NodeEvent, NodeId, RactorMessage};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines, Stdin},
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use super::{
+    counter::{Count, Counter, GROUP},
+    protocol::{Answer, Line, Order, Request, Setup, View},
+};
+use crate::{error::chain, print};
+
+/// Time that a call waits for its answer: well beyond the demo's patience, so that a call that ends with its callee is
+/// not mistaken for one that timed out.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Runs the node until standard input ends.
+pub(super) async fn run() -> io::Result<()> {
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    let Some(setup) = orders.next_line().await? else {
+        return Ok(());
+    };
+    let setup: Setup = serde_json::from_str(&setup)?;
+    match start(setup).await {
+        Ok((node, events)) => serve(node, events, orders).await,
+        Err(error) => tell(&Line::Failed(error)),
+    }
+}
+
+async fn start(setup: Setup) -> Result<(Node, Events), String> {
+    let builder = Node::builder(setup.address).cookie(setup.cookie);
+    let node = builder.start().await.map_err(|error| chain(&error))?;
+    let events = node.events();
+    Ok((node, events))
+}
+
+async fn serve(node: Node, events: Events, mut orders: Lines<BufReader<Stdin>>) -> io::Result<()> {
+    let address = node.local_addr();
+    let (holding, held) = watch::channel(0);
+    let changed = Arc::new(Notify::new());
+    let spawn = async {
+        let (counter, _) = Actor::spawn(None, Counter, holding).await?;
+        let (watcher, _) = Actor::spawn(None, Watcher, Arc::clone(&changed)).await?;
+        pg::monitor(GROUP.to_owned(), watcher.get_cell());
+        pg::join(GROUP.to_owned(), vec![counter.get_cell()]);
+        Ok::<_, ractor::SpawnErr>(())
+    };
+    spawn.await.map_err(io::Error::other)?;
+
+    let local = Arc::new(Local {
+        node,
+        names: Mutex::default(),
+        counters: Mutex::default(),
+    });
+    tell(&Line::Listening(address))?;
+    let views = tokio::spawn(report_views(Arc::clone(&local), events, changed, held));
+    let mut requests = JoinSet::new();
+    while let Some(order) = orders.next_line().await? {
+        let Order { id, request } = serde_json::from_str(&order)?;
+        let local = Arc::clone(&local);
+        // In a task of its own: one that waits must not hold up the next.
+        requests.spawn(async move {
+            let answer = local.answer(request).await;
+            tell(&Line::Answer { id, answer })
+        });
+        while requests.try_join_next().is_some() {}
+    }
+    requests.shutdown().await;
+    views.abort();
+    let _ = views.await;
+    let local = Arc::into_inner(local).expect("the tasks that shared the node are over");
+    local.node.stop().await;
+    Ok(())
+}
+
+fn tell(line: &Line) -> io::Result<()> {
+    print(serde_json::to_string(line)?)
+}
+
+/// Tells the demo whenever the node sees something new.
+async fn report_views(
+    local: Arc<Local>,
+    mut events: Events,
+    group_changed: Arc<Notify>,
+    mut held: watch::Receiver<usize>,
+) -> io::Result<()> {
+    let mut ready = HashMap::<NodeId, String>::new();
+    let mut told = View::default();
+    loop {
+        let view = View {
+            peers: ready.values().cloned().collect(),
+            counters: local.counters().await,
+            holding: *held.borrow_and_update(),
+        };
+        if view != told {
+            tell(&Line::View(view.clone()))?;
+            told = view;
+        }
+        tokio::select! {
+            event = events.next() => match event {
+                Some(NodeEvent::Ready(session)) => {
+                    ready.insert(session.node_id, session.name);
+                }
+                Some(NodeEvent::Disconnected(session)) => {
+                    ready.remove(&session.node_id);
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            () = group_changed.notified() => {}
+            changed = held.changed() => if changed.is_err() {
+                return Ok(());
+            },
+        }
+    }
+}
+
+/// The node of this process.
+struct Local {
+    node: Node,
+    /// Names of the nodes whose numbers have been seen.
+    names: Mutex<HashMap<NodeId, String>>,
+    /// The counter of each node, also after it has left the group: the demo calls the dead.
+    counters: Mutex<HashMap<String, ActorRef<Count>>>,
+}
+
+impl Local {
+    /// Looks who is in the group, and keeps the refs.
+    async fn counters(&self) -> BTreeSet<String> {
+        let mut present = BTreeSet::new();
+        for counter in pg::get_members(&GROUP.to_owned()) {
+            if let Some(name) = self.node_of(&counter).await {
+                lock(&self.counters).insert(name.clone(), counter.into());
+                present.insert(name);
+            }
+        }
+        present
+    }
+
+    /// The name of the node that an actor lives on.
+    async fn node_of(&self, actor: &ActorCell) -> Option<String> {
+        if actor.get_id().is_local() {
+            return Some(self.node.name().to_owned());
+        }
+        let node_id = actor.get_id().node();
+        if !lock(&self.names).contains_key(&node_id) {
+            let sessions = self.node.sessions().await.unwrap_or_default();
+            let names = sessions.into_iter().map(|s| (s.node_id, s.name));
+            lock(&self.names).extend(names);
+        }
+        lock(&self.names).get(&node_id).cloned()
+    }
+
+    async fn answer(&self, request: Request) -> Result<Answer, String> {
+        match request {
+            Request::Connect(address) => {
+                let connected = self.node.connect(address).await;
+                let session = connected.map_err(|error| chain(&error))?;
+                Ok(Answer::Connected(session.name))
+            }
+            Request::Cast { to, count } => {
+                let counter = self.counter(&to)?;
+                let from = self.node.name().to_owned();
+                for _ in 0..count {
+                    let from = from.clone();
+                    counter.cast(Count::Add { from }).map_err(unsent)?;
+                }
+                // Comes after the casts: both take the same way, in order.
+                let counted = call(&counter, |reply| Count::Of(from, reply)).await?;
+                Ok(Answer::Counted(counted))
+            }
+            Request::Call { to, count } => {
+                let counter = self.counter(&to)?;
+                let mut totals = Vec::new();
+                let mut times = Vec::new();
+                for _ in 0..count {
+                    let (total, time) = timed(call(&counter, Count::Total)).await;
+                    totals.push(total?);
+                    times.push(time);
+                }
+                times.sort_unstable();
+                let median = times.get(times.len() / 2).copied().unwrap_or_default();
+                let median_us = u64::try_from(median.as_micros()).unwrap_or(u64::MAX);
+                Ok(Answer::Totals { totals, median_us })
+            }
+            Request::Hold { to } => {
+                let answer = call(&self.counter(&to)?, Count::Hold).await?;
+                Ok(Answer::Counted(answer))
+            }
+        }
+    }
+
+    fn counter(&self, node: &str) -> Result<ActorRef<Count>, String> {
+        let counter = lock(&self.counters).get(node).cloned();
+        counter.ok_or_else(|| format!("the counter of {node} was never in the group"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // The maps are whole after any panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
+    let began = Instant::now();
+    let output = future.await;
+    (output, began.elapsed())
+}
+
+/// Calls a counter, and says in words why there is no answer.
+async fn call(
+    counter: &ActorRef<Count>,
+    message: impl FnOnce(RpcReplyPort<u64>) -> Count,
+) -> Result<u64, String> {
+    match counter.call(message, Some(CALL_TIMEOUT)).await {
+        Ok(CallResult::Success(answer)) => Ok(answer),
+        Ok(CallResult::Timeout) => Err("timed out".to_owned()),
+        Ok(CallResult::SenderError) => Err("no answer will come".to_owned()),
+        Err(error) => Err(unsent(error)),
+    }
+}
+
+fn unsent(error: MessagingErr<Count>) -> String {
+    match error {
+        MessagingErr::SendErr(_) | MessagingErr::ChannelClosed => "the actor is gone".to_owned(),
+        MessagingErr::InvalidActorType => "the actor is of another type".to_owned(),
+    }
+}
+
+/// Notices changes of the group.
+struct Watcher;
+
+#[derive(RactorMessage)]
+enum Nothing {}
+
+impl Actor for Watcher {
+    type Msg = Nothing;
+    type State = Arc<Notify>;
+    type Arguments = Arc<Notify>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Nothing>,
+        changed: Arc<Notify>,
+    ) -> Result<Arc<Notify>, ActorProcessingErr> {
+        Ok(changed)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Nothing>,
+        event: SupervisionEvent,
+        changed: &mut Arc<Notify>,
+    ) -> Result<(), ActorProcessingErr> {
+        if matches!(event, SupervisionEvent::ProcessGroupChanged(_)) {
+            changed.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! The nodes of the demo together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr},
+    ops::Range,
+};
+
+use super::{
+    process::{Failure, Observer, Pending, Process, all},
+    protocol::{Answer, Request, Setup},
+};
+
+/// Casts from one node to another, a round.
+const CASTS: u64 = 1000;
+
+/// Calls from one node to another, a round.
+const CALLS: usize = 100;
+
+/// All nodes. The first is the one that the others dial, the last the one that is killed.
+pub(super) struct Cluster {
+    nodes: Vec<Node>,
+    log: String,
+    /// Casts that must have been counted, by sender and receiver.
+    sent: BTreeMap<(usize, usize), u64>,
+}
+
+/// A node, whether it runs or not.
+struct Node {
+    label: char,
+    cookie: String,
+    /// Where it listens. Port 0 until it has run.
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Cluster {
+    /// So many nodes, none running, with these cookies.
+    pub(super) fn new(cookies: Vec<String>, log: &str) -> Self {
+        let node = |(label, cookie)| Node {
+            label,
+            cookie,
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            process: None,
+        };
+        Self {
+            nodes: ('a'..='z').zip(cookies).map(node).collect(),
+            log: log.to_owned(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node that is killed.
+    pub(super) fn last(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// All ordered pairs of these nodes.
+    pub(super) fn pairs(nodes: Range<usize>) -> Vec<(usize, usize)> {
+        let tos = |from| nodes.clone().map(move |to| (from, to));
+        let pairs = nodes.clone().flat_map(tos);
+        pairs.filter(|(from, to)| from != to).collect()
+    }
+
+    /// These nodes in words.
+    pub(super) fn labels(&self, nodes: Range<usize>) -> String {
+        let labels: Vec<_> = self.nodes[nodes].iter().map(|n| n.label).collect();
+        match labels.as_slice() {
+            [] => "nobody".to_owned(),
+            [one] => one.to_string(),
+            [one, two] => format!("{one} and {two}"),
+            [one, two, three] => format!("{one}, {two} and {three}"),
+            [first, .., last] => format!("{first} to {last}"),
+        }
+    }
+
+    /// Starts these nodes, and waits until they listen. A node that has run before gets its port again.
+    pub(super) async fn start(&mut self, nodes: Range<usize>) -> Result<(), Failure> {
+        let nodes = &mut self.nodes[nodes];
+        for node in &mut *nodes {
+            node.start(&self.log).await?;
+        }
+        for node in nodes {
+            let listening = |address: Option<SocketAddr>| match (address, node.address.port()) {
+                (Some(_), 0) => true,
+                (address, _) => address == Some(node.address),
+            };
+            let expected = format!("listens on port {}", node.address.port());
+            let status = (node.observer())
+                .until(&expected, |status| listening(status.address))
+                .await?;
+            node.address = status.address.unwrap_or(node.address);
+        }
+        Ok(())
+    }
+
+    /// The ports that these nodes listen on.
+    pub(super) fn ports(&self, nodes: Range<usize>) -> Vec<u16> {
+        self.nodes[nodes].iter().map(|n| n.address.port()).collect()
+    }
+
+    /// Lets these nodes dial the first, all at the same time.
+    pub(super) async fn dial_first(&mut self, nodes: Range<usize>) -> Result<(), Failure> {
+        let (address, name) = (self.nodes[0].address, self.nodes[0].name());
+        let mut dials = Vec::new();
+        for node in nodes {
+            dials.push(self.request(node, Request::Connect(address)).await);
+        }
+        let connected = |answer| match answer {
+            Answer::Connected(peer) if peer == name => Ok(()),
+            other => Err(other),
+        };
+        let expected = format!("connected to {name}");
+        all(dials
+            .into_iter()
+            .map(|dial| dial.answer(&expected, connected)))
+        .await?;
+        Ok(())
+    }
+
+    /// Waits until each of these nodes has a session with all others of them, and with nobody else.
+    pub(super) async fn see_sessions(&self, nodes: Range<usize>) -> Result<(), Failure> {
+        let names = self.names(nodes.clone());
+        for node in &self.nodes[nodes] {
+            let mut others = names.clone();
+            others.remove(&node.name());
+            let expected = format!("sessions [{}]", join(&others));
+            (node.observer())
+                .until(&expected, |status| status.view.peers == others)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until each of these nodes has all their counters in the group, and no other.
+    pub(super) async fn see_counters(&self, nodes: Range<usize>) -> Result<(), Failure> {
+        let names = self.names(nodes.clone());
+        let expected = format!("counters [{}]", join(&names));
+        for node in &self.nodes[nodes] {
+            (node.observer())
+                .until(&expected, |status| status.view.counters == names)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Sends casts for each pair, all at the same time, and checks that just those have been counted. Tells how many
+    /// there were.
+    pub(super) async fn cast(&mut self, pairs: Vec<(usize, usize)>) -> Result<u64, Failure> {
+        let casts = CASTS * pairs.len() as u64;
+        let mut rounds = Vec::new();
+        for (from, to) in pairs {
+            let sent = self.sent.entry((from, to)).or_default();
+            *sent += CASTS;
+            let sent = *sent;
+            let request = Request::Cast {
+                to: self.nodes[to].name(),
+                count: CASTS,
+            };
+            let expected = format!("{sent} counted at {}", self.nodes[to].label);
+            rounds.push((self.request(from, request).await, sent, expected));
+        }
+        for (round, sent, expected) in rounds {
+            let exact = |answer| match answer {
+                Answer::Counted(count) if count == sent => Ok(()),
+                other => Err(other),
+            };
+            round.answer(&expected, exact).await?;
+        }
+        Ok(casts)
+    }
+
+    /// Calls for each pair, all at the same time, and checks that each answer is the number of casts that the callee has
+    /// been sent. Tells how many calls there were, and the median time of one, in microseconds.
+    pub(super) async fn call(
+        &mut self,
+        pairs: Vec<(usize, usize)>,
+    ) -> Result<(usize, u64), Failure> {
+        let calls = CALLS * pairs.len();
+        let mut rounds = Vec::new();
+        for (from, to) in pairs {
+            let counts = self
+                .sent
+                .iter()
+                .filter(|((_, receiver), _)| *receiver == to);
+            let total: u64 = counts.map(|(_, count)| count).sum();
+            let request = Request::Call {
+                to: self.nodes[to].name(),
+                count: CALLS,
+            };
+            let label = self.nodes[to].label;
+            let expected = format!("{CALLS} answers of {total} from {label}");
+            rounds.push((self.request(from, request).await, total, expected));
+        }
+        let mut medians = Vec::new();
+        for (round, total, expected) in rounds {
+            let exact = |answer| match answer {
+                Answer::Totals { totals, median_us } if totals == [total; CALLS] => Ok(median_us),
+                other => Err(other),
+            };
+            medians.push(round.answer(&expected, exact).await?);
+        }
+        medians.sort_unstable();
+        let median = medians.get(medians.len() / 2).copied();
+        Ok((calls, median.unwrap_or_default()))
+    }
+
+    /// Lets all other nodes call the last one, which does not answer, and waits until it has all the calls.
+    pub(super) async fn hold_calls(&mut self) -> Result<Vec<Pending>, Failure> {
+        let (last, to) = (self.last(), self.nodes[self.last()].name());
+        let mut calls = Vec::new();
+        for node in 0..last {
+            calls.push(self.request(node, Request::Hold { to: to.clone() }).await);
+        }
+        let expected = format!("{last} calls that wait for an answer");
+        (self.nodes[last].observer())
+            .until(&expected, |status| status.view.holding == last)
+            .await?;
+        Ok(calls)
+    }
+
+    /// Lets all other nodes call the last one again, by the refs that they have.
+    pub(super) async fn call_last(&mut self) -> Vec<Pending> {
+        let (last, to) = (self.last(), self.nodes[self.last()].name());
+        let mut calls = Vec::new();
+        for node in 0..last {
+            let request = Request::Call {
+                to: to.clone(),
+                count: 1,
+            };
+            calls.push(self.request(node, request).await);
+        }
+        calls
+    }
+
+    /// The last node's process, to be killed. Its counter will begin anew.
+    pub(super) fn take_last(&mut self) -> Result<Process, Failure> {
+        let last = self.last();
+        self.sent.retain(|(_, to), _| *to != last);
+        let process = self.nodes[last].process.take();
+        process.ok_or_else(|| Failure::new("a process to kill", "none"))
+    }
+
+    /// Ends all nodes at the same time, as they would on a signal.
+    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
+        let running = self.nodes.iter_mut();
+        let mut running: Vec<_> = running.filter_map(|node| node.process.take()).collect();
+        running.iter_mut().for_each(Process::ask_to_stop);
+        for process in &mut running {
+            let label = process.observer.label;
+            let expected = format!("{label} stops with exit code 0");
+            let status = process.exit(&expected).await?;
+            if !status.success() {
+                return Err(Failure::new(expected, status.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills what still runs.
+    pub(super) async fn kill_all(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(mut process) = node.process.take() {
+                // It may have ended by itself.
+                let _ = process.kill().await;
+            }
+        }
+    }
+
+    fn names(&self, nodes: Range<usize>) -> BTreeSet<String> {
+        self.nodes[nodes].iter().map(Node::name).collect()
+    }
+
+    async fn request(&mut self, node: usize, request: Request) -> Pending {
+        self.nodes[node].process().request(request).await
+    }
+}
+
+impl Node {
+    fn name(&self) -> String {
+        format!("{}@{}", self.label, self.address.ip())
+    }
+
+    async fn start(&mut self, log: &str) -> Result<(), Failure> {
+        let setup = Setup {
+            address: format!("{}:{}", self.name(), self.address.port()),
+            cookie: self.cookie.clone(),
+        };
+        let started = Process::start(self.label, &setup, log).await;
+        let process = started
+            .map_err(|error| Failure::new(format!("{} runs", self.label), error.to_string()))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn process(&mut self) -> &mut Process {
+        let process = self.process.as_mut();
+        process.expect("steps use the nodes that earlier steps have started")
+    }
+
+    fn observer(&self) -> &Observer {
+        let process = self.process.as_ref();
+        &process
+            .expect("steps use the nodes that earlier steps have started")
+            .observer
+    }
+}
+
+/// Names in one line.
+pub(super) fn join(names: &BTreeSet<String>) -> String {
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}

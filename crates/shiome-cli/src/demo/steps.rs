@@ -1,0 +1,247 @@
+//! What the demo does, step by step.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use super::{
+    cluster::Cluster,
+    process::{Failure, all},
+    table::Table,
+};
+
+/// A step of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Start,
+    Join,
+    Group,
+    Cast,
+    Call,
+    Kill,
+    Leave,
+    OpenCall,
+    NewCall,
+    Survive,
+    Restart,
+    Rejoin,
+    Recount,
+    Stop,
+}
+
+impl Step {
+    /// All steps, in order.
+    pub(super) const ALL: [Self; 14] = [
+        Self::Start,
+        Self::Join,
+        Self::Group,
+        Self::Cast,
+        Self::Call,
+        Self::Kill,
+        Self::Leave,
+        Self::OpenCall,
+        Self::NewCall,
+        Self::Survive,
+        Self::Restart,
+        Self::Rejoin,
+        Self::Recount,
+        Self::Stop,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Join => "join",
+            Self::Group => "group",
+            Self::Cast => "cast",
+            Self::Call => "call",
+            Self::Kill => "kill",
+            Self::Leave => "leave",
+            Self::OpenCall => "open call",
+            Self::NewCall => "new call",
+            Self::Survive => "survive",
+            Self::Restart => "restart",
+            Self::Rejoin => "rejoin",
+            Self::Recount => "recount",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// Runs all steps, or up to the first that fails.
+pub(super) async fn run(cluster: &mut Cluster, table: &mut Table) -> Result<(), Step> {
+    table.step(Step::Start, start(cluster)).await?;
+    table.step(Step::Join, meet(cluster)).await?;
+    table.step(Step::Group, group(cluster)).await?;
+    table.step(Step::Cast, cast(cluster)).await?;
+    table.step(Step::Call, call(cluster)).await?;
+    kill(cluster, table).await?;
+    table.step(Step::NewCall, call_the_dead(cluster)).await?;
+    table.step(Step::Survive, survive(cluster)).await?;
+    table.step(Step::Restart, restart(cluster)).await?;
+    table.step(Step::Rejoin, rejoin(cluster)).await?;
+    table.step(Step::Recount, recount(cluster)).await?;
+    table.step(Step::Stop, stop(cluster)).await
+}
+
+async fn start(cluster: &mut Cluster) -> Result<String, Failure> {
+    let everyone = 0..cluster.len();
+    cluster.start(everyone.clone()).await?;
+    let ports = cluster.ports(everyone.clone());
+    let ports = match ports.as_slice() {
+        [first, .., last] if ports.len() > 4 => format!("{first} ... {last}"),
+        _ => ports
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    Ok(format!(
+        "{} listen on ports {ports}",
+        cluster.labels(everyone)
+    ))
+}
+
+async fn meet(cluster: &mut Cluster) -> Result<String, Failure> {
+    let count = cluster.len();
+    cluster.dial_first(1..count).await?;
+    cluster.see_sessions(0..count).await?;
+    let (who, sessions) = (cluster.labels(1..count), count * (count - 1) / 2);
+    Ok(format!(
+        "{who} dialled a and met through it: {sessions} sessions"
+    ))
+}
+
+async fn group(cluster: &mut Cluster) -> Result<String, Failure> {
+    let count = cluster.len();
+    cluster.see_counters(0..count).await?;
+    Ok(format!("every node sees all {count} counters in the group"))
+}
+
+async fn cast(cluster: &mut Cluster) -> Result<String, Failure> {
+    let casts = cluster.cast(Cluster::pairs(0..cluster.len())).await?;
+    Ok(format!(
+        "{casts} casts, every node to every other: all counted"
+    ))
+}
+
+async fn call(cluster: &mut Cluster) -> Result<String, Failure> {
+    let (calls, median_us) = cluster.call(Cluster::pairs(0..cluster.len())).await?;
+    let median_ms = Duration::from_micros(median_us).as_secs_f64() * 1000.0;
+    Ok(format!(
+        "{calls} calls: all answers right, median {median_ms:.2} ms"
+    ))
+}
+
+/// Kills the last node while calls to it are open. What the others see is timed from the kill.
+async fn kill(cluster: &mut Cluster, table: &mut Table) -> Result<(), Step> {
+    let survivors = 0..cluster.last();
+    let held = match cluster.hold_calls().await {
+        Ok(held) => held,
+        Err(failure) => return table.add(Step::Kill, Duration::ZERO, Err(failure)),
+    };
+    let (count, who) = (held.len(), cluster.labels(survivors.clone()));
+    let victim = cluster.labels(cluster.last()..cluster.len());
+    let mut process = match cluster.take_last() {
+        Ok(process) => process,
+        Err(failure) => return table.add(Step::Kill, Duration::ZERO, Err(failure)),
+    };
+    let killed_at = Instant::now();
+    let (killed, sessions, group, calls) = tokio::join!(
+        process.kill(),
+        timed(killed_at, cluster.see_sessions(survivors.clone())),
+        timed(killed_at, cluster.see_counters(survivors)),
+        timed(
+            killed_at,
+            all(held
+                .into_iter()
+                .map(|call| call.error("the open call ends")))
+        ),
+    );
+
+    let seen = killed.and(sessions.1);
+    let seen = seen.map(|()| format!("{victim} gets SIGKILL: {who} see the session end"));
+    table.add(Step::Kill, sessions.0, seen)?;
+    let seen = group
+        .1
+        .map(|()| format!("{who} see the counter of {victim} leave the group"));
+    table.add(Step::Leave, group.0, seen)?;
+    let seen = calls
+        .1
+        .map(|why| format!("{count} open calls to {victim} end: {}", quote(why)));
+    table.add(Step::OpenCall, calls.0, seen)
+}
+
+async fn call_the_dead(cluster: &mut Cluster) -> Result<String, Failure> {
+    let calls = cluster.call_last().await;
+    let count = calls.len();
+    let why = all(calls.into_iter().map(|call| call.error("a new call fails"))).await?;
+    Ok(format!(
+        "{count} new calls by the old refs fail: {}",
+        quote(why)
+    ))
+}
+
+async fn survive(cluster: &mut Cluster) -> Result<String, Failure> {
+    let survivors = 0..cluster.last();
+    let casts = cluster.cast(Cluster::pairs(survivors.clone())).await?;
+    let (calls, _) = cluster.call(Cluster::pairs(survivors.clone())).await?;
+    let who = cluster.labels(survivors);
+    Ok(format!(
+        "{who} go on: {casts} casts, {calls} calls, all right"
+    ))
+}
+
+async fn restart(cluster: &mut Cluster) -> Result<String, Failure> {
+    let last = cluster.last()..cluster.len();
+    cluster.start(last.clone()).await?;
+    let port = cluster.ports(last.clone())[0];
+    Ok(format!(
+        "{} listens on port {port} again",
+        cluster.labels(last)
+    ))
+}
+
+async fn rejoin(cluster: &mut Cluster) -> Result<String, Failure> {
+    let (last, everyone) = (cluster.last()..cluster.len(), 0..cluster.len());
+    cluster.dial_first(last.clone()).await?;
+    cluster.see_sessions(everyone.clone()).await?;
+    cluster.see_counters(everyone).await?;
+    Ok(format!(
+        "{} dialled a: sessions and group are whole again",
+        cluster.labels(last)
+    ))
+}
+
+async fn recount(cluster: &mut Cluster) -> Result<String, Failure> {
+    let (last, everyone) = (cluster.last(), Cluster::pairs(0..cluster.len()));
+    let with_last = everyone
+        .iter()
+        .filter(|(from, to)| [*from, *to].contains(&last));
+    let casts = cluster.cast(with_last.copied().collect()).await?;
+    let (calls, _) = cluster.call(everyone).await?;
+    let who = cluster.labels(last..cluster.len());
+    Ok(format!(
+        "{casts} casts from and to {who}, {calls} calls: all right"
+    ))
+}
+
+async fn stop(cluster: &mut Cluster) -> Result<String, Failure> {
+    cluster.stop().await?;
+    let who = cluster.labels(0..cluster.len());
+    Ok(format!("{who} closed their sessions, exit code 0"))
+}
+
+/// The result, and the time from `start` to it.
+async fn timed<T>(start: Instant, future: impl Future<Output = T>) -> (Duration, T) {
+    let result = future.await;
+    (start.elapsed(), result)
+}
+
+/// The reasons, each once.
+fn quote(reasons: Vec<String>) -> String {
+    let reasons: BTreeSet<_> = reasons.into_iter().collect();
+    let reasons: Vec<_> = reasons.iter().map(|why| format!("\"{why}\"")).collect();
+    reasons.join(", ")
+}

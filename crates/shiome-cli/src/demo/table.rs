@@ -1,0 +1,169 @@
+//! What the demo prints.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::{process::Failure, steps::Step};
+use crate::print;
+
+/// Width of the column for what was seen. The whole table fits 80 columns.
+const SEEN_WIDTH: usize = 57;
+
+/// The steps so far. Each is printed as soon as it is done.
+pub(super) struct Table {
+    rows: Vec<Row>,
+    began: Instant,
+}
+
+/// One step, in the form that all tools share.
+#[derive(Debug, Serialize)]
+struct Row {
+    group: &'static str,
+    name: &'static str,
+    /// Time that the step took.
+    value: Option<f64>,
+    unit: &'static str,
+    baseline: Option<&'static str>,
+    baseline_value: Option<f64>,
+    ratio: Option<f64>,
+    goal: Option<f64>,
+    holds: Option<bool>,
+    note: String,
+}
+
+impl Table {
+    /// Prints the head.
+    pub(super) fn begin(nodes: u8) -> Self {
+        line(&format!(
+            "shiome demo: {nodes} nodes on 127.0.0.1, a process each"
+        ));
+        line("");
+        line(&format!(
+            "  {:<9} {:<SEEN_WIDTH$} {:>7}",
+            "step", "what was seen", "ms"
+        ));
+        rule();
+        Self {
+            rows: Vec::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Takes a step, and prints it; gives it back when it failed.
+    pub(super) async fn step(
+        &mut self,
+        step: Step,
+        taken: impl Future<Output = Result<String, Failure>>,
+    ) -> Result<(), Step> {
+        let began = Instant::now();
+        let result = taken.await;
+        self.add(step, began.elapsed(), result)
+    }
+
+    /// Prints a step that is done; gives it back when it failed.
+    pub(super) fn add(
+        &mut self,
+        step: Step,
+        took: Duration,
+        result: Result<String, Failure>,
+    ) -> Result<(), Step> {
+        let ms = took.as_secs_f64() * 1000.0;
+        let (holds, note) = match result {
+            Ok(seen) => {
+                line(&format!(
+                    "  {:<9} {seen:<SEEN_WIDTH$} {ms:>7.1}",
+                    step.name()
+                ));
+                (true, seen)
+            }
+            Err(Failure { expected, seen }) => {
+                let verdict = "FAILED";
+                line(&format!(
+                    "  {:<9} {verdict:<SEEN_WIDTH$} {ms:>7.1}",
+                    step.name()
+                ));
+                line(&format!("            expected  {expected}"));
+                line(&format!("            seen      {seen}"));
+                (false, format!("expected {expected}; seen {seen}"))
+            }
+        };
+        self.rows.push(row(step, Some(ms), Some(holds), note));
+        if holds { Ok(()) } else { Err(step) }
+    }
+
+    /// Prints the foot.
+    pub(super) fn end(&mut self) {
+        let good = self.rows.iter().filter(|row| row.holds == Some(true));
+        let (good, all) = (good.count(), Step::ALL.len());
+        let took = self.began.elapsed().as_secs_f64();
+        rule();
+        line(&format!(
+            "  {good} of {all} steps as expected, in {took:.2} s"
+        ));
+        let reached = self.rows.len();
+        let rest = Step::ALL.iter().skip(reached);
+        let rest = rest.map(|&step| row(step, None, None, "not reached".to_owned()));
+        self.rows.extend(rest);
+    }
+
+    /// All steps, as a JSON list.
+    pub(super) fn json(&self) -> String {
+        let mut json =
+            serde_json::to_string_pretty(&self.rows).expect("rows are plain text and numbers");
+        json.push('\n');
+        json
+    }
+}
+
+fn row(step: Step, ms: Option<f64>, holds: Option<bool>, note: String) -> Row {
+    Row {
+        group: "demo",
+        name: step.name(),
+        value: ms,
+        unit: "ms",
+        baseline: None,
+        baseline_value: None,
+        ratio: None,
+        goal: None,
+        holds,
+        note,
+    }
+}
+
+fn rule() {
+    line(&format!(
+        "  {} {} {}",
+        "─".repeat(9),
+        "─".repeat(SEEN_WIDTH),
+        "─".repeat(7)
+    ));
+}
+
+/// Prints a line. The demo goes on when nobody reads: its exit code still tells how it went.
+fn line(text: &str) {
+    let _ = print(text.trim_end());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_ends_the_demo_and_the_rest_is_listed_as_not_reached() {
+        let mut table = Table::begin(3);
+        let ms = Duration::from_millis(1);
+        assert_eq!(table.add(Step::Start, ms, Ok("up".to_owned())), Ok(()));
+        let failure = Failure::new("a session", "none");
+        assert_eq!(table.add(Step::Join, ms, Err(failure)), Err(Step::Join));
+        table.end();
+
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&table.json()).unwrap();
+        assert_eq!(rows.len(), Step::ALL.len());
+        let holds: Vec<_> = rows.iter().map(|row| row["holds"].as_bool()).collect();
+        assert_eq!(holds[..3], [Some(true), Some(false), None]);
+        assert!(holds[3..].iter().all(Option::is_none));
+        assert_eq!(rows[1]["note"], "expected a session; seen none");
+        assert_eq!(rows[2]["value"], serde_json::Value::Null);
+    }
+}

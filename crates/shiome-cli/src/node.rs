@@ -1,0 +1,189 @@
+//! `shiome node`: one node, until it is told to stop.
+
+use std::{collections::HashSet, net::IpAddr, path::PathBuf, sync::Arc};
+
+use shiome::{ConnectError, Events, Node, NodeEvent, NodeId, node::NodeConnectionMode};
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::{cookie, error::Error, print};
+
+mod redial;
+
+/// Run one node until Ctrl-C or SIGTERM
+///
+/// Prints one line on standard output for each of these events:
+///
+///   listening NAME at ADDRESS    the node is up
+///   ready NAME at ADDRESS        a session with that node is up
+///   lost NAME                    that session has ended
+///   stopped                      all sessions are closed
+///
+/// Each --connect is dialled until it succeeds, and again when the session is lost: after a quarter of a second at
+/// first, then twice as long each time up to 30 s, give or take some chance. This loop belongs to the command; the
+/// library dials once.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// What the node is called, and where other nodes dial it. Port 0 takes any free port.
+    #[arg(long, value_name = "NAME@HOST:PORT")]
+    name: String,
+
+    /// Listen on this address only. Default: HOST if it is an IP address, otherwise all addresses.
+    #[arg(long, value_name = "IP")]
+    listen: Option<IpAddr>,
+
+    /// Connect to the node there. Can be given several times.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    connect: Vec<String>,
+
+    /// File with the secret that all nodes share; the line end after it does not count.
+    ///
+    /// Without it the secret is read from the environment variable SHIOME_COOKIE. Whoever knows it controls every actor
+    /// of the cluster: make it long and random, and the file readable by its owner only.
+    #[arg(long, value_name = "FILE")]
+    cookie_file: Option<PathBuf>,
+
+    /// Connect to no node but those given here. Default: to the peers of peers too.
+    #[arg(long)]
+    isolated: bool,
+}
+
+/// Accepts what can be dialled, if somebody is there.
+fn host_port(text: &str) -> Result<String, String> {
+    let complete = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    if complete {
+        Ok(text.to_owned())
+    } else {
+        Err("not of the form HOST:PORT".to_owned())
+    }
+}
+
+/// Runs the node.
+pub(crate) async fn run(args: Args) -> Result<(), Error> {
+    let cookie = cookie::read(args.cookie_file.as_deref())?;
+    let mode = if args.isolated {
+        NodeConnectionMode::Isolated
+    } else {
+        NodeConnectionMode::Transitive
+    };
+    let mut builder = Node::builder(args.name)
+        .cookie(cookie)
+        .connection_mode(mode);
+    if let Some(ip) = args.listen {
+        builder = builder.listen(ip);
+    }
+    // Before the node is up: a signal from then on is a request to stop it.
+    let mut signals = Signals::new().map_err(Error::Signal)?;
+    let node = Arc::new(builder.start().await?);
+    let events = node.events();
+    say(format_args!(
+        "listening {} at {}",
+        node.name(),
+        node.local_addr()
+    ));
+
+    let mut dials = JoinSet::new();
+    for target in args.connect {
+        dials.spawn(redial::keep_connected(Arc::clone(&node), target));
+    }
+    let ended = tokio::select! {
+        () = signals.next() => false,
+        () = print_events(events) => true,
+    };
+    dials.shutdown().await;
+    if ended {
+        return Err(ConnectError::Stopped.into());
+    }
+    let node = Arc::into_inner(node).expect("the dials, which shared the node, are over");
+    tokio::select! {
+        () = node.stop() => {}
+        () = signals.next() => return Err(Error::Impatient),
+    }
+    say("stopped");
+    Ok(())
+}
+
+/// Prints the sessions that come and go, until the node is gone.
+async fn print_events(mut events: Events) {
+    let mut ready = HashSet::<NodeId>::new();
+    while let Some(event) = events.next().await {
+        match event {
+            NodeEvent::Ready(session) if ready.insert(session.node_id) => {
+                say(format_args!(
+                    "ready {} at {}",
+                    session.name, session.peer_addr
+                ));
+            }
+            NodeEvent::Disconnected(session) if ready.remove(&session.node_id) => {
+                say(format_args!("lost {}", session.name));
+            }
+            NodeEvent::Missed(count) => warn!(count, "events were missed"),
+            _ => {}
+        }
+    }
+}
+
+/// Prints a line. The node goes on when nobody reads any more.
+fn say(line: impl std::fmt::Display) {
+    let _ = print(line);
+}
+
+/// Requests to stop.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Requests to stop.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        let _ = self.0.recv().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_host_and_port() {
+        for right in ["h:1", "127.0.0.1:4697", "[::1]:65535"] {
+            assert_eq!(host_port(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "h:x"] {
+            assert!(host_port(wrong).is_err(), "{wrong}");
+        }
+    }
+}
