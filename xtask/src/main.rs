@@ -9,6 +9,7 @@ mod cargo;
 mod codegen;
 mod demo;
 mod fuzz;
+mod interop;
 mod report;
 mod test;
 mod vectors;
@@ -52,6 +53,12 @@ const TASKS: &[Task] = &[
         options: "[--only TARGET] [--seconds N]",
         about: "runs the fuzz targets, 60 seconds each; needs nightly and cargo-fuzz",
         run: fuzz::run,
+    },
+    Task {
+        name: "interop",
+        options: "[--only NAME] [--rounds N] [--json FILE] [--list]",
+        about: "makes our node meet published ones, in every direction",
+        run: interop::run,
     },
     Task {
         name: "demo",

@@ -41,12 +41,7 @@ pub(super) struct Lab<'a> {
 }
 
 impl<'a> Lab<'a> {
-    pub(super) fn new(
-        programs: &'a Programs,
-        peer: Kind,
-        dialler: Dialler,
-        rounds: usize,
-    ) -> Self {
+    pub(super) fn new(programs: &'a Programs, peer: Kind, dialler: Dialler, rounds: usize) -> Self {
         Self {
             programs,
             panics: Panics::default(),
@@ -112,8 +107,8 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// The actors of each node of a [`Duo`]: two that record what they get, one of them named, one that takes bare strings,
-/// and one that no peer may hear of.
+/// Number of actors of each node of a [`Duo`] that peers hear of: two that record what they get, one of them named, and
+/// one that takes bare strings. There is one more, called hermit, that no peer may hear of.
 pub(super) const ANNOUNCED: usize = 3;
 
 /// The name of the named one.
@@ -121,7 +116,7 @@ pub(super) fn early_name(node: &Node) -> String {
     format!("early-{}", node.name.split('@').next().unwrap_or_default())
 }
 
-fn populate(node: &mut Node) -> Result<(), String> {
+pub(super) fn populate(node: &mut Node) -> Result<(), String> {
     let early = early_name(node);
     node.ask(&format!("spawn {early}"))?;
     node.ask(&format!("join - early {early}"))?;
@@ -197,10 +192,18 @@ impl Duo {
         self.way(false).talk()
     }
 
+    pub(super) fn dialled_by_ours(&self) -> bool {
+        self.dialler == Dialler::Ours
+    }
+
     /// Our node as the sender, or the peer.
     pub(super) fn way(&mut self, from_ours: bool) -> Way<'_> {
         let (ours, peer) = (&mut self.ours, &mut self.peer);
-        let (from, to) = if from_ours { (ours, peer) } else { (peer, ours) };
+        let (from, to) = if from_ours {
+            (ours, peer)
+        } else {
+            (peer, ours)
+        };
         Way {
             from,
             to,

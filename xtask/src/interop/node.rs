@@ -45,6 +45,8 @@ pub(super) struct Node {
     stdin: ChildStdin,
     lines: Receiver<String>,
     events: Vec<String>,
+    /// Connections that were opened and have not ended, as the events tell.
+    open: i64,
     /// No command is waited for any longer.
     deadline: Instant,
 }
@@ -116,6 +118,7 @@ impl Node {
             stdin,
             lines: lines_of(stdout),
             events: Vec::new(),
+            open: 0,
             deadline: Instant::now() + START_PATIENCE,
         };
         let ready = node.line()?;
@@ -225,26 +228,30 @@ impl Node {
         }
     }
 
-    /// Waits for an event, also one from before, and takes it with all that came earlier.
+    /// Waits for an event that begins so, also one from before, and takes it with all that came earlier.
     ///
     /// # Errors
     ///
     /// What to tell when it did not come in time.
-    pub(super) fn await_event(&mut self, event: &str) -> Result<(), String> {
+    pub(super) fn await_event(&mut self, beginning: &str) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(at) = self.events.iter().position(|e| e == event) {
+            if let Some(at) = self.events.iter().position(|e| e.starts_with(beginning)) {
                 self.events.drain(..=at);
                 return Ok(());
             }
-            match self.raw_line(deadline) {
-                Ok(line) => match line.strip_prefix("event ") {
-                    Some(event) => self.events.push(event.to_owned()),
-                    None => return Err(self.told(&format!("said {line:?}"))),
-                },
-                Err(problem) => return Err(format!("{problem} instead of the event {event:?}")),
+            let line = self
+                .raw_line(deadline)
+                .map_err(|problem| format!("{problem} instead of the event {beginning:?}"))?;
+            if !self.is_event(&line) {
+                return Err(self.told(&format!("said {line:?}")));
             }
         }
+    }
+
+    /// Connections that are open, authenticated or not. Recent as of the last answer.
+    pub(super) fn open_connections(&self) -> i64 {
+        self.open
     }
 
     /// The events that came and were not waited for.
@@ -267,11 +274,24 @@ impl Node {
     fn line(&mut self) -> Result<String, String> {
         loop {
             let line = self.raw_line(self.deadline)?;
-            match line.strip_prefix("event ") {
-                Some(event) => self.events.push(event.to_owned()),
-                None => return Ok(line),
+            if !self.is_event(&line) {
+                return Ok(line);
             }
         }
+    }
+
+    /// Takes an event down; `false` for other lines.
+    fn is_event(&mut self, line: &str) -> bool {
+        let Some(event) = line.strip_prefix("event ") else {
+            return false;
+        };
+        if event.starts_with("opened") {
+            self.open += 1;
+        } else if event.starts_with("disconnected") {
+            self.open -= 1;
+        }
+        self.events.push(event.to_owned());
+        true
     }
 
     fn raw_line(&self, deadline: Instant) -> Result<String, String> {

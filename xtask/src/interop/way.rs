@@ -17,11 +17,6 @@ impl Way<'_> {
         !self.from.kind.is_published()
     }
 
-    /// Whether the receiver is a node of ours, and so has to do better than the published ones.
-    pub(super) fn receiver_is_shiome(&self) -> bool {
-        !self.to.kind.is_published()
-    }
-
     /// The other direction.
     pub(super) fn back(&mut self) -> Way<'_> {
         Way {

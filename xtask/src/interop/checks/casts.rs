@@ -1,0 +1,81 @@
+//! Casts of all forms.
+
+use std::time::Duration;
+
+use super::super::{duo::Verdict, programs::Kind, way::Way};
+
+/// Casts of the order check: enough to fill several reads, few enough to take no time.
+const NUMBERED: usize = 5_000;
+
+const BIG_LEN: usize = 1024 * 1024;
+
+pub(super) fn text(way: &mut Way<'_>) -> Verdict {
+    one(way, "cast - inbox 潮目", "潮目")
+}
+
+pub(super) fn prost(way: &mut Way<'_>) -> Verdict {
+    one(
+        way,
+        "cast-note - inbox 潮目",
+        "note:18446744073709551615:潮目",
+    )
+}
+
+pub(super) fn plain(way: &mut Way<'_>) -> Verdict {
+    one(way, "cast-plain - plain 潮目", "plain:潮目")
+}
+
+pub(super) fn big(way: &mut Way<'_>) -> Verdict {
+    let digest = way.from.ask(&format!("big - inbox {BIG_LEN}"))?;
+    let length = format!("bytes:{BIG_LEN}:");
+    if !digest.starts_with(&length) {
+        return Err(format!("{digest} does not begin with {length}"));
+    }
+    way.to
+        .expect("wait-received 1 5000", &format!("1 {digest}"))?;
+    Ok(None)
+}
+
+/// One cast that arrives once.
+fn one(way: &mut Way<'_>, command: &str, arrives_as: &str) -> Verdict {
+    way.from.ask(command)?;
+    way.to
+        .expect("wait-received 1 5000", &format!("1 {arrives_as}"))?;
+    // A call after it has overtaken nothing: whatever there was to come has come.
+    way.from.expect("call - inbox x 5000", "x")?;
+    way.to.expect("received", &format!("1 {arrives_as}"))?;
+    Ok(None)
+}
+
+pub(super) fn order(way: &mut Way<'_>) -> Verdict {
+    way.allow(Duration::from_secs(30));
+    way.from.ask(&format!("casts - inbox {NUMBERED}"))?;
+    let summary = format!("{NUMBERED} out-of-order=0 last={}", NUMBERED - 1);
+    way.to
+        .expect(&format!("wait-numbered {NUMBERED} 10000"), &summary)?;
+    way.from.expect("call - inbox x 5000", "x")?;
+    way.to.expect("numbered", &summary)?;
+    Ok(None)
+}
+
+pub(super) fn unknown(way: &mut Way<'_>) -> Verdict {
+    way.reference("strict")?;
+    way.from.ask("cast-unknown @strict x")?;
+    after_undecodable(way, "strict")
+}
+
+/// An actor outlives a message that it cannot decode, unless `ractor` 0.15 runs it.
+pub(super) fn after_undecodable(way: &mut Way<'_>, name: &str) -> Verdict {
+    let verdict = if way.to.kind == Kind::V0_15 {
+        way.from
+            .ask(&format!("wait-ref-status {name} Stopped 5000"))?;
+        Some("ends the actor, as ractor 0.15 does".to_owned())
+    } else {
+        way.from
+            .expect(&format!("call-ref {name} alive 5000"), "alive")?;
+        None
+    };
+    way.to.expect("received", "0")?;
+    way.talk()?;
+    Ok(verdict)
+}

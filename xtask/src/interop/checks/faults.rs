@@ -1,0 +1,152 @@
+//! What published nodes are known to get wrong and ours must not, whoever is at the other end.
+
+use std::time::Duration;
+
+use super::super::{
+    duo::{ANNOUNCED, Lab, Verdict},
+    way::Way,
+};
+
+/// Actors that answer and stop in the same handler.
+const LAST_WORDS: usize = 40;
+
+const FLOOD: usize = 20_000;
+
+/// What the flood may cost us: an entry in the directory each, and the shims that are made without being asked for.
+const FLOOD_MAX_KIB: u64 = 48 * 1024;
+
+/// An answer given just after the actor's end still arrives, in whichever order the two are told.
+pub(super) fn reply_after_stop(way: &mut Way<'_>) -> Verdict {
+    let pid = way.reference("posthumous")?;
+    way.from
+        .ask("call-start will call-hold @posthumous x 5000")?;
+    way.to.ask("held 1 5000")?;
+    way.to.ask(&format!("stop-actor {pid}"))?;
+    way.to.expect("release", "1")?;
+    way.from.expect("call-result will 5000", "x")?;
+    way.from.ask("wait-ref-status posthumous Stopped 5000")?;
+    Ok(None)
+}
+
+/// Both ends of one call are ours at most; the end that is has to make up for the other.
+pub(super) fn reply_and_stop(way: &mut Way<'_>) -> Verdict {
+    way.allow(Duration::from_secs(40));
+    let mut failures = Vec::new();
+    for _ in 0..LAST_WORDS {
+        way.reference("last-words")?;
+        match way.from.try_ask("call-and-die @last-words x 5000")? {
+            Ok(answer) if answer == "x" => {}
+            other => failures.push(format!("{other:?}")),
+        }
+        way.from.ask("wait-members - last-words 0 5000")?;
+    }
+    let told = format!("{} of {LAST_WORDS} replies", LAST_WORDS - failures.len());
+    match failures.first() {
+        None => Ok(Some(told)),
+        Some(first) => Err(format!("{told}, the first other answer is {first}")),
+    }
+}
+
+/// A local actor keeps its name when a remote one of that name ends.
+pub(super) fn name_kept(way: &mut Way<'_>) -> Verdict {
+    let here = way.from.ask("spawn twin")?;
+    let there = way.to.ask("spawn twin")?;
+    way.to.ask("join - twins twin")?;
+    way.from.ask("wait-members - twins 1 5000")?;
+    way.from.ask("hold-ref - twins twin")?;
+    way.to.ask(&format!("stop-actor {there}"))?;
+    way.from.ask("wait-ref-status twin Stopped 5000")?;
+    way.from.ask("wait-members - twins 0 5000")?;
+    let found = way.from.ask("where-is twin")?;
+    way.from.ask(&format!("stop-actor {here}"))?;
+    if found == format!("local:{here}") {
+        return Ok(None);
+    }
+    if way.sender_is_shiome() {
+        return Err(format!("where-is twin: {found}"));
+    }
+    Ok(Some(format!("the published sender lost it: {found}")))
+}
+
+/// `stop()` on one remote reference concerns that reference alone.
+pub(super) fn we_stop_reference(lab: &Lab<'_>) -> Verdict {
+    let mut duo = lab.duo()?;
+    let way = &mut duo.way(true);
+    let pid = way.reference("one")?;
+    way.reference("other")?;
+    way.from.ask("stop-ref one")?;
+    way.from.ask("wait-ref-status one Stopped 5000")?;
+    way.from.expect("call-ref other x 5000", "x")?;
+    way.from.expect("ref-status other", "Running")?;
+    // The actor itself runs on: the protocol has no stop.
+    way.back().from.ask(&format!("join - proof {pid}"))?;
+    way.talk()?;
+    way.back().talk()?;
+    if way
+        .from
+        .events()
+        .iter()
+        .any(|e| e.starts_with("disconnected"))
+    {
+        return Err("the session has ended".to_owned());
+    }
+    // And can be referred to anew.
+    way.from.ask("wait-members - proof 1 5000")?;
+    way.from.expect("call - proof y 5000", "y")?;
+    Ok(None)
+}
+
+/// A published node ends the session then. Ours takes that as any end of a session.
+pub(super) fn peer_stops_reference(lab: &Lab<'_>) -> Verdict {
+    let mut duo = lab.duo()?;
+    let way = &mut duo.way(false);
+    let pid = way.reference("one")?;
+    way.from.ask("stop-ref one")?;
+    way.from.ask("wait-ref-status one Stopped 5000")?;
+    if !way.sender_is_shiome() {
+        let gone = format!("wait-no-session {} 2000", way.to.name);
+        if way.from.try_ask(&gone)?.is_ok() {
+            way.to.await_event("disconnected")?;
+            way.to.ask("wait-members - inbox 0 5000")?;
+            duo.ours.ask(&format!("stop-actor {pid}"))?;
+            duo.connect()?;
+            duo.talk()?;
+            return Ok(Some("the published peer ended the session".to_owned()));
+        }
+    }
+    way.to.ask(&format!("stop-actor {pid}"))?;
+    duo.talk()?;
+    Ok(None)
+}
+
+/// A peer with many actors costs us little.
+pub(super) fn flood(lab: &Lab<'_>) -> Verdict {
+    let mut duo = lab.duo()?;
+    let way = &mut duo.way(true);
+    way.allow(Duration::from_secs(60));
+    let before = memory(way)?;
+    way.to
+        .expect(&format!("flood-spawn {FLOOD}"), &FLOOD.to_string())?;
+    // What is told is told in order: who knows of this one knows of all before.
+    way.reference("last-of-all")?;
+    let after = memory(way)?;
+    let told = format!("{before} KiB before, {after} KiB after");
+    if after.saturating_sub(before) > FLOOD_MAX_KIB {
+        return Err(told);
+    }
+    way.from.expect("call-ref last-of-all x 5000", "x")?;
+    way.talk()?;
+    way.back().talk()?;
+    way.to.expect("flood-stop", &FLOOD.to_string())?;
+    // Those of the start, and the one above.
+    let left = format!("{}|{}|", way.to.name, ANNOUNCED + 1);
+    let there = |answer: &str| answer.starts_with(&left);
+    way.from.await_answer("children", there, &left)?;
+    way.talk()?;
+    Ok(Some(told))
+}
+
+fn memory(way: &mut Way<'_>) -> Result<u64, String> {
+    let answer = way.from.ask("memory")?;
+    answer.parse().map_err(|_| format!("memory: {answer}"))
+}
