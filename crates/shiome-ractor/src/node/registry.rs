@@ -282,6 +282,23 @@ impl Registry {
         losers
     }
 
+    /// Waits while a dial of this node is under way that would replace the authenticated session `id`, so that no
+    /// session is told to be ready only to be closed with what was sent on it. `false` when it has been replaced.
+    ///
+    /// The dial ends by the handshake's deadline. The peer cannot know of it, but its side is not ready before this one.
+    pub(crate) async fn await_rivals(&self, id: ActorId, our_name: &str) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let state = self.lock();
+                if !state.may_be_replaced(id, our_name) {
+                    return state.stays(id, our_name);
+                }
+            }
+            changed.await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here is left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -358,6 +375,36 @@ impl State {
         losers
             .filter_map(|id| self.sessions.get(&id).cloned())
             .collect()
+    }
+
+    /// Whether a dial of this node, should it succeed, wins over a session that the peer dialled.
+    fn may_be_replaced(&self, id: ActorId, our_name: &str) -> bool {
+        let Some(record) = self.sessions.get(&id) else {
+            return false;
+        };
+        let Some(peer) = &record.peer_name else {
+            return false;
+        };
+        if record.side == Side::Client || our_name <= peer.name.as_str() {
+            return false;
+        }
+        let others = self.others(id, &peer.connection_string);
+        let mut dials = others.iter().filter_map(Neighbour::dial_state);
+        dials.any(|dial| match dial {
+            DialState::NameSent { target } => target == peer.connection_string,
+            DialState::Named { peer: other, .. } => other.name == peer.name,
+            // One that has sent nothing finds this session, and ends.
+            _ => false,
+        })
+    }
+
+    /// Whether an authenticated session has not lost against another.
+    fn stays(&self, id: ActorId, our_name: &str) -> bool {
+        let record = self.sessions.get(&id);
+        let Some(peer) = record.and_then(|record| record.peer_name.as_ref()) else {
+            return false;
+        };
+        elect(our_name, &peer.name, &self.rivals(&peer.name, None)).contains(&id)
     }
 
     /// The authenticated sessions with one peer, but for `except`.

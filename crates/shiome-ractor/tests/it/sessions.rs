@@ -6,7 +6,7 @@ use shiome_ractor::{
     node::{NodeConnectionMode, NodeServerSessionInformation},
 };
 use shiome_wire::{
-    auth::{self, server_status::Status},
+    auth::{self, NameMessage, server_status::Status},
     control::{self, control_message::Msg},
 };
 use tokio::sync::mpsc;
@@ -271,4 +271,83 @@ async fn a_dial_waits_for_a_nonceless_peer_that_is_being_challenged() {
     let began = tokio::time::Instant::now();
     dialled.receive().await.expect("the node's name");
     assert!(began.elapsed().as_millis() >= 500, "{:?}", began.elapsed());
+}
+
+/// The node's own dial to `name` as far as the peer's challenge: whether it succeeds is up to the peer.
+async fn challenge_the_dialler(server: &ActorRef<NodeServerMessage>, name: &str) -> (RawPeer, u32) {
+    let mut dialled = RawPeer::dialled_by(server);
+    let named = dialled.expect(|message| match message.into_auth()? {
+        auth::authentication_message::Msg::Name(_) => Some(()),
+        _ => None,
+    });
+    named.await;
+    let status = auth::ServerStatus {
+        status: Status::Ok.into(),
+    };
+    dialled.send(status).await;
+    let NameMessage {
+        name,
+        connection_string,
+        ..
+    } = name_of(name);
+    dialled
+        .send(auth::Challenge {
+            name,
+            flags: None,
+            challenge: 1,
+            connection_string,
+        })
+        .await;
+    let reply = dialled.expect(|message| match message.into_auth()? {
+        auth::authentication_message::Msg::ClientChallenge(reply) => Some(reply.challenge),
+        _ => None,
+    });
+    let challenge = reply.await;
+    (dialled, challenge)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_an_own_dial_may_replace_is_not_ready_before_that_has_succeeded() {
+    // Named after the peer, so that the node's dial wins.
+    let server = node("zz-wins").await;
+    let (events, mut told) = mpsc::unbounded_channel();
+    subscribe(&server, "all", Recorder(events));
+    let (mut dialled, challenge) = challenge_the_dialler(&server, "dialled-first").await;
+    let mut accepted = RawPeer::dial(&server);
+    accepted.authenticate("dialled-first").await;
+    accepted.send(control::Ready {}).await;
+
+    let digest = digest(COOKIE, challenge);
+    dialled.send(auth::ChallengeAck { digest }).await;
+    dialled.send(control::Ready {}).await;
+    let ready = dialled.expect(|message| match message.into_control()? {
+        Msg::Ready(_) => Some(()),
+        _ => None,
+    });
+    ready.await;
+    // The replaced one was never of use: not a word came after the handshake.
+    assert!(accepted.until_closed().await.is_empty());
+
+    dialled.ping(1).await;
+    drop(dialled);
+    let mut kinds = Vec::new();
+    while kinds.iter().filter(|kind| **kind == "disconnected").count() < 2 {
+        kinds.push(told.recv().await.unwrap().0);
+    }
+    assert_eq!(kinds.iter().filter(|kind| **kind == "ready").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_an_own_dial_may_replace_begins_when_that_has_failed() {
+    let server = node("zz-fails").await;
+    let (dialled, _) = challenge_the_dialler(&server, "dialled-in-vain").await;
+    let mut accepted = RawPeer::dial(&server);
+    accepted.authenticate("dialled-in-vain").await;
+    drop(dialled);
+    let ready = accepted.expect(|message| match message.into_control()? {
+        Msg::Ready(_) => Some(()),
+        _ => None,
+    });
+    ready.await;
+    accepted.ping(1).await;
 }

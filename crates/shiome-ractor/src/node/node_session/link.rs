@@ -110,6 +110,9 @@ impl Task {
             .await
             .map_err(End::Unauthenticated)?;
         elect(shared, peer).await?;
+        if !shared.registry.await_rivals(id, &shared.local.name).await {
+            return Err(End::ElectionLost);
+        }
         reader.set_max_frame_len(self.max_frame_len);
         Ok((reader, writer))
     }
