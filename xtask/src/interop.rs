@@ -28,6 +28,8 @@ use checks::{Body, CHECKS, Check};
 use duo::{Dialler, Duo, Lab, Verdict};
 use programs::{Kind, Programs};
 
+const GROUP: &str = "interop";
+
 /// Rounds of checks that depend on who is faster, a pair and direction.
 const DEFAULT_ROUNDS: usize = 10;
 
@@ -54,7 +56,15 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
         let problem = format!("no check's name contains {:?}", options.only);
         return Err(Stop::Usage(problem));
     }
-    let programs = Programs::build(root)?;
+    let programs = match Programs::build(root) {
+        Ok(programs) => programs,
+        Err(problem) => {
+            if let Some(json) = json {
+                report::write(&json, &options.not_run(&problem))?;
+            }
+            return Err(problem.into());
+        }
+    };
     let sheet = Sheet::default();
     thread::scope(|scope| {
         for peer in Kind::ALL {
@@ -95,6 +105,17 @@ impl Options {
             .chain(dropin)
             .filter(|name| self.wants(name))
             .collect()
+    }
+
+    /// The rows of the checks that cannot run.
+    fn not_run(&self, problem: &str) -> Vec<Row> {
+        let row = |name| Row {
+            group: GROUP.to_owned(),
+            name,
+            note: Some(problem.to_owned()),
+            ..Row::default()
+        };
+        self.names().into_iter().map(row).collect()
     }
 }
 
@@ -229,7 +250,7 @@ impl Line {
 
     fn row(&self) -> Row {
         Row {
-            group: "interop".to_owned(),
+            group: GROUP.to_owned(),
             name: self.name.clone(),
             value: u64::try_from(self.took.as_millis())
                 .unwrap_or(u64::MAX)

@@ -45,6 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("cast plain string", EachWay(casts::plain)),
     check("cast 1 MiB", EachWay(casts::big)),
     check("casts in order", EachWay(casts::order)),
+    check("cast too long", Pair(casts::too_long)),
     check("cast unknown variant", EachWay(casts::unknown)),
     check("call, port last", EachWay(calls::port_last)),
     check("call, port first", EachWay(calls::port_first)),

@@ -45,8 +45,9 @@ pub(super) struct Node {
     stdin: ChildStdin,
     lines: Receiver<String>,
     events: Vec<String>,
-    /// Connections that were opened and have not ended, as the events tell.
-    open: i64,
+    /// Connections that were opened, and those of them that have ended, as the events tell.
+    opened: usize,
+    ended: usize,
     /// No command is waited for any longer.
     deadline: Instant,
 }
@@ -118,7 +119,8 @@ impl Node {
             stdin,
             lines: lines_of(stdout),
             events: Vec::new(),
-            open: 0,
+            opened: 0,
+            ended: 0,
             deadline: Instant::now() + START_PATIENCE,
         };
         let ready = node.line()?;
@@ -250,8 +252,13 @@ impl Node {
     }
 
     /// Connections that are open, authenticated or not. Recent as of the last answer.
-    pub(super) fn open_connections(&self) -> i64 {
-        self.open
+    pub(super) fn open_connections(&self) -> usize {
+        self.opened.saturating_sub(self.ended)
+    }
+
+    /// Connections that were ever opened. Recent as of the last answer.
+    pub(super) fn opened_connections(&self) -> usize {
+        self.opened
     }
 
     /// The events that came and were not waited for.
@@ -286,9 +293,9 @@ impl Node {
             return false;
         };
         if event.starts_with("opened") {
-            self.open += 1;
+            self.opened += 1;
         } else if event.starts_with("disconnected") {
-            self.open -= 1;
+            self.ended += 1;
         }
         self.events.push(event.to_owned());
         true

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::{duo::Verdict, programs::Kind, way::Way};
+use super::super::{
+    duo::{Duo, Verdict},
+    programs::Kind,
+    way::Way,
+};
 
 /// Casts of the order check: enough to fill several reads, few enough to take no time.
 const NUMBERED: usize = 5_000;
+
+/// Above the 16 MiB that a frame may have.
+const TOO_LONG: usize = 17 * 1024 * 1024;
 
 const BIG_LEN: usize = 1024 * 1024;
 
@@ -33,6 +40,19 @@ pub(super) fn big(way: &mut Way<'_>) -> Verdict {
     }
     way.to
         .expect("wait-received 1 5000", &format!("1 {digest}"))?;
+    Ok(None)
+}
+
+/// A message that no peer takes costs its sender the message, not the session with all that is in it.
+pub(super) fn too_long(duo: &mut Duo) -> Verdict {
+    let way = &mut duo.way(true);
+    way.from.ask(&format!("big - inbox {TOO_LONG}"))?;
+    way.from.expect("call - inbox x 5000", "x")?;
+    way.to.expect("received", "0")?;
+    let ended = |e: &String| e.starts_with("disconnected");
+    if way.from.events().iter().any(ended) {
+        return Err("the session has ended".to_owned());
+    }
     Ok(None)
 }
 

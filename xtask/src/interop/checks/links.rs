@@ -196,12 +196,19 @@ pub(super) fn ours_sorts_last(lab: &Lab<'_>) -> Verdict {
 
 /// Both dial at the same time, again and again.
 fn simultaneous(lab: &Lab<'_>, mut duo: Duo) -> Verdict {
+    let mut collisions = 0;
     for round in 1..=lab.rounds {
         duo.ours.allow(CHECK_TIME);
         duo.peer.allow(CHECK_TIME);
+        let before = duo.ours.opened_connections();
         meet(&mut duo).map_err(|problem| format!("round {round}: {problem}"))?;
+        // The faster one may have been there already.
+        collisions += usize::from(duo.ours.opened_connections() - before > 1);
     }
-    Ok(Some(format!("{} rounds", lab.rounds)))
+    Ok(Some(format!(
+        "{} rounds, {collisions} with two connections",
+        lab.rounds
+    )))
 }
 
 fn meet(duo: &mut Duo) -> Result<(), String> {
