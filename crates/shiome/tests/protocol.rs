@@ -1,4 +1,5 @@
 //! The session that `docs/PROTOCOL.md` prints is the one that these crates speak.
+#![allow(clippy::unwrap_used, reason = "support code of tests")]
 
 use std::time::{Duration, Instant};
 
