@@ -107,11 +107,20 @@ impl Record {
     pub(crate) fn information(&self) -> NodeServerSessionInformation {
         NodeServerSessionInformation {
             actor: self.actor.clone(),
-            peer_name: self.peer_name.clone(),
+            peer_name: self.public_name(),
             is_server: self.side == Side::Server,
             node_id: self.node_id,
             peer_addr: self.peer_addr.clone(),
         }
+    }
+
+    /// What the peer calls itself. The number in its name message belongs to the connection, and is told to nobody.
+    pub(crate) fn public_name(&self) -> Option<NameMessage> {
+        let name = self.peer_name.clone()?;
+        Some(NameMessage {
+            connection_id: 0,
+            ..name
+        })
     }
 
     fn is_authenticated(&self) -> bool {

@@ -155,6 +155,27 @@ async fn a_peer_is_told_of_the_others_and_not_of_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_number_of_a_connection_is_told_to_nobody() {
+    assert_ne!(name_of("number1").connection_id, 0);
+    let server = node("number").await;
+    let _first = RawPeer::join(&server, "number1").await;
+    for session in sessions(&server).await {
+        assert_eq!(session.peer_name.map(|name| name.connection_id), Some(0));
+    }
+    let mut second = RawPeer::join(&server, "number2").await;
+    let ask = Msg::EnumerateNodeSessions(name_of("number2"));
+    second.send(ask).await;
+    let listed = second
+        .expect(|message| match message.into_control()? {
+            Msg::NodeSessions(list) => Some(list.sessions),
+            _ => None,
+        })
+        .await;
+    let numbers: Vec<_> = listed.iter().map(|name| name.connection_id).collect();
+    assert_eq!(numbers, [0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_isolated_node_neither_asks_nor_dials() {
     let server = node_in_mode("isolated", NodeConnectionMode::Isolated).await;
     let (events, mut told) = mpsc::unbounded_channel();

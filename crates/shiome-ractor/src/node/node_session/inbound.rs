@@ -134,7 +134,9 @@ impl Inbound {
     /// Tells the peer of the others, but not of itself.
     fn list_sessions(&self, asker: &NameMessage) {
         let sessions = self.shared.registry.authenticated();
-        let names = sessions.into_iter().filter_map(|session| session.peer_name);
+        let names = sessions
+            .into_iter()
+            .filter_map(|session| session.public_name());
         let others = names.filter(|name| {
             name.name != asker.name && name.connection_string != asker.connection_string
         });
