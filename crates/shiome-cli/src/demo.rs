@@ -53,7 +53,7 @@ enum Sabotage {
 /// Runs the demo; its nodes log as `log` says.
 pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
     let mut cluster = Cluster::new(cookies(args.nodes, args.sabotage), log);
-    let mut table = Table::begin(args.nodes);
+    let mut table = Table::begin(args.nodes, std::io::stdout());
     let result = steps::run(&mut cluster, &mut table).await;
     cluster.kill_all().await;
     table.end();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -70,7 +71,7 @@ impl Step {
 }
 
 /// Runs all steps, or up to the first that fails.
-pub(super) async fn run(cluster: &mut Cluster, table: &mut Table) -> Result<(), Step> {
+pub(super) async fn run(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
     table.step(Step::Start, start(cluster)).await?;
     table.step(Step::Join, meet(cluster)).await?;
     table.step(Step::Group, group(cluster)).await?;
@@ -135,7 +136,7 @@ async fn call(cluster: &mut Cluster) -> Result<String, Failure> {
 }
 
 /// Kills the last node while calls to it are open. What the others see is timed from the kill.
-async fn kill(cluster: &mut Cluster, table: &mut Table) -> Result<(), Step> {
+async fn kill(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
     let survivors = 0..cluster.last();
     let held = match cluster.hold_calls().await {
         Ok(held) => held,

@@ -1,17 +1,20 @@
 //! What the demo prints.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
 use super::{process::Failure, steps::Step};
-use crate::print;
 
 /// Width of the column for what was seen. The whole table fits 80 columns.
 const SEEN_WIDTH: usize = 57;
 
 /// The steps so far. Each is printed as soon as it is done.
-pub(super) struct Table {
+pub(super) struct Table<W> {
+    out: W,
     rows: Vec<Row>,
     began: Instant,
 }
@@ -32,22 +35,24 @@ struct Row {
     note: String,
 }
 
-impl Table {
-    /// Prints the head.
-    pub(super) fn begin(nodes: u8) -> Self {
-        line(&format!(
+impl<W: Write> Table<W> {
+    /// Prints the head to `out`.
+    pub(super) fn begin(nodes: u8, out: W) -> Self {
+        let mut table = Self {
+            out,
+            rows: Vec::new(),
+            began: Instant::now(),
+        };
+        table.line(&format!(
             "shiome demo: {nodes} nodes on 127.0.0.1, a process each"
         ));
-        line("");
-        line(&format!(
+        table.line("");
+        table.line(&format!(
             "  {:<9} {:<SEEN_WIDTH$} {:>7}",
             "step", "what was seen", "ms"
         ));
-        rule();
-        Self {
-            rows: Vec::new(),
-            began: Instant::now(),
-        }
+        table.rule();
+        table
     }
 
     /// Takes a step, and prints it; gives it back when it failed.
@@ -71,7 +76,7 @@ impl Table {
         let ms = took.as_secs_f64() * 1000.0;
         let (holds, note) = match result {
             Ok(seen) => {
-                line(&format!(
+                self.line(&format!(
                     "  {:<9} {seen:<SEEN_WIDTH$} {ms:>7.1}",
                     step.name()
                 ));
@@ -79,12 +84,12 @@ impl Table {
             }
             Err(Failure { expected, seen }) => {
                 let verdict = "FAILED";
-                line(&format!(
+                self.line(&format!(
                     "  {:<9} {verdict:<SEEN_WIDTH$} {ms:>7.1}",
                     step.name()
                 ));
-                line(&format!("            expected  {expected}"));
-                line(&format!("            seen      {seen}"));
+                self.line(&format!("            expected  {expected}"));
+                self.line(&format!("            seen      {seen}"));
                 (false, format!("expected {expected}; seen {seen}"))
             }
         };
@@ -97,14 +102,25 @@ impl Table {
         let good = self.rows.iter().filter(|row| row.holds == Some(true));
         let (good, all) = (good.count(), Step::ALL.len());
         let took = self.began.elapsed().as_secs_f64();
-        rule();
-        line(&format!(
+        self.rule();
+        self.line(&format!(
             "  {good} of {all} steps as expected, in {took:.2} s"
         ));
         let reached = self.rows.len();
         let rest = Step::ALL.iter().skip(reached);
         let rest = rest.map(|&step| row(step, None, None, "not reached".to_owned()));
         self.rows.extend(rest);
+    }
+
+    fn rule(&mut self) {
+        let [step, seen, ms] = [9, SEEN_WIDTH, 7].map(|width| "─".repeat(width));
+        self.line(&format!("  {step} {seen} {ms}"));
+    }
+
+    /// Prints a line. The demo goes on when nobody reads: its exit code still tells how it went.
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{}", text.trim_end());
+        let _ = self.out.flush();
     }
 
     /// All steps, as a JSON list.
@@ -131,32 +147,23 @@ fn row(step: Step, ms: Option<f64>, holds: Option<bool>, note: String) -> Row {
     }
 }
 
-fn rule() {
-    line(&format!(
-        "  {} {} {}",
-        "─".repeat(9),
-        "─".repeat(SEEN_WIDTH),
-        "─".repeat(7)
-    ));
-}
-
-/// Prints a line. The demo goes on when nobody reads: its exit code still tells how it went.
-fn line(text: &str) {
-    let _ = print(text.trim_end());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_failed_step_ends_the_demo_and_the_rest_is_listed_as_not_reached() {
-        let mut table = Table::begin(3);
+        let mut table = Table::begin(3, Vec::new());
         let ms = Duration::from_millis(1);
         assert_eq!(table.add(Step::Start, ms, Ok("up".to_owned())), Ok(()));
         let failure = Failure::new("a session", "none");
         assert_eq!(table.add(Step::Join, ms, Err(failure)), Err(Step::Join));
         table.end();
+
+        let printed = String::from_utf8(table.out.clone()).unwrap();
+        assert!(printed.contains("join      FAILED"), "{printed}");
+        assert!(printed.contains("expected  a session"), "{printed}");
+        assert!(printed.contains("1 of 14 steps as expected"), "{printed}");
 
         let rows: Vec<serde_json::Value> = serde_json::from_str(&table.json()).unwrap();
         assert_eq!(rows.len(), Step::ALL.len());

@@ -1,0 +1,10 @@
+//! The binary, as its users run it. Signals are sent by the means of Unix.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod cli {
+    mod demo;
+    mod node;
+    mod support;
+}

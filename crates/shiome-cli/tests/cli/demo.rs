@@ -1,0 +1,70 @@
+use super::support::{output, shiome};
+
+fn rows(file: &std::path::Path) -> Vec<serde_json::Value> {
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+#[test]
+fn the_demo_takes_all_steps() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let json = file.path().to_str().unwrap();
+    let output = output(&mut shiome(&["demo", "--json", json]));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(output.stderr.is_empty());
+
+    // What it must have seen, not how long that took.
+    for seen in [
+        "b and c dialled a and met through it: 3 sessions",
+        "6000 casts, every node to every other: all counted",
+        "600 calls: all answers right",
+        "c gets SIGKILL: a and b see the session end",
+        "a and b see the counter of c leave the group",
+        "2 open calls to c end",
+        "2 new calls by the old refs fail",
+        "c dialled a: sessions and group are whole again",
+        "4000 casts from and to c, 600 calls: all right",
+    ] {
+        assert!(printed.contains(seen), "`{seen}` is not in:\n{printed}");
+    }
+    assert!(printed.lines().count() <= 24, "one screen:\n{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 80));
+
+    let rows = rows(file.path());
+    assert!(rows.len() > 10);
+    for row in rows {
+        assert_eq!(row["holds"], true, "{row}");
+        assert!(row["value"].as_f64().unwrap() >= 0.0);
+    }
+}
+
+#[test]
+fn a_step_that_fails_is_named_and_ends_the_demo() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let json = file.path().to_str().unwrap();
+    let output = output(&mut shiome(&["demo", "--break", "cookie", "--json", json]));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, "error: demo failed at step `join`");
+    assert!(printed.contains("expected  c: connected to a@127.0.0.1"));
+    assert!(printed.contains("seen      c: handshake failed"));
+    assert!(!printed.contains("casts"));
+
+    let rows = rows(file.path());
+    let holds = |name: &str| {
+        let row = rows.iter().find(|row| row["name"] == name);
+        row.unwrap()["holds"].clone()
+    };
+    assert_eq!(holds("start"), true);
+    assert_eq!(holds("join"), false);
+    assert_eq!(holds("stop"), serde_json::Value::Null);
+}
+
+#[test]
+fn the_number_of_nodes_has_bounds() {
+    for wrong in ["0", "2", "10", "many"] {
+        let output = output(&mut shiome(&["demo", "--nodes", wrong]));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
