@@ -1,0 +1,99 @@
+use core::marker::PhantomData;
+
+use crate::{
+    error::EncodeError,
+    limits::MAX_LIST_ITEMS,
+    list::{List, ListItem},
+    writer::Writer,
+};
+
+/// Writes a message that ends in a list, with as many items as there is room for.
+///
+/// The length of the buffer is the budget. The count on the wire is the number of items that were packed, whatever
+/// was offered.
+#[derive(Debug)]
+pub struct Packer<'b, T> {
+    out: Writer<'b>,
+    count_at: usize,
+    items: u16,
+    item: PhantomData<T>,
+}
+
+/// How much of what was offered went into a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed<T> {
+    /// Number of items packed.
+    pub items: usize,
+    /// The first item that was not packed, and why. Those after it were not asked for. `None`: all went in.
+    pub refused: Option<(T, EncodeError)>,
+}
+
+impl<'b, T> Packer<'b, T> {
+    /// Goes on after a message's head.
+    pub(crate) fn new(mut out: Writer<'b>) -> Result<Self, EncodeError> {
+        let count_at = out.len();
+        out.u16(0)?;
+        Ok(Self {
+            out,
+            count_at,
+            items: 0,
+            item: PhantomData,
+        })
+    }
+
+    /// Number of items packed so far.
+    pub fn items(&self) -> usize {
+        self.items.into()
+    }
+
+    /// Length of the datagram so far, in bytes.
+    pub fn datagram_len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Bytes that are left for items.
+    pub fn room(&self) -> usize {
+        self.out.room()
+    }
+
+    /// Ends the message and returns its length, in bytes.
+    pub fn finish(mut self) -> usize {
+        self.out.patch_u16(self.count_at, self.items);
+        self.out.len()
+    }
+}
+
+impl<'a, T: ListItem<'a>> Packer<'_, T> {
+    /// Packs one item.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] when it does not go in. The datagram is as it was before, and another item may still fit.
+    #[inline]
+    pub fn push(&mut self, item: &T) -> Result<(), EncodeError> {
+        if self.items() >= MAX_LIST_ITEMS {
+            return Err(EncodeError::ListFull);
+        }
+        self.out.whole(|out| item.write(out))?;
+        self.items += 1;
+        Ok(())
+    }
+
+    /// Packs items in their order until one does not go in.
+    #[inline]
+    pub fn pack(&mut self, items: impl IntoIterator<Item = T>) -> Packed<T> {
+        let before = self.items();
+        let refused = items
+            .into_iter()
+            .find_map(|item| self.push(&item).err().map(|error| (item, error)));
+        Packed {
+            items: self.items() - before,
+            refused,
+        }
+    }
+
+    /// Packs the items of a list that was received, as far as it decodes.
+    pub fn relay(&mut self, list: &List<'a, T>) -> Packed<T> {
+        self.pack(list.iter().map_while(Result::ok))
+    }
+}
