@@ -2,7 +2,7 @@
 
 /// Longest datagram that is decoded or written, in bytes: what UDP over IPv4 can carry.
 ///
-/// It bounds every list in a datagram: at most 3 852 updates or 1 926 members.
+/// It bounds every list in a datagram: at most 3 851 updates or 1 926 members.
 pub const MAX_DATAGRAM_LEN: usize = 65_507;
 
 /// Length of datagrams that pass ordinary paths in one piece, in bytes. It leaves room below 1 500 for IP and UDP
