@@ -127,7 +127,7 @@ impl Check {
             Body::Pair(_) | Body::Fresh(_) => &[""],
         };
         ways.iter()
-            .map(|way| format!("{peer:7} | {dialler} | {}{way}", self.name))
+            .map(|way| format!("{peer} | {dialler} | {}{way}", self.name))
             .collect()
     }
 }

@@ -1,13 +1,14 @@
 //! A node: a process that takes commands on stdin, see `tests/peers/README.md`.
 
+mod output;
+mod port;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv6Addr, TcpListener},
+    io::Write,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU16, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, channel},
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -70,7 +71,7 @@ impl Node {
     ) -> Result<Self, String> {
         let mut problem = String::new();
         for _ in 0..PORT_TRIES {
-            match Self::start_at(programs, panics, kind, name, options, free_port()?) {
+            match Self::start_at(programs, panics, kind, name, options, port::free()?) {
                 Ok(node) => return Ok(node),
                 Err(e) => problem = e,
             }
@@ -110,14 +111,14 @@ impl Node {
             .zip(child.stderr.take())
             .map(|((stdin, stdout), stderr)| (stdin, stdout, stderr))
             .expect("all three were asked for");
-        watch(stderr, format!("{name} ({kind})"), kind, Arc::clone(panics));
+        output::watch(stderr, format!("{name} ({kind})"), kind, Arc::clone(panics));
         let mut node = Self {
             kind,
             name: format!("{name}@{HOST}"),
             port,
             child,
             stdin,
-            lines: lines_of(stdout),
+            lines: output::lines_of(stdout),
             events: Vec::new(),
             opened: 0,
             ended: 0,
@@ -328,52 +329,4 @@ fn shortened(text: &str) -> String {
         Some((at, _)) => format!("{:?}…", &text[..at]),
         None => format!("{text:?}"),
     }
-}
-
-fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-/// Shows what a node logs, when it was asked to log, and takes down panics of our nodes.
-fn watch(stderr: impl Read + Send + 'static, node: String, kind: Kind, panics: Panics) {
-    let shown = std::env::var_os("PEER_LOG").is_some();
-    thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if shown {
-                eprintln!("{node}: {line}");
-            }
-            if !kind.is_published() && line.contains("panicked at") {
-                let mut panics = panics.lock().unwrap_or_else(PoisonError::into_inner);
-                panics.push(format!("{node}: {line}"));
-            }
-        }
-    });
-}
-
-/// A port below those that systems give to outgoing connections, so that no connection takes it before its node does.
-fn free_port() -> Result<u16, String> {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Runs at the same time on one machine start at different places.
-    let start = std::process::id().wrapping_mul(97) % u32::from(COUNT);
-    for _ in 0..COUNT {
-        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-        let offset = (start + next) % u32::from(COUNT);
-        let port = FIRST + u16::try_from(offset).expect("the offset is below a u16");
-        let free = TcpListener::bind((HOST, port)).is_ok()
-            && TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok();
-        if free {
-            return Ok(port);
-        }
-    }
-    Err("no free port".to_owned())
 }

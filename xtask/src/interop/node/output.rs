@@ -1,0 +1,40 @@
+//! What a node prints.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    sync::{
+        PoisonError,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+};
+
+use super::{super::programs::Kind, Panics};
+
+pub(super) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Shows what a node logs, when it was asked to log, and takes down panics of our nodes.
+pub(super) fn watch(stderr: impl Read + Send + 'static, node: String, kind: Kind, panics: Panics) {
+    let shown = std::env::var_os("PEER_LOG").is_some();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if shown {
+                eprintln!("{node}: {line}");
+            }
+            if !kind.is_published() && line.contains("panicked at") {
+                let mut panics = panics.lock().unwrap_or_else(PoisonError::into_inner);
+                panics.push(format!("{node}: {line}"));
+            }
+        }
+    });
+}
