@@ -6,6 +6,7 @@
 
 mod convertable;
 mod digest;
+mod gossip;
 mod projection;
 mod schema;
 mod wire;
@@ -122,7 +123,12 @@ struct Format {
     check: fn(&[Value], &mut FileReport),
 }
 
-const FORMATS: &[Format] = &[wire::FORMAT, digest::FORMAT, convertable::FORMAT];
+const FORMATS: &[Format] = &[
+    wire::FORMAT,
+    gossip::FORMAT,
+    digest::FORMAT,
+    convertable::FORMAT,
+];
 
 impl Format {
     fn recognises(&self, entry: &Value) -> bool {
@@ -294,6 +300,43 @@ mod tests {
             .replace("000000000000001912170a15", "000000000000001b12190a17")
             .replace("0803120c", "08030803120c");
         assert!(only_problem(&cast(&twice, 3, "7")).starts_with("encodes to"));
+    }
+
+    /// A Join in an entry of its own.
+    fn join(hex: &str, kind: &str, sender: &str, addr: &str, more: &str) -> String {
+        format!(
+            r#"[{{"name": "join", "kind": "{kind}", "hex": "{hex}",
+                "fields": {{"sender": "{sender}", "sender_addr": "{addr}"{more}}}}}]"#
+        )
+    }
+
+    #[test]
+    fn a_wrong_datagram_field_or_tag_fails() {
+        const SENDER: &str = "000102030405060708090a0b0c0d0e0f";
+        const ADDR: &str = "127.0.0.1:6379";
+        let hex = format!("04{SENDER}047f000001eb18");
+        assert!(check(&join(&hex, "join", SENDER, ADDR, "")).holds());
+        let other = SENDER.replace("0f", "0e");
+        for (hex, kind, sender, addr, more) in [
+            (&hex, "welcome", SENDER, ADDR, ""),
+            (&hex, "join", &other, ADDR, ""),
+            (&hex, "join", SENDER, "127.0.0.1:6380", ""),
+            (&hex, "join", SENDER, ADDR, r#", "seq": "1""#),
+            (&hex, "join", SENDER, ADDR, r#", "hmac_password": "x""#),
+            (&format!("{hex}00"), "join", SENDER, ADDR, ""),
+            (&hex[..46].to_owned(), "join", SENDER, ADDR, ""),
+        ] {
+            only_problem(&join(hex, kind, sender, addr, more));
+        }
+
+        // HMAC-SHA256 by another implementation.
+        let password = r#", "hmac_password": "secret""#;
+        let tag = "abb8d6cc13bc800535835c7f03aa72c165bb3d1051d484034d971572d44ded8c";
+        let signed = format!("{hex}{tag}");
+        assert!(check(&join(&signed, "join", SENDER, ADDR, password)).holds());
+        only_problem(&join(&signed, "join", SENDER, ADDR, ""));
+        let wrong = password.replace("secret", "Secret");
+        only_problem(&join(&signed, "join", SENDER, ADDR, &wrong));
     }
 
     #[test]

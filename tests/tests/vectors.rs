@@ -20,6 +20,11 @@ fn every_vector_in_the_tree_holds() {
     }
     assert_eq!(
         Vec::from_iter(by_format),
-        [("bytes convertable", 115), ("digest", 47), ("wire", 1598)]
+        [
+            ("bytes convertable", 115),
+            ("digest", 47),
+            ("gossip", 10),
+            ("wire", 1598)
+        ]
     );
 }

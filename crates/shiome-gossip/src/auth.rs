@@ -38,7 +38,7 @@ pub enum AuthError {
     /// It is too short to bear a tag.
     #[error("datagram too short for its tag")]
     TooShort,
-    /// It is longer than [`MAX_DATAGRAM_LEN`](crate::MAX_DATAGRAM_LEN); nothing was computed.
+    /// It is longer than [`MAX_DATAGRAM_LEN`]; nothing was computed.
     #[error("datagram too long")]
     TooLong,
     /// The tag is another.

@@ -5,7 +5,7 @@
 //! | offset | bytes | field of a range                                                           |
 //! |--------|-------|----------------------------------------------------------------------------|
 //! | 0      | 2     | first slot, u16                                                            |
-//! | 2      | 2     | last slot, u16; not below the first and below [`SLOT_COUNT`](crate::SLOT_COUNT) |
+//! | 2      | 2     | last slot, u16; not below the first and below [`SLOT_COUNT`] |
 
 use core::{fmt, iter::Copied, slice};
 
@@ -26,7 +26,7 @@ pub struct SlotRange {
     end: u16,
 }
 
-/// The slots are not a range within [`SLOT_COUNT`](crate::SLOT_COUNT).
+/// The slots are not a range within [`SLOT_COUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("no slot range from {start} to {end}")]
 pub struct SlotRangeError {
@@ -42,7 +42,7 @@ impl SlotRange {
     ///
     /// # Errors
     ///
-    /// When `start` is above `end`, or `end` is not below [`SLOT_COUNT`](crate::SLOT_COUNT).
+    /// When `start` is above `end`, or `end` is not below [`SLOT_COUNT`].
     pub const fn new(start: u16, end: u16) -> Result<Self, SlotRangeError> {
         if start <= end && end < SLOT_COUNT {
             Ok(Self { start, end })
@@ -61,7 +61,7 @@ impl SlotRange {
         self.end
     }
 
-    /// Number of slots, from 1 to [`SLOT_COUNT`](crate::SLOT_COUNT).
+    /// Number of slots, from 1 to [`SLOT_COUNT`].
     pub const fn slots(self) -> u16 {
         self.end - self.start + 1
     }

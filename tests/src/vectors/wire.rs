@@ -202,7 +202,7 @@ fn check_stream(frames: &[Vec<u8>]) -> Result<(), String> {
 }
 
 /// Compares field by field, so that a difference can be told by its path.
-fn same(recorded: &Value, ours: &Value, path: &str) -> Result<(), String> {
+pub(super) fn same(recorded: &Value, ours: &Value, path: &str) -> Result<(), String> {
     match (recorded, ours) {
         (Value::Object(recorded), Value::Object(ours)) => {
             for (key, value) in ours {
