@@ -1,6 +1,6 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 #[cfg(test)]
@@ -13,7 +13,9 @@ pub(crate) struct Exports {
     /// Calls from the peer that wait for an answer, by callee. Tags are the peer's affair: they may repeat.
     open: HashMap<u64, usize>,
     open_total: usize,
-    /// Actors that are gone but have open calls, with the end of their hold.
+    /// When each actor replied last.
+    replied: HashMap<u64, Instant>,
+    /// Actors that are gone but whose replies are on their way, with the end of their hold.
     held: HashMap<u64, Instant>,
 }
 
@@ -24,8 +26,8 @@ pub(crate) enum Termination {
     Untold,
     /// Tell now.
     Tell,
-    /// Tell when its calls are answered, or the hold is over.
-    Hold,
+    /// Tell at this time, or when its calls are answered.
+    Hold(Instant),
 }
 
 impl Exports {
@@ -36,6 +38,11 @@ impl Exports {
 
     pub(crate) fn contains(&self, pid: u64) -> bool {
         self.announced.contains(&pid)
+    }
+
+    /// Whether the peer knows of the actor, also of one whose end is held back.
+    pub(crate) fn is_known(&self, pid: u64) -> bool {
+        self.contains(pid) || self.held.contains_key(&pid)
     }
 
     pub(crate) fn open_calls(&self) -> usize {
@@ -60,28 +67,60 @@ impl Exports {
         true
     }
 
-    /// From here on nothing is delivered to `pid`.
-    pub(crate) fn terminate(&mut self, pid: u64, hold_until: Instant) -> Termination {
-        if !self.announced.remove(&pid) {
-            Termination::Untold
-        } else if self.open.contains_key(&pid) {
-            self.held.insert(pid, hold_until);
-            Termination::Hold
-        } else {
-            Termination::Tell
-        }
+    /// Notes that an actor has replied.
+    pub(crate) fn replied(&mut self, now: Instant, pid: u64) {
+        self.replied.insert(pid, now);
     }
 
-    /// Ends the hold of `pid` when its last call is closed; returns when the hold would have ended.
-    pub(crate) fn release_if_answered(&mut self, pid: u64) -> Option<Instant> {
+    /// From here on nothing is delivered to `pid`. `hold_until` is when its end is told whatever is open; a reply is
+    /// given `headstart`.
+    pub(crate) fn terminate(
+        &mut self,
+        now: Instant,
+        pid: u64,
+        hold_until: Instant,
+        headstart: Duration,
+    ) -> Termination {
+        if !self.announced.remove(&pid) {
+            return Termination::Untold;
+        }
+        let until = if self.open.contains_key(&pid) {
+            hold_until
+        } else {
+            self.headstart_ends(pid, headstart)
+                .map_or(now, |at| at.min(hold_until))
+        };
+        if until <= now {
+            self.replied.remove(&pid);
+            return Termination::Tell;
+        }
+        self.held.insert(pid, until);
+        Termination::Hold(until)
+    }
+
+    /// When `pid` is held back and its last call is closed: when the hold would have ended, and when it ends now.
+    pub(crate) fn shorten_hold(
+        &mut self,
+        now: Instant,
+        pid: u64,
+        headstart: Duration,
+    ) -> Option<(Instant, Instant)> {
         if self.open.contains_key(&pid) {
             return None;
         }
-        self.held.remove(&pid)
+        let ends = self.headstart_ends(pid, headstart).unwrap_or(now);
+        let until = self.held.get_mut(&pid)?;
+        let before = std::mem::replace(until, ends.min(*until));
+        Some((before, *until))
+    }
+
+    fn headstart_ends(&self, pid: u64, headstart: Duration) -> Option<Instant> {
+        self.replied.get(&pid)?.checked_add(headstart)
     }
 
     /// Ends the hold of `pid` whatever is open.
     pub(crate) fn release(&mut self, pid: u64) -> bool {
+        self.replied.remove(&pid);
         self.held.remove(&pid).is_some()
     }
 
@@ -92,7 +131,10 @@ impl Exports {
         assert!(self.open.values().all(|calls| *calls > 0));
         for pid in self.held.keys() {
             assert!(!self.announced.contains(pid));
-            assert!(self.open.contains_key(pid));
+            assert!(self.open.contains_key(pid) || self.replied.contains_key(pid));
+        }
+        for pid in self.replied.keys() {
+            assert!(self.announced.contains(pid) || self.held.contains_key(pid));
         }
         let timer = |(&pid, &until): (&u64, &Instant)| (until, Timer::Release { pid });
         self.held.iter().map(timer).collect()

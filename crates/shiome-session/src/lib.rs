@@ -69,7 +69,7 @@
 //!
 //! while let Some(event) = server.poll_event() {
 //!     if let Event::Call(call) = event {
-//!         server.reply(call.to, call.tag, "hello".into())?;
+//!         server.reply(now, call.to, call.tag, "hello".into())?;
 //!     }
 //! }
 //! carry(&mut server, &mut client, now)?;
@@ -105,7 +105,7 @@ mod timer;
 pub use config::{
     Config, DEFAULT_CALL_TIMEOUT, MAX_ANNOUNCED_ACTORS, MAX_DIRECTORY_BYTES, MAX_GROUPED_ACTORS,
     MAX_MEMBERSHIPS, MAX_NAME_LEN, MAX_OPEN_CALLS, PING_INTERVAL, PONG_TIMEOUT, REPLY_GRACE,
-    TERMINATE_HOLD,
+    REPLY_HEADSTART, TERMINATE_HOLD,
 };
 pub use error::{SendError, SessionError};
 pub use event::{CallEnd, Event, InboundCall, Skipped};

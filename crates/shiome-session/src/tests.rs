@@ -16,7 +16,7 @@ use shiome_wire::{
 
 use crate::{
     CallEnd, Config, Event, InboundCall, SendError, Session, SessionError, Skipped,
-    config::{MAX_NAME_LEN, REPLY_GRACE, TERMINATE_HOLD},
+    config::{MAX_NAME_LEN, REPLY_GRACE, REPLY_HEADSTART, TERMINATE_HOLD},
 };
 
 mod calls;
@@ -244,9 +244,10 @@ impl End {
     }
 
     /// Answers everything that was called, with the argument.
-    fn answer_all(&mut self) {
+    fn answer_all(&mut self, now: Instant) {
         for call in self.inbound_calls() {
-            self.session.reply(call.to, call.tag, call.what).unwrap();
+            let sent = self.session.reply(now, call.to, call.tag, call.what);
+            sent.unwrap();
         }
     }
 

@@ -118,8 +118,12 @@ fn session(began: Instant) -> Vec<Sent> {
     let second = Some(Duration::from_secs(1));
     pair.a.call(pair.now, total, second, ()).unwrap();
     pair.exchange();
-    pair.b.reply(3, 1, vec![0, 0, 0, 7].into()).unwrap();
+    pair.b
+        .reply(pair.now, 3, 1, vec![0, 0, 0, 7].into())
+        .unwrap();
     pair.b.terminate(pair.now, 3);
+    pair.exchange();
+    pair.b.handle_timeout(pair.now + session::REPLY_HEADSTART);
     pair.exchange();
     let replied = std::iter::from_fn(|| pair.a.poll_event())
         .any(|event| matches!(event, session::Event::Reply { what, .. } if *what == [0, 0, 0, 7]));

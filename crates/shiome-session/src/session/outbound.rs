@@ -65,7 +65,7 @@ impl<C> Session<C> {
     ///
     /// [`SendError::TooLong`]: nothing is sent and the call is closed; the caller's timeout ends it there.
     /// [`SendError::Closed`]: nothing is sent, nobody waits any more.
-    pub fn reply(&mut self, to: u64, tag: u64, what: Bytes) -> Result<(), SendError> {
+    pub fn reply(&mut self, now: Instant, to: u64, tag: u64, what: Bytes) -> Result<(), SendError> {
         if self.closed {
             return Err(SendError::Closed);
         }
@@ -76,16 +76,19 @@ impl<C> Session<C> {
         let fits = self.check_len(&message);
         if fits.is_ok() {
             self.transmits.push_back(message);
+            if self.exports.is_known(to) {
+                self.exports.replied(now, to);
+            }
         }
-        self.release_if_answered(to);
+        self.call_closed(now, to);
         fits
     }
 
     /// Closes an [`Event::Call`](crate::Event::Call) to the local actor `to` that will not be answered. The protocol
     /// has no word for that; the caller's timeout ends it there.
-    pub fn drop_call(&mut self, to: u64) {
+    pub fn drop_call(&mut self, now: Instant, to: u64) {
         if self.exports.close_call(to) {
-            self.release_if_answered(to);
+            self.call_closed(now, to);
         }
     }
 
@@ -104,10 +107,16 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    /// Tells that `pid` is gone, when that was held back for its last reply.
-    fn release_if_answered(&mut self, pid: u64) {
-        if let Some(until) = self.exports.release_if_answered(pid) {
-            self.timers.cancel(until, Timer::Release { pid });
+    /// A call to `pid` is closed: its end, if that is held back, may be told earlier.
+    fn call_closed(&mut self, now: Instant, pid: u64) {
+        let headstart = self.config.reply_headstart;
+        let Some((before, until)) = self.exports.shorten_hold(now, pid, headstart) else {
+            return;
+        };
+        self.timers.cancel(before, Timer::Release { pid });
+        if until > now {
+            self.timers.set(until, Timer::Release { pid });
+        } else if self.exports.release(pid) {
             self.transmit(control::Terminate { ids: vec![pid] });
         }
     }

@@ -51,16 +51,18 @@ impl<C> Session<C> {
     }
 
     /// Tells that a local actor is gone, after its replies: while calls to it are open the news is held, for
-    /// [`Config::terminate_hold`](crate::Config::terminate_hold) at most. Nothing is delivered to it from here on.
+    /// [`Config::terminate_hold`](crate::Config::terminate_hold) at most, and its last reply gets a
+    /// [`Config::reply_headstart`](crate::Config::reply_headstart). Nothing is delivered to it from here on.
     pub fn terminate(&mut self, now: Instant, pid: u64) {
         if self.closed {
             return;
         }
         let until = now + self.config.terminate_hold;
-        match self.exports.terminate(pid, until) {
+        let headstart = self.config.reply_headstart;
+        match self.exports.terminate(now, pid, until, headstart) {
             Termination::Untold => {}
             Termination::Tell => self.transmit(control::Terminate { ids: vec![pid] }),
-            Termination::Hold => self.timers.set(until, Timer::Release { pid }),
+            Termination::Hold(until) => self.timers.set(until, Timer::Release { pid }),
         }
     }
 

@@ -28,7 +28,10 @@ fn a_reply_brings_the_handle_back() {
     );
 
     let answer = Bytes::from_static(b"answer");
-    pair.b.session.reply(7, 1, answer.clone()).unwrap();
+    pair.b
+        .session
+        .reply(pair.now, 7, 1, answer.clone())
+        .unwrap();
     pair.settle();
     assert!(matches!(pair.a.event(), Event::Reply { call: 1, what } if what == answer));
     // Nothing is left to time out.
@@ -42,7 +45,7 @@ fn calls_are_numbered_from_1_for_every_callee() {
     for (pid, handle) in [(7, 1), (8, 2), (7, 3), (7, 4), (8, 5)] {
         pair.call(pid, None, handle);
         pair.settle();
-        pair.b.answer_all();
+        pair.b.answer_all(pair.now);
     }
     assert_eq!(tags(&pair.a.sent), [(7, 1), (8, 1), (7, 2), (7, 3), (8, 2)]);
 }
@@ -55,7 +58,10 @@ fn replies_find_their_calls_in_any_order() {
     pair.call(8, None, 3);
     pair.settle();
     for (pid, tag) in [(8, 1), (7, 2), (7, 1)] {
-        pair.b.session.reply(pid, tag, Bytes::new()).unwrap();
+        pair.b
+            .session
+            .reply(pair.now, pid, tag, Bytes::new())
+            .unwrap();
     }
     pair.settle();
     assert_eq!(pair.a.ended(), [(3, None), (2, None), (1, None)]);
@@ -72,7 +78,7 @@ fn a_call_without_answer_times_out_and_the_late_reply_is_skipped() {
 
     // The next call of the same callee has another number, so the late reply cannot pass for its own.
     pair.call(7, None, 2);
-    pair.b.session.reply(7, 1, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
     pair.settle();
     let late = Skipped::UnknownReply { pid: 7, tag: 1 };
     assert!(matches!(pair.a.event(), Event::Skipped(why) if why == late));
@@ -135,8 +141,8 @@ fn calls_with_the_same_tag_are_both_open() {
     pair.inject(twin).unwrap();
     assert_eq!(pair.b.inbound_calls().len(), 2);
     let sent = pair.b.sent.len();
-    pair.b.session.reply(7, 5, Bytes::new()).unwrap();
-    pair.b.session.reply(7, 5, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 5, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 5, Bytes::new()).unwrap();
     pair.drain();
     assert_eq!(kinds(&pair.b.sent[sent..]), ["reply", "reply"]);
 }
@@ -146,9 +152,9 @@ fn only_the_first_answer_of_a_call_is_sent() {
     let mut pair = Pair::serving(&[7]);
     pair.call(7, None, 1);
     pair.settle();
-    pair.b.session.reply(7, 1, Bytes::new()).unwrap();
-    assert_eq!(pair.b.session.reply(7, 1, Bytes::new()), Ok(()));
-    pair.b.session.drop_call(7);
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
+    assert_eq!(pair.b.session.reply(pair.now, 7, 1, Bytes::new()), Ok(()));
+    pair.b.session.drop_call(pair.now, 7);
     pair.settle();
     assert_eq!(pair.a.ended(), [(1, None)]);
     assert_eq!(kinds(&pair.b.sent), ["spawn", "ready", "reply"]);
@@ -180,7 +186,7 @@ fn a_message_above_the_peers_limit_costs_nothing_but_itself() {
     pair.settle();
     assert_eq!(tags(&pair.a.sent), [(7, 1)]);
 
-    assert!(too_long(pair.b.session.reply(7, 1, long.clone())));
+    assert!(too_long(pair.b.session.reply(pair.now, 7, 1, long.clone())));
     let what = long;
     let forward = node_message::Msg::Cast(node::Cast { what, ..cast(7) });
     let forward = node::NodeMessage { msg: Some(forward) };
@@ -244,7 +250,10 @@ fn close_ends_every_call_in_order_and_sends_nothing() {
     session.list_sessions(Vec::new());
     assert_eq!(session.cast(cast(7)), Err(SendError::Closed));
     assert_eq!(session.call(now, call(7), None, 9), Err(SendError::Closed));
-    assert_eq!(session.reply(1, 1, Bytes::new()), Err(SendError::Closed));
+    assert_eq!(
+        session.reply(now, 1, 1, Bytes::new()),
+        Err(SendError::Closed)
+    );
     assert_eq!(session.handle_message(now, cast(1).into()), Ok(()));
     assert!(session.poll_transmit().is_none() && session.poll_timeout().is_none());
 

@@ -197,7 +197,7 @@ fn inbound_calls_above_the_limit_are_skipped() {
         ),
         "{events:?}"
     );
-    pair.b.session.drop_call(7);
+    pair.b.session.drop_call(pair.now, 7);
     pair.inject(call(8)).unwrap();
     assert!(matches!(pair.b.event(), Event::Call(_)));
 }

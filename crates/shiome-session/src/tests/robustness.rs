@@ -33,7 +33,7 @@ fn handshake_messages_and_empty_ones_are_skipped() {
     // The link is none the worse.
     pair.call(7, None, 1);
     pair.settle();
-    pair.b.answer_all();
+    pair.b.answer_all(pair.now);
     pair.settle();
     assert_eq!(pair.a.ended(), [(1, None)]);
 }
@@ -56,7 +56,10 @@ fn conversation_cut_after(steps: usize) -> (Vec<Handle>, Vec<(Handle, Option<Cal
         // Actor 8 never answers.
         let calls = pair.b.inbound_calls().into_iter();
         for call in calls.filter(|call| call.tag == 2) {
-            pair.b.session.reply(call.to, call.tag, call.what).unwrap();
+            pair.b
+                .session
+                .reply(pair.now, call.to, call.tag, call.what)
+                .unwrap();
         }
     }
     pair.lose_link();

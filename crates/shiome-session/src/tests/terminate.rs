@@ -41,13 +41,15 @@ fn an_actor_that_replies_and_stops_is_heard() {
         let now = pair.now;
         let session = &mut pair.b.session;
         if replies_first {
-            session.reply(7, 1, Bytes::new()).unwrap();
+            session.reply(now, 7, 1, Bytes::new()).unwrap();
             session.terminate(now, 7);
         } else {
             session.terminate(now, 7);
-            session.reply(7, 1, Bytes::new()).unwrap();
+            session.reply(now, 7, 1, Bytes::new()).unwrap();
         }
         pair.settle();
+        assert_eq!(told_gone(&pair), 0, "the reply has a head start");
+        pair.drive(REPLY_HEADSTART);
         let events = pair.a.events();
         assert!(
             matches!(&events[..], [Event::Reply { call: 1, .. }, Event::Terminated(pids)] if pids[..] == [7]),
@@ -64,10 +66,10 @@ fn the_end_is_told_after_the_last_of_several_replies() {
     pair.settle();
     let now = pair.now;
     pair.b.session.terminate(now, 7);
-    pair.b.session.reply(7, 2, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 2, Bytes::new()).unwrap();
     pair.settle();
     assert_eq!(told_gone(&pair), 0);
-    pair.b.session.reply(7, 1, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
     pair.drive(TERMINATE_HOLD * 2);
     assert_eq!(kinds(&pair.b.sent)[2..], ["reply", "reply", "terminate"]);
     assert_eq!(pair.a.ended(), [(2, None), (1, None)]);
@@ -90,10 +92,39 @@ fn an_idle_actors_end_is_told_at_once_and_once() {
 }
 
 #[test]
+fn a_reply_of_long_ago_holds_nothing_back() {
+    let mut pair = Pair::serving(&[7]);
+    pair.call(7, None, 1);
+    pair.settle();
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
+    pair.drive(REPLY_HEADSTART);
+    let now = pair.now;
+    pair.b.session.terminate(now, 7);
+    pair.settle();
+    assert_eq!(told_gone(&pair), 1);
+}
+
+#[test]
+fn a_dropped_call_leaves_the_last_reply_its_head_start() {
+    let mut pair = Pair::serving(&[7]);
+    pair.call(7, None, 1);
+    pair.call(7, None, 2);
+    pair.settle();
+    let now = pair.now;
+    pair.b.session.terminate(now, 7);
+    pair.b.session.reply(now, 7, 1, Bytes::new()).unwrap();
+    pair.b.session.drop_call(now, 7);
+    pair.drive(REPLY_HEADSTART - Duration::from_millis(1));
+    assert_eq!(told_gone(&pair), 0);
+    pair.drive(Duration::from_millis(1));
+    assert_eq!(told_gone(&pair), 1);
+}
+
+#[test]
 fn a_dropped_call_ends_the_hold() {
     let mut pair = held();
     assert_eq!(told_gone(&pair), 0);
-    pair.b.session.drop_call(7);
+    pair.b.session.drop_call(pair.now, 7);
     pair.drain();
     assert_eq!(told_gone(&pair), 1);
     pair.drive(TERMINATE_HOLD * 2);
@@ -113,7 +144,7 @@ fn a_reply_too_long_to_send_ends_the_hold() {
     pair.b.session.terminate(now, 7);
     let long = Bytes::from(vec![0; 100]);
     assert!(matches!(
-        pair.b.session.reply(7, 1, long),
+        pair.b.session.reply(pair.now, 7, 1, long),
         Err(SendError::TooLong { .. })
     ));
     pair.drain();
@@ -130,7 +161,7 @@ fn the_hold_is_bounded_and_the_late_reply_still_arrives() {
 
     // Within the grace that the caller's side gives.
     pair.drive(REPLY_GRACE / 2);
-    pair.b.session.reply(7, 1, Bytes::new()).unwrap();
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
     pair.drive(REPLY_GRACE * 2);
     assert_eq!(pair.a.ended(), [(1, None)]);
     assert_eq!(told_gone(&pair), 1);
@@ -149,8 +180,8 @@ fn an_endless_hold_lasts_until_the_reply() {
     pair.b.session.terminate(now, 7);
     pair.drive(LONG * 10);
     assert_eq!(told_gone(&pair), 0);
-    pair.b.session.reply(7, 1, Bytes::new()).unwrap();
-    pair.settle();
+    pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
+    pair.drive(REPLY_HEADSTART);
     assert_eq!(told_gone(&pair), 1);
     assert_eq!(pair.a.ended(), [(1, None)]);
 }
@@ -183,7 +214,7 @@ fn late_news_do_not_revive_an_actor_that_is_gone() {
     pair.b
         .session
         .join("scope", "group", vec![actor(7), actor(8)]);
-    pair.b.session.drop_call(7);
+    pair.b.session.drop_call(pair.now, 7);
     pair.settle();
     assert_eq!(
         kinds(&pair.b.sent[sent..]),

@@ -90,7 +90,7 @@ impl Inbound {
             metadata: call.metadata.map(Into::into),
         };
         if !deliver(to, message) {
-            return peer.apply(|session, _| session.drop_call(to));
+            return peer.apply(|session, now| session.drop_call(now, to));
         }
         self.calls.spawn(async move {
             let what = match limit {
@@ -98,10 +98,10 @@ impl Inbound {
                 None => reply.await.ok(),
             };
             let Some(what) = what else {
-                return peer.apply(|session, _| session.drop_call(to));
+                return peer.apply(|session, now| session.drop_call(now, to));
             };
             peer.room().await;
-            let sent = peer.apply(|session, _| session.reply(to, tag, what.into()));
+            let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
             if let Err(error) = sent {
                 warn!(pid = to, %error, "reply was not sent");
             }

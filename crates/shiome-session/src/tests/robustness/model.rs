@@ -32,6 +32,8 @@ pub(super) struct Model {
     told: BTreeSet<u64>,
     /// Local actors that are gone, with the end of their hold.
     gone: BTreeMap<u64, Instant>,
+    /// When each local actor replied last.
+    replied: BTreeMap<u64, Instant>,
     /// Inbound calls that wait.
     waiting: Vec<(u64, u64)>,
     /// Actors of the peer that the owner was told of and not told gone.
@@ -53,6 +55,7 @@ impl Model {
             called: BTreeMap::new(),
             told: BTreeSet::new(),
             gone: BTreeMap::new(),
+            replied: BTreeMap::new(),
             waiting: Vec::new(),
             known: BTreeSet::new(),
             members: BTreeSet::new(),
@@ -110,11 +113,14 @@ impl Model {
         }
         let (pid, tag) = self.waiting.swap_remove(n % self.waiting.len());
         if drop {
-            self.session.drop_call(pid);
+            self.session.drop_call(self.now, pid);
             return;
         }
-        let sent = self.session.reply(pid, tag, Bytes::new());
+        let sent = self.session.reply(self.now, pid, tag, Bytes::new());
         assert_eq!(sent.is_ok(), !self.closed);
+        if self.told.contains(&pid) {
+            self.replied.insert(pid, self.now);
+        }
     }
 
     fn wait(&mut self, time: Duration) {
@@ -142,9 +148,13 @@ impl Model {
             return;
         }
         let answered = |pid: &u64| self.waiting.iter().all(|(to, _)| to != pid);
+        let early = |pid: &u64| {
+            let replied = self.replied.get(pid);
+            replied.is_some_and(|at| self.now <= *at + REPLY_HEADSTART)
+        };
         for (pid, until) in &self.gone {
             assert!(
-                self.now <= *until && !answered(pid),
+                self.now <= *until && (!answered(pid) || early(pid)),
                 "the end of {pid} is not told"
             );
         }
@@ -176,8 +186,10 @@ impl Model {
                     assert!(self.told.remove(&pid), "{pid} told gone twice");
                     let until = self.gone.remove(&pid).expect("it was terminated");
                     let waits = self.waiting.iter().any(|(to, _)| *to == pid);
+                    let replied = self.replied.remove(&pid);
+                    let early = replied.is_some_and(|at| self.now < at + REPLY_HEADSTART);
                     assert!(
-                        !waits || self.now >= until,
+                        self.now >= until || !waits && !early,
                         "{pid} told gone before its replies"
                     );
                 }
