@@ -104,7 +104,7 @@ impl<'a> Welcome<'a> {
     }
 }
 
-impl<'b> Packer<'b, Member<'_>> {
+impl<'b> Packer<'b, Member<'static>> {
     /// Starts a [`Welcome`] at the start of `buf`, which is the budget of the datagram.
     ///
     /// # Errors
@@ -119,6 +119,8 @@ impl<'b> Packer<'b, Member<'_>> {
 }
 
 impl<'a> ListItem<'a> for Member<'a> {
+    type At<'b> = Member<'b>;
+
     fn encoded_len(&self) -> usize {
         NodeId::LEN + address::encoded_len(&self.addr) + 8 + 1 + self.slots.encoded_len()
     }

@@ -14,6 +14,9 @@ use crate::{
 /// Nobody else implements it.
 #[expect(private_bounds, reason = "how an item stands on the wire is sealed")]
 pub trait ListItem<'a>: Wire<'a> {
+    /// The same with views of another lifetime.
+    type At<'b>: ListItem<'b>;
+
     /// Length on the wire, in bytes.
     fn encoded_len(&self) -> usize;
 }

@@ -3,14 +3,14 @@ use core::marker::PhantomData;
 use crate::{
     error::EncodeError,
     limits::MAX_LIST_ITEMS,
-    list::{List, ListItem},
+    list::{List, ListItem, Wire},
     writer::Writer,
 };
 
 /// Writes a message that ends in a list, with as many items as there is room for.
 ///
 /// The length of the buffer is the budget. The count on the wire is the number of items that were packed, whatever
-/// was offered.
+/// was offered. `T` names what the list is of; what is packed may borrow anything that lives for the call.
 #[derive(Debug)]
 pub struct Packer<'b, T> {
     out: Writer<'b>,
@@ -63,14 +63,14 @@ impl<'b, T> Packer<'b, T> {
     }
 }
 
-impl<'a, T: ListItem<'a>> Packer<'_, T> {
+impl<T: ListItem<'static>> Packer<'_, T> {
     /// Packs one item.
     ///
     /// # Errors
     ///
     /// [`EncodeError`] when it does not go in. The datagram is as it was before, and another item may still fit.
     #[inline]
-    pub fn push(&mut self, item: &T) -> Result<(), EncodeError> {
+    pub fn push(&mut self, item: &T::At<'_>) -> Result<(), EncodeError> {
         if self.items() >= MAX_LIST_ITEMS {
             return Err(EncodeError::ListFull);
         }
@@ -81,7 +81,7 @@ impl<'a, T: ListItem<'a>> Packer<'_, T> {
 
     /// Packs items in their order until one does not go in.
     #[inline]
-    pub fn pack(&mut self, items: impl IntoIterator<Item = T>) -> Packed<T> {
+    pub fn pack<'a>(&mut self, items: impl IntoIterator<Item = T::At<'a>>) -> Packed<T::At<'a>> {
         let before = self.items();
         let refused = items
             .into_iter()
@@ -93,7 +93,7 @@ impl<'a, T: ListItem<'a>> Packer<'_, T> {
     }
 
     /// Packs the items of a list that was received, as far as it decodes.
-    pub fn relay(&mut self, list: &List<'a, T>) -> Packed<T> {
+    pub fn relay<'a>(&mut self, list: &List<'a, T::At<'a>>) -> Packed<T::At<'a>> {
         self.pack(list.iter().map_while(Result::ok))
     }
 }

@@ -98,7 +98,7 @@ impl<'a> Ack<'a> {
     }
 }
 
-impl<'b> Packer<'b, Update<'_>> {
+impl<'b> Packer<'b, Update<'static>> {
     /// Starts a [`Ping`] at the start of `buf`, which is the budget of the datagram.
     ///
     /// # Errors

@@ -122,6 +122,8 @@ impl Update<'_> {
 }
 
 impl<'a> ListItem<'a> for Update<'a> {
+    type At<'b> = Update<'b>;
+
     fn encoded_len(&self) -> usize {
         let after_node = match self {
             Self::Alive { addr, .. } => address::encoded_len(addr) + 8,

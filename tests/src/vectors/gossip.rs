@@ -3,7 +3,7 @@
 //! Numbers of 64 bits are decimal strings, node ids are hex. With an `hmac_password`, the datagram ends in the tag of an
 //! authenticated cluster.
 
-use std::{fmt::Debug, net::SocketAddr};
+use std::net::SocketAddr;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -232,9 +232,9 @@ fn encode(message: &Message<'_>) -> Result<Vec<u8>, EncodeError> {
     Ok(buf)
 }
 
-fn relay<'a, T: ListItem<'a> + Debug>(
+fn relay<'a, T: ListItem<'static>>(
     mut packer: Packer<'_, T>,
-    items: &List<'a, T>,
+    items: &List<'a, T::At<'a>>,
 ) -> Result<usize, EncodeError> {
     match packer.relay(items).refused {
         Some((_, error)) => Err(error),

@@ -105,11 +105,11 @@ pub(crate) fn encode(message: &Message<'_>) -> Vec<u8> {
 }
 
 /// Packs all of `items` and returns the length of the datagram.
-pub(crate) fn pack<'a, T: ListItem<'a> + PartialEq + std::fmt::Debug>(
+pub(crate) fn pack<'a, T: ListItem<'static>>(
     mut packer: Packer<'_, T>,
-    items: impl IntoIterator<Item = T>,
+    items: impl IntoIterator<Item = T::At<'a>>,
 ) -> usize {
-    assert_eq!(packer.pack(items).refused, None);
+    assert!(packer.pack(items).refused.is_none());
     packer.finish()
 }
 
