@@ -16,7 +16,15 @@ pub(crate) struct Exports {
     /// When each actor replied last.
     replied: HashMap<u64, Instant>,
     /// Actors that are gone but whose replies are on their way, with the end of their hold.
-    held: HashMap<u64, Instant>,
+    held: HashMap<u64, Hold>,
+}
+
+/// How long the end of an actor is held back.
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    until: Instant,
+    /// What the last reply's head start can put it off to.
+    limit: Instant,
 }
 
 /// What to do with the news that a local actor is gone.
@@ -72,8 +80,8 @@ impl Exports {
         self.replied.insert(pid, now);
     }
 
-    /// From here on nothing is delivered to `pid`. `hold_until` is when its end is told whatever is open; a reply is
-    /// given `headstart`.
+    /// From here on nothing is delivered to `pid`. Its end is told at `hold_until` although calls are open; its last
+    /// reply is given `headstart` even then.
     pub(crate) fn terminate(
         &mut self,
         now: Instant,
@@ -87,19 +95,19 @@ impl Exports {
         let until = if self.open.contains_key(&pid) {
             hold_until
         } else {
-            self.headstart_ends(pid, headstart)
-                .map_or(now, |at| at.min(hold_until))
+            self.headstart_ends(pid, headstart).unwrap_or(now)
         };
         if until <= now {
             self.replied.remove(&pid);
             return Termination::Tell;
         }
-        self.held.insert(pid, until);
+        let limit = hold_until.checked_add(headstart).unwrap_or(hold_until);
+        self.held.insert(pid, Hold { until, limit });
         Termination::Hold(until)
     }
 
     /// When `pid` is held back and its last call is closed: when the hold would have ended, and when it ends now.
-    pub(crate) fn shorten_hold(
+    pub(crate) fn answered(
         &mut self,
         now: Instant,
         pid: u64,
@@ -109,9 +117,22 @@ impl Exports {
             return None;
         }
         let ends = self.headstart_ends(pid, headstart).unwrap_or(now);
-        let until = self.held.get_mut(&pid)?;
-        let before = std::mem::replace(until, ends.min(*until));
-        Some((before, *until))
+        let hold = self.held.get_mut(&pid)?;
+        let before = std::mem::replace(&mut hold.until, ends.min(hold.limit));
+        Some((before, hold.until))
+    }
+
+    /// The hold of `pid` is over, unless it has just replied: then until when it is put off.
+    pub(crate) fn put_off(
+        &mut self,
+        now: Instant,
+        pid: u64,
+        headstart: Duration,
+    ) -> Option<Instant> {
+        let ends = self.headstart_ends(pid, headstart)?;
+        let hold = self.held.get_mut(&pid)?;
+        hold.until = ends.min(hold.limit);
+        (hold.until > now).then_some(hold.until)
     }
 
     fn headstart_ends(&self, pid: u64, headstart: Duration) -> Option<Instant> {
@@ -136,7 +157,7 @@ impl Exports {
         for pid in self.replied.keys() {
             assert!(self.announced.contains(pid) || self.held.contains_key(pid));
         }
-        let timer = |(&pid, &until): (&u64, &Instant)| (until, Timer::Release { pid });
+        let timer = |(&pid, hold): (&u64, &Hold)| (hold.until, Timer::Release { pid });
         self.held.iter().map(timer).collect()
     }
 }

@@ -88,12 +88,17 @@ impl<C> Session<C> {
             match timer {
                 Timer::Ping => self.ping(now),
                 Timer::Call { pid, tag } => self.call_expired(pid, tag),
-                Timer::Release { pid } => {
-                    if self.exports.release(pid) {
-                        self.transmit(control::Terminate { ids: vec![pid] });
-                    }
-                }
+                Timer::Release { pid } => self.hold_over(now, pid),
             }
+        }
+    }
+
+    fn hold_over(&mut self, now: Instant, pid: u64) {
+        let headstart = self.config.reply_headstart;
+        if let Some(until) = self.exports.put_off(now, pid, headstart) {
+            self.timers.set(until, Timer::Release { pid });
+        } else if self.exports.release(pid) {
+            self.transmit(control::Terminate { ids: vec![pid] });
         }
     }
 

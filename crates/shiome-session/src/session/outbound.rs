@@ -109,8 +109,11 @@ impl<C> Session<C> {
 
     /// A call to `pid` is closed: its end, if that is held back, may be told earlier.
     fn call_closed(&mut self, now: Instant, pid: u64) {
+        if self.closed {
+            return;
+        }
         let headstart = self.config.reply_headstart;
-        let Some((before, until)) = self.exports.shorten_hold(now, pid, headstart) else {
+        let Some((before, until)) = self.exports.answered(now, pid, headstart) else {
             return;
         };
         self.timers.cancel(before, Timer::Release { pid });

@@ -121,6 +121,47 @@ fn a_dropped_call_leaves_the_last_reply_its_head_start() {
 }
 
 #[test]
+fn a_reply_at_the_end_of_the_hold_has_its_head_start_too() {
+    for other_call_open in [false, true] {
+        let mut pair = Pair::serving(&[7]);
+        pair.call(7, None, 1);
+        if other_call_open {
+            pair.call(7, None, 2);
+        }
+        pair.settle();
+        let now = pair.now;
+        pair.b.session.terminate(now, 7);
+        let almost = Duration::from_millis(1);
+        pair.drive(TERMINATE_HOLD - almost);
+        pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
+        pair.drive(REPLY_HEADSTART - almost);
+        assert_eq!(told_gone(&pair), 0);
+        pair.drive(almost);
+        assert_eq!(told_gone(&pair), 1);
+    }
+}
+
+#[test]
+fn replies_put_the_end_off_by_one_head_start_at_most() {
+    let mut pair = Pair::serving(&[7]);
+    for handle in 1..=20 {
+        pair.call(7, None, handle);
+    }
+    pair.settle();
+    let now = pair.now;
+    pair.b.session.terminate(now, 7);
+    pair.drive(TERMINATE_HOLD - REPLY_HEADSTART / 2);
+    for tag in 1..=10 {
+        pair.b
+            .session
+            .reply(pair.now, 7, tag, Bytes::new())
+            .unwrap();
+        pair.drive(REPLY_HEADSTART / 2);
+    }
+    assert_eq!(told_gone(&pair), 1);
+}
+
+#[test]
 fn a_dropped_call_ends_the_hold() {
     let mut pair = held();
     assert_eq!(told_gone(&pair), 0);

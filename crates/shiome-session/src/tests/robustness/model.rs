@@ -154,7 +154,8 @@ impl Model {
         };
         for (pid, until) in &self.gone {
             assert!(
-                self.now <= *until && (!answered(pid) || early(pid)),
+                self.now <= *until && !answered(pid)
+                    || self.now <= *until + REPLY_HEADSTART && early(pid),
                 "the end of {pid} is not told"
             );
         }
@@ -189,7 +190,8 @@ impl Model {
                     let replied = self.replied.remove(&pid);
                     let early = replied.is_some_and(|at| self.now < at + REPLY_HEADSTART);
                     assert!(
-                        self.now >= until || !waits && !early,
+                        self.now >= until + REPLY_HEADSTART
+                            || !early && (self.now >= until || !waits),
                         "{pid} told gone before its replies"
                     );
                 }
