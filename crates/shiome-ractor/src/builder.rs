@@ -2,6 +2,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -10,17 +11,15 @@ use futures_core::Stream;
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr, rpc::CallResult};
 use shiome_transport::tcp;
 use thiserror::Error;
-use tokio::{
-    net::ToSocketAddrs,
-    sync::{broadcast, oneshot},
-};
+use tokio::sync::{broadcast, oneshot};
+use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use crate::{
     IncomingEncryptionMode, NodeId,
     node::{
-        Dialled, NodeConnectionMode, NodeEventSubscription, NodeServer, NodeServerMessage,
-        NodeServerSessionInformation, NodeSessionMessage, client,
+        Dialer, NodeConnectionMode, NodeEventSubscription, NodeServer, NodeServerMessage,
+        NodeServerSessionInformation, NodeSessionMessage, Registry,
     },
 };
 
@@ -53,6 +52,8 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     server: ActorRef<NodeServerMessage>,
+    registry: Arc<Registry>,
+    dialer: Arc<Dialer>,
     name: String,
     local_addr: SocketAddr,
     events: broadcast::Sender<NodeEvent>,
@@ -69,6 +70,7 @@ impl Node {
             cookie: None,
             listen: None,
             encryption: IncomingEncryptionMode::Raw,
+            connector: None,
             mode: NodeConnectionMode::Transitive,
             session: shiome_session::Config::default(),
         }
@@ -89,25 +91,40 @@ impl Node {
         &self.server
     }
 
-    /// Connects to the node at `address` over plain TCP, and waits until the two have told each other their actors and
+    /// Connects to the node at `address`, `host:port`, and waits until the two have told each other their actors and
     /// groups.
+    ///
+    /// The connection is protected as those that the node accepts: over TLS the server must prove to be `host`, see
+    /// [`Builder::connector`].
     ///
     /// Dropping the future does not undo the connection.
     ///
     /// # Errors
     ///
     /// See [`ConnectError`].
-    pub async fn connect(&self, address: impl ToSocketAddrs) -> Result<SessionInfo, ConnectError> {
-        let stream = tcp::dial(address).await.and_then(client::raw)?;
+    pub async fn connect(&self, address: impl fmt::Display) -> Result<SessionInfo, ConnectError> {
+        let stream = self.dialer.dial(&address.to_string()).await?;
         let (outcome, settled) = Outcome::pair();
-        let dialled = Dialled {
+        if let Some(local_addr) = stream.local_addr() {
+            self.registry.expect_session(local_addr, outcome);
+        }
+        let opened = NodeServerMessage::ConnectionOpened {
             stream: Box::new(stream),
-            outcome,
+            is_server: false,
         };
         self.server
-            .cast(NodeServerMessage::Dialled(dialled))
+            .cast(opened)
             .map_err(|_| ConnectError::Stopped)?;
         settled.await.unwrap_or(Err(ConnectError::Stopped))
+    }
+
+    /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.
+    ///
+    /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
+    pub async fn remote_actor(&self, peer: &SessionInfo, name: &str) -> Option<ActorCell> {
+        let shared = self.registry.get(peer.session.get_id())?.shared.upgrade()?;
+        let pid = shared.peer.apply(|session, _| session.remote_pid(name))?;
+        shared.shims.get_or_spawn(pid).await
     }
 
     /// The authenticated sessions, by node id.
@@ -144,14 +161,22 @@ impl Node {
 }
 
 /// A [`Node`] before it is started.
-#[derive(Debug)]
 pub struct Builder {
     address: String,
     cookie: Option<Cookie>,
     listen: Option<IpAddr>,
     encryption: IncomingEncryptionMode,
+    connector: Option<TlsConnector>,
     mode: NodeConnectionMode,
     session: shiome_session::Config,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -177,6 +202,14 @@ impl Builder {
     #[must_use]
     pub fn encryption(mut self, mode: IncomingEncryptionMode) -> Self {
         self.encryption = mode;
+        self
+    }
+
+    /// Dials over TLS, as the connector is configured, and never without. A node that accepts TLS only needs it to dial
+    /// at all.
+    #[must_use]
+    pub fn connector(mut self, connector: TlsConnector) -> Self {
+        self.connector = Some(connector);
         self
     }
 
@@ -208,11 +241,16 @@ impl Builder {
 
         let (encryption, mode) = (Some(self.encryption), Some(self.mode));
         let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
-        let server =
+        let node_server =
             NodeServer::with_cookie(port, cookie, name_owned, host_owned, encryption, mode)
                 .with_session_config(self.session)
                 .with_listener(listener);
-        let (server, _) = Actor::spawn(None, server, ()).await?;
+        let registry = Arc::clone(node_server.registry());
+        let dialer = Arc::clone(node_server.dialer());
+        if let Some(connector) = self.connector {
+            dialer.use_connector(connector);
+        }
+        let (server, _) = Actor::spawn(None, node_server, ()).await?;
 
         let (events, _) = broadcast::channel(EVENT_CAPACITY);
         let _ = server.cast(NodeServerMessage::SubscribeToEvents {
@@ -221,6 +259,8 @@ impl Builder {
         });
         Ok(Node {
             server,
+            registry,
+            dialer,
             name: format!("{name}@{host}"),
             local_addr,
             events,
@@ -312,17 +352,6 @@ impl SessionInfo {
     /// Closes the session.
     pub fn disconnect(&self) {
         self.session.stop(None);
-    }
-
-    /// The peer's actor that is registered under `name` there; `None` when there is none, or the session has ended.
-    ///
-    /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
-    pub async fn remote_actor(&self, name: &str) -> Option<ActorCell> {
-        let find = |reply| NodeSessionMessage::FindActor(name.to_owned(), reply);
-        match self.actor().call(find, Some(ASK_TIMEOUT)).await {
-            Ok(CallResult::Success(found)) => found,
-            _ => None,
-        }
     }
 
     /// The session's actor.

@@ -152,12 +152,6 @@ pub enum NodeServerMessage {
         /// The port.
         port: u16,
     },
-    /// From [`Node`](crate::Node) and [`client`]: makes a session of a dialled connection.
-    #[doc(hidden)]
-    Dialled(Dialled),
-    /// From [`client`]: dials of the node itself use this connector from now on.
-    #[doc(hidden)]
-    UseConnector(tokio_rustls::TlsConnector),
 }
 
 impl std::fmt::Debug for NodeServerMessage {
@@ -173,21 +167,11 @@ impl std::fmt::Debug for NodeServerMessage {
             Self::SubscribeToEvents { .. } => "SubscribeToEvents",
             Self::UnsubscribeToEvents(_) => "UnsubscribeToEvents",
             Self::PortChanged { .. } => "PortChanged",
-            Self::Dialled(_) => "Dialled",
-            Self::UseConnector(_) => "UseConnector",
         })
     }
 }
 
 impl ractor::Message for NodeServerMessage {}
-
-/// A dialled connection whose fate somebody waits for.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Dialled {
-    pub(crate) stream: Box<NetworkStream>,
-    pub(crate) outcome: crate::builder::Outcome,
-}
 
 /// Where a node listens.
 #[derive(Debug, Clone, Copy)]

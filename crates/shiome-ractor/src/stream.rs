@@ -77,6 +77,16 @@ impl NetworkStream {
         }
     }
 
+    /// The own socket address, if it has one.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Raw { local_addr, .. }
+            | Self::TlsServer { local_addr, .. }
+            | Self::TlsClient { local_addr, .. } => Some(*local_addr),
+            Self::External { .. } => None,
+        }
+    }
+
     /// The peer's address or label.
     pub(crate) fn peer_label(&self) -> String {
         match self {

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
-use super::NodeServerMessage;
+use super::{Dialer, NodeServerMessage};
 use crate::{ClusterBidiStream, NetworkStream};
 
 /// A connection was not opened.
@@ -61,7 +61,9 @@ pub async fn connect_enc<T: ToSocketAddrs>(
     let stream = tls::connect(&encryption_settings, domain, tcp)
         .await
         .map_err(ClientConnectErr::Encryption)?;
-    node_server.cast(NodeServerMessage::UseConnector(encryption_settings))?;
+    if let Some(dialer) = Dialer::of(node_server.get_id()) {
+        dialer.use_connector(encryption_settings);
+    }
     let stream = NetworkStream::TlsClient {
         peer_addr,
         local_addr,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Cookie, Local, Side};
 use shiome_session::Session;
 use shiome_transport::{Link, Peer};
@@ -29,7 +29,6 @@ mod inbound;
 mod link;
 mod shims;
 
-use exports::Exports;
 use shims::Shims;
 
 /// Time that a session that is stopped takes at most to write what is on its way.
@@ -118,12 +117,6 @@ pub enum NodeSessionMessage {
     GetAuthenticationState(RpcReplyPort<bool>),
     /// Whether both sides have told each other their actors and groups.
     GetReadyState(RpcReplyPort<bool>),
-    /// From the link's task: the session may begin.
-    #[doc(hidden)]
-    Begin,
-    /// From [`SessionInfo`](crate::SessionInfo): asks for the peer's actor of this name.
-    #[doc(hidden)]
-    FindActor(String, RpcReplyPort<Option<ActorCell>>),
 }
 
 /// Names the kind of message; contents are never shown.
@@ -134,8 +127,6 @@ impl std::fmt::Debug for NodeSessionMessage {
             Self::SendMessage(message) => write!(f, "SendMessage({})", message.kind()),
             Self::GetAuthenticationState(_) => f.write_str("GetAuthenticationState"),
             Self::GetReadyState(_) => f.write_str("GetReadyState"),
-            Self::Begin => f.write_str("Begin"),
-            Self::FindActor(..) => f.write_str("FindActor"),
         }
     }
 }
@@ -144,6 +135,7 @@ impl ractor::Message for NodeSessionMessage {}
 
 /// What a session's actor and its link's task share.
 pub(crate) struct Shared {
+    pub(crate) node_id: NodeId,
     pub(crate) local: Local,
     pub(crate) mode: NodeConnectionMode,
     pub(crate) myself: ActorRef<NodeSessionMessage>,
@@ -159,7 +151,6 @@ pub(crate) struct Shared {
 /// State of a running [`NodeSession`].
 pub struct NodeSessionState {
     shared: Arc<Shared>,
-    exports: Exports,
     link: JoinHandle<()>,
 }
 
@@ -200,13 +191,11 @@ impl Actor for NodeSession {
             Side::Client
         };
         let (label, address) = (stream.peer_label(), stream.socket_addr());
-        let record = Record::new(myself.clone(), setup.node_id, side, label, address);
-        setup.registry.insert(record);
-
         let now = tokio::time::Instant::now().into_std();
         let session = Session::new(now, setup.session, rand::random());
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new(Shared {
+            node_id: setup.node_id,
             local: setup.local,
             mode: setup.mode,
             shims: Shims::new(setup.node_id, myself.get_cell(), Arc::clone(&peer)),
@@ -218,6 +207,8 @@ impl Actor for NodeSession {
             peer,
             authenticated: AtomicBool::new(false),
         });
+        let record = Record::new(&shared, side, label, address);
+        shared.registry.insert(record);
         let task = link::Task {
             shared: Arc::clone(&shared),
             link: Link::from(stream),
@@ -228,7 +219,6 @@ impl Actor for NodeSession {
         };
         Ok(NodeSessionState {
             shared,
-            exports: Exports::default(),
             link: tokio::spawn(task.run()),
         })
     }
@@ -257,7 +247,6 @@ impl Actor for NodeSession {
         let shared = &state.shared;
         let authenticated = shared.authenticated.load(Ordering::Relaxed);
         match message {
-            NodeSessionMessage::Begin => state.begin(),
             NodeSessionMessage::MessageReceived(message) if authenticated => {
                 shared
                     .peer
@@ -275,14 +264,6 @@ impl Actor for NodeSession {
             NodeSessionMessage::GetAuthenticationState(reply) => {
                 let _ = reply.send(authenticated);
             }
-            NodeSessionMessage::FindActor(name, reply) => {
-                let pid = shared.peer.apply(|session, _| session.remote_pid(&name));
-                let found = match pid {
-                    Some(pid) => shared.shims.get_or_spawn(pid).await,
-                    None => None,
-                };
-                let _ = reply.send(found);
-            }
             NodeSessionMessage::GetReadyState(reply) => {
                 let _ = reply.send(shared.peer.apply(|session, _| session.is_ready()));
             }
@@ -297,12 +278,6 @@ impl Actor for NodeSession {
         state: &mut NodeSessionState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::PidLifecycleEvent(event) => {
-                state.exports.on_pid(&state.shared.peer, event);
-            }
-            SupervisionEvent::ProcessGroupChanged(change) => {
-                state.exports.on_group(&state.shared.peer, change);
-            }
             // A shim that ends, for whatever reason, concerns nobody but those who hold it.
             SupervisionEvent::ActorTerminated(shim, ..)
             | SupervisionEvent::ActorFailed(shim, _) => {
@@ -311,17 +286,6 @@ impl Actor for NodeSession {
             _ => {}
         }
         Ok(())
-    }
-}
-
-impl NodeSessionState {
-    /// Starts the session: tells the peer what there is, and from now on what changes.
-    fn begin(&mut self) {
-        let shared = &self.shared;
-        let ask_as = (shared.mode == NodeConnectionMode::Transitive).then(|| shared.own_name());
-        shared.peer.apply(|session, now| session.start(now, ask_as));
-        self.exports.begin(&shared.peer, shared.myself.get_cell());
-        shared.peer.apply(|session, _| session.synced());
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,8 +16,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{NodeServerSessionInformation, NodeSessionMessage, SessionCheckReply};
-use crate::NodeId;
+use super::{
+    NodeServerSessionInformation, NodeSessionMessage, SessionCheckReply, node_session::Shared,
+};
+use crate::{NodeId, builder::Outcome};
 
 /// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
 /// holds a socket, a task and a few KiB, and strangers can open them.
@@ -36,11 +38,15 @@ struct State {
     challenges: OutstandingChallenges,
     /// Addresses that the node is dialling by itself.
     dialling: HashSet<String>,
+    /// Who waits for what becomes of a dialled connection, by its own socket address, until it gets its session.
+    outcomes: HashMap<SocketAddr, Outcome>,
 }
 
 /// One session.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
+    /// What the session's tasks share; gone when they are.
+    pub(crate) shared: Weak<Shared>,
     pub(crate) actor: ActorRef<NodeSessionMessage>,
     pub(crate) node_id: NodeId,
     pub(crate) side: Side,
@@ -75,18 +81,19 @@ pub(crate) enum Phase {
 impl Record {
     /// A session that has just begun, with the socket address at the other end if it has one.
     pub(crate) fn new(
-        actor: ActorRef<NodeSessionMessage>,
-        node_id: NodeId,
+        shared: &Arc<Shared>,
         side: Side,
         peer_addr: String,
         address: Option<SocketAddr>,
     ) -> Self {
+        let node_id = shared.node_id;
         let target = match address {
             Some(address) => address.to_string(),
             None => format!("{peer_addr}, connection {node_id}"),
         };
         Self {
-            actor,
+            shared: Arc::downgrade(shared),
+            actor: shared.myself.clone(),
             node_id,
             side,
             peer_addr,
@@ -213,6 +220,22 @@ impl Registry {
 
     pub(crate) fn end_dial(&self, address: &str) {
         self.lock().dialling.remove(address);
+    }
+
+    /// Lets `outcome` be settled by the session that is made of the connection from this socket.
+    pub(crate) fn expect_session(&self, local_addr: SocketAddr, outcome: Outcome) {
+        self.lock().outcomes.insert(local_addr, outcome);
+    }
+
+    /// Who waits for the session of the connection from this socket.
+    pub(crate) fn take_outcome(&self, local_addr: Option<SocketAddr>) -> Outcome {
+        let expected = local_addr.and_then(|addr| self.lock().outcomes.remove(&addr));
+        expected.unwrap_or_else(Outcome::none)
+    }
+
+    /// No session will be made any more.
+    pub(crate) fn abandon_outcomes(&self) {
+        self.lock().outcomes.clear();
     }
 
     pub(crate) fn issue_challenge(&self, challenge: u32) {

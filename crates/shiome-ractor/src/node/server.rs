@@ -20,7 +20,7 @@ use super::{
     node_session::Setup,
     registry::{MAX_UNAUTHENTICATED, Record},
 };
-use crate::{IncomingEncryptionMode, NetworkStream, NodeId, builder::Outcome};
+use crate::{IncomingEncryptionMode, NetworkStream, NodeId};
 
 /// The node: listens for other nodes, holds the sessions with them and tells subscribers what happens to those.
 ///
@@ -36,6 +36,8 @@ pub struct NodeServer {
     mode: NodeConnectionMode,
     max_inbound_frame_size: u64,
     session: shiome_session::Config,
+    registry: Arc<Registry>,
+    dialer: Arc<Dialer>,
 }
 
 impl NodeServer {
@@ -71,13 +73,16 @@ impl NodeServer {
         encryption_mode: Option<IncomingEncryptionMode>,
         connection_mode: Option<NodeConnectionMode>,
     ) -> Self {
+        let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
         Self {
+            registry: Arc::default(),
+            dialer: Arc::new(Dialer::new(&encryption)),
             listen: ListenAddr { ip: None, port },
             listener: std::sync::Mutex::new(None),
             cookie,
             name: node_name,
             hostname,
-            encryption: encryption_mode.unwrap_or(IncomingEncryptionMode::Raw),
+            encryption,
             mode: connection_mode.unwrap_or(NodeConnectionMode::Isolated),
             max_inbound_frame_size: DEFAULT_MAX_INBOUND_FRAME_SIZE,
             session: shiome_session::Config::default(),
@@ -114,6 +119,14 @@ impl NodeServer {
         }
     }
 
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(crate) fn dialer(&self) -> &Arc<Dialer> {
+        &self.dialer
+    }
+
     fn bind(&self) -> std::io::Result<TcpListener> {
         let bound = self.listener.lock().ok().and_then(|mut l| l.take());
         match bound {
@@ -126,7 +139,7 @@ impl NodeServer {
 /// State of a running [`NodeServer`].
 pub struct NodeServerState {
     registry: Arc<Registry>,
-    dialer: Arc<Dialer>,
+    myself: ActorId,
     port: u16,
     subscriptions: Subscriptions,
     accepting: AbortHandle,
@@ -141,6 +154,8 @@ impl std::fmt::Debug for NodeServerState {
 impl Drop for NodeServerState {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.registry.abandon_outcomes();
+        Dialer::retire(self.myself);
     }
 }
 
@@ -165,10 +180,12 @@ impl Actor for NodeServer {
             warn!(hostname = %self.hostname, "other nodes are told an address that they cannot dial");
         }
         info!(name = %self.full_name(), port, "node listens");
+        let id = myself.get_id();
+        self.dialer.serve(id);
         let accepting = tokio::spawn(listener::run(listener, self.encryption.clone(), myself));
         Ok(NodeServerState {
-            registry: Arc::default(),
-            dialer: Arc::new(Dialer::new(&self.encryption)),
+            registry: Arc::clone(&self.registry),
+            myself: id,
             port,
             subscriptions: Subscriptions::default(),
             accepting: accepting.abort_handle(),
@@ -183,8 +200,7 @@ impl Actor for NodeServer {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             NodeServerMessage::ConnectionOpened { stream, is_server } => {
-                self.open(myself, state, *stream, is_server, Outcome::none())
-                    .await;
+                self.open(myself, state, *stream, is_server).await;
             }
             NodeServerMessage::ConnectionOpenedExternal { stream, is_server } => {
                 let (peer_label, local_label) = (stream.peer_label(), stream.local_label());
@@ -195,19 +211,14 @@ impl Actor for NodeServer {
                     reader,
                     writer,
                 };
-                self.open(myself, state, stream, is_server, Outcome::none())
-                    .await;
-            }
-            NodeServerMessage::Dialled(dialled) => {
-                self.open(myself, state, *dialled.stream, false, dialled.outcome)
-                    .await;
+                self.open(myself, state, stream, is_server).await;
             }
             NodeServerMessage::ConnectionAuthenticated(id) => {
                 state.tell(SessionEvent::Authenticated, id);
             }
             NodeServerMessage::ConnectionReady(id) => state.tell(SessionEvent::Ready, id),
             NodeServerMessage::CheckSession { peer_name, reply } => {
-                let verdict = state.registry.check(&self.full_name(), &peer_name);
+                let verdict = self.registry.check(&self.full_name(), &peer_name);
                 let _ = reply.send(verdict);
             }
             NodeServerMessage::UpdateSession { actor_id, name } => {
@@ -216,7 +227,7 @@ impl Actor for NodeServer {
                     .update(actor_id, |record| record.peer_name = Some(name));
             }
             NodeServerMessage::GetSessions(reply) => {
-                let sessions = state.registry.authenticated();
+                let sessions = self.registry.authenticated();
                 let sessions = sessions.iter().map(|r| (r.node_id, r.information()));
                 let _ = reply.send(sessions.collect());
             }
@@ -225,7 +236,6 @@ impl Actor for NodeServer {
             }
             NodeServerMessage::UnsubscribeToEvents(id) => state.subscriptions.remove(&id),
             NodeServerMessage::PortChanged { port } => state.port = port,
-            NodeServerMessage::UseConnector(connector) => state.dialer.use_connector(connector),
         }
         Ok(())
     }
@@ -270,9 +280,8 @@ impl NodeServer {
         state: &mut NodeServerState,
         stream: NetworkStream,
         is_server: bool,
-        outcome: Outcome,
     ) {
-        if is_server && state.registry.unauthenticated() >= MAX_UNAUTHENTICATED {
+        if is_server && self.registry.unauthenticated() >= MAX_UNAUTHENTICATED {
             warn!(peer = %stream.peer_label(), "too many unauthenticated connections, closed");
             return;
         }
@@ -285,10 +294,10 @@ impl NodeServer {
             mode: self.mode,
             max_inbound_frame_size: self.max_inbound_frame_size,
             session: self.session.clone(),
-            registry: Arc::clone(&state.registry),
+            registry: Arc::clone(&self.registry),
             registered: true,
-            dialer: Arc::clone(&state.dialer),
-            outcome,
+            dialer: Arc::clone(&self.dialer),
+            outcome: self.registry.take_outcome(stream.local_addr()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
             Ok((actor, _)) => state.tell(SessionEvent::Opened, actor.get_id()),

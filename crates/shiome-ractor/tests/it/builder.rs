@@ -86,8 +86,8 @@ async fn remote_actors_are_found_by_name_though_the_registry_does_not_know_them(
     peer.ping(1).await;
     let session = node.sessions().await.unwrap().remove(0);
     assert!(where_is("find-me").is_none());
-    assert!(session.remote_actor("nobody").await.is_none());
-    let found = session.remote_actor("find-me").await.unwrap();
+    assert!(node.remote_actor(&session, "nobody").await.is_none());
+    let found = node.remote_actor(&session, "find-me").await.unwrap();
     assert_eq!(found.get_id().pid(), 9);
     let found = ActorRef::<ProbeMessage>::from(found);
     found.cast(ProbeMessage::Note("hello".into())).unwrap();

@@ -1,68 +1,115 @@
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ractor::{
-    ActorCell, ActorStatus,
+    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
     pg::{self, GroupChangeMessage},
     registry::{PidLifecycleEvent, get_all_pids, pid_registry},
 };
-use shiome_session::wire::control::Actor;
+use shiome_session::wire::control;
 use shiome_transport::Peer;
 
-use crate::remote_actor::ReplyPort;
+use super::Shared;
+use crate::{
+    node::NodeConnectionMode,
+    remote_actor::{Never, ReplyPort},
+};
 
 /// Tells the peer of local actors that can be addressed from afar, and of their groups.
 ///
-/// Runs in the session's actor, so that the snapshot and the changes that `ractor` reports after it are one sequence.
-#[derive(Debug, Default)]
+/// An actor, because that is whom `ractor` tells of changes; so the snapshot and the changes after it are one sequence.
+/// It starts the session when it starts, and ends with the link's task.
+pub(super) struct Exporter;
+
+/// What the peer has been told.
 pub(super) struct Exports {
-    begun: bool,
+    shared: Arc<Shared>,
     /// Members that the peer knows of, by scope and group: a change can be in the snapshot already.
     groups: HashMap<(String, String), HashSet<u64>>,
 }
 
-impl Exports {
-    /// Sends the snapshot, and subscribes to the changes.
-    pub(super) fn begin(&mut self, peer: &Peer<ReplyPort>, myself: ActorCell) {
-        if std::mem::replace(&mut self.begun, true) {
-            return;
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Exporter {
+    type Msg = Never;
+    type State = Exports;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Never>,
+        shared: Arc<Shared>,
+    ) -> Result<Exports, ActorProcessingErr> {
+        let mut exports = Exports {
+            shared,
+            groups: HashMap::new(),
+        };
+        exports.begin(myself.get_cell());
+        Ok(exports)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Never>,
+        event: SupervisionEvent,
+        exports: &mut Exports,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::PidLifecycleEvent(event) => exports.on_pid(event),
+            SupervisionEvent::ProcessGroupChanged(change) => exports.on_group(change),
+            _ => {}
         }
+        Ok(())
+    }
+}
+
+impl Exports {
+    /// Starts the session, sends the snapshot, and subscribes to the changes.
+    fn begin(&mut self, myself: ActorCell) {
+        let shared = Arc::clone(&self.shared);
+        let ask_as = (shared.mode == NodeConnectionMode::Transitive).then(|| shared.own_name());
+        self.peer().apply(|session, now| session.start(now, ask_as));
         pid_registry::monitor(myself.clone());
         let actors = get_all_pids();
-        peer.apply(|session, _| {
+        self.peer().apply(|session, _| {
             session.announce(actors.iter().filter(|a| is_exported(a)).map(to_wire));
         });
         pg::monitor_scope(pg::ALL_SCOPES_NOTIFICATION.to_owned(), myself);
         for key in pg::which_scopes_and_groups() {
             let (scope, group) = (key.get_scope(), key.get_group());
             let members = pg::get_scoped_local_members(&scope, &group);
-            self.join(peer, scope, group, &members);
+            self.join(scope, group, &members);
         }
+        self.peer().apply(|session, _| session.synced());
     }
 
-    pub(super) fn on_pid(&mut self, peer: &Peer<ReplyPort>, event: PidLifecycleEvent) {
+    fn on_pid(&self, event: PidLifecycleEvent) {
         match event {
             PidLifecycleEvent::Spawn(actor) if is_exported(&actor) => {
-                peer.apply(|session, _| session.announce([to_wire(&actor)]));
+                self.peer()
+                    .apply(|session, _| session.announce([to_wire(&actor)]));
             }
             PidLifecycleEvent::Spawn(_) => {}
             PidLifecycleEvent::Terminate(actor) => {
-                peer.apply(|session, now| session.terminate(now, actor.get_id().pid()));
+                self.peer()
+                    .apply(|session, now| session.terminate(now, actor.get_id().pid()));
             }
         }
     }
 
-    pub(super) fn on_group(&mut self, peer: &Peer<ReplyPort>, change: GroupChangeMessage) {
+    fn on_group(&mut self, change: GroupChangeMessage) {
         match change {
-            GroupChangeMessage::Join(scope, group, actors) => {
-                self.join(peer, scope, group, &actors);
-            }
-            GroupChangeMessage::Leave(scope, group, actors) => {
-                self.leave(peer, scope, group, &actors);
-            }
+            GroupChangeMessage::Join(scope, group, actors) => self.join(scope, group, &actors),
+            GroupChangeMessage::Leave(scope, group, actors) => self.leave(scope, group, &actors),
         }
     }
 
-    fn join(&mut self, peer: &Peer<ReplyPort>, scope: String, group: String, actors: &[ActorCell]) {
+    fn peer(&self) -> &Peer<ReplyPort> {
+        &self.shared.peer
+    }
+
+    fn join(&mut self, scope: String, group: String, actors: &[ActorCell]) {
         let candidates: Vec<_> = actors.iter().filter(|a| is_exported(a)).collect();
         if candidates.is_empty() {
             return;
@@ -76,16 +123,11 @@ impl Exports {
             .filter(|actor| members.insert(actor.get_id().pid()))
             .map(to_wire)
             .collect();
-        peer.apply(|session, _| session.join(&scope, &group, fresh));
+        self.peer()
+            .apply(|session, _| session.join(&scope, &group, fresh));
     }
 
-    fn leave(
-        &mut self,
-        peer: &Peer<ReplyPort>,
-        scope: String,
-        group: String,
-        actors: &[ActorCell],
-    ) {
+    fn leave(&mut self, scope: String, group: String, actors: &[ActorCell]) {
         let key = (scope, group);
         let Some(members) = self.groups.get_mut(&key) else {
             return;
@@ -98,7 +140,8 @@ impl Exports {
         if members.is_empty() {
             self.groups.remove(&key);
         }
-        peer.apply(|session, _| session.leave(&key.0, &key.1, left));
+        self.peer()
+            .apply(|session, _| session.leave(&key.0, &key.1, left));
     }
 }
 
@@ -110,9 +153,9 @@ fn is_exported(actor: &ActorCell) -> bool {
         && actor.get_status() <= ActorStatus::Draining
 }
 
-fn to_wire(actor: impl std::borrow::Borrow<ActorCell>) -> Actor {
+fn to_wire(actor: impl std::borrow::Borrow<ActorCell>) -> control::Actor {
     let actor = actor.borrow();
-    Actor {
+    control::Actor {
         pid: actor.get_id().pid(),
         name: actor.get_name(),
     }

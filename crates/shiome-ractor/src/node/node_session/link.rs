@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::concurrency::Duration as RactorDuration;
+use ractor::{Actor, ActorCell, concurrency::Duration as RactorDuration};
 use shiome_handshake::{Admission, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side};
 use shiome_transport::{
     AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
@@ -14,9 +14,9 @@ use shiome_wire::{
     auth::{AuthenticationMessage, NameMessage},
 };
 use tokio::time::{Instant, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
-use super::{NodeSessionMessage, Shared, inbound::Inbound};
+use super::{Shared, exports::Exporter, inbound::Inbound};
 use crate::{
     builder::{ConnectError, Outcome},
     node::{NodeServerMessage, SessionCheckReply, registry::Phase},
@@ -184,9 +184,26 @@ async fn serve(
     writer: BoxWrite,
     outcome: Outcome,
 ) -> LinkEnd {
-    let _ = shared.myself.cast(NodeSessionMessage::Begin);
+    let exporter = match Actor::spawn(None, Exporter, Arc::clone(shared)).await {
+        Ok((exporter, _)) => StopOnDrop(exporter.get_cell()),
+        Err(error) => {
+            error!(%error, "session did not begin");
+            return LinkEnd::Closed;
+        }
+    };
     let mut inbound = Inbound::new(Arc::clone(shared), outcome);
-    drive(&mut reader, writer, &shared.peer, &mut inbound).await
+    let end = drive(&mut reader, writer, &shared.peer, &mut inbound).await;
+    drop(exporter);
+    end
+}
+
+/// Stops an actor also when the task that holds it is aborted.
+struct StopOnDrop(ActorCell);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop(None);
+    }
 }
 
 fn report(end: &End, peer: &str) {

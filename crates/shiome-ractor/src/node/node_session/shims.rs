@@ -24,6 +24,8 @@ pub(crate) struct Shims {
     supervisor: ActorCell,
     peer: Arc<Peer<ReplyPort>>,
     by_pid: Mutex<HashMap<u64, ActorCell>>,
+    /// Held while a shim is made, so that an actor gets one.
+    spawning: tokio::sync::Mutex<()>,
 }
 
 impl Shims {
@@ -33,6 +35,7 @@ impl Shims {
             supervisor,
             peer,
             by_pid: Mutex::default(),
+            spawning: tokio::sync::Mutex::default(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Shims {
 
     /// The shim of `pid`, made if need be; `None` when the session is ending.
     pub(crate) async fn get_or_spawn(&self, pid: u64) -> Option<ActorCell> {
+        let _spawning = self.spawning.lock().await;
         if let Some(shim) = self.get(pid).filter(is_usable) {
             return Some(shim);
         }
