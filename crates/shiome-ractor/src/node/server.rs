@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, ListenAddr, NodeConnectionMode, NodeServerMessage,
-    NodeSession, Registry,
+    NodeServerSessionInformation, NodeSession, Registry,
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
@@ -300,13 +300,24 @@ impl NodeServer {
             outcome: self.registry.take_outcome(stream.local_addr()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
-            Ok((actor, _)) => state.tell(SessionEvent::Opened, actor.get_id()),
+            Ok((actor, _)) => state.opened(actor.get_id()),
             Err(error) => warn!(%error, "node session did not start"),
         }
     }
 }
 
 impl NodeServerState {
+    fn opened(&self, id: ActorId) {
+        if let Some(record) = self.registry.get(id) {
+            // The handshake may be over by now, but that is another event.
+            let session = NodeServerSessionInformation {
+                peer_name: None,
+                ..record.information()
+            };
+            self.subscriptions.tell(SessionEvent::Opened, &session);
+        }
+    }
+
     fn closed(&self, id: ActorId, reason: &str) {
         if let Some(record) = self.registry.remove(id) {
             let peer = peer_of(&record);
