@@ -3,7 +3,7 @@
 //! All that build take the whole workspace with the same features, so that what one has built serves the next.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -91,6 +91,12 @@ pub(super) const STEPS: &[Step] = &[
         about: "crates without input and output build for the browser",
         needs: &["build"],
         run: |root, _| wasm32(root),
+    },
+    Step {
+        name: "interop",
+        about: "published nodes and ours do everything together",
+        needs: &["build"],
+        run: |root, tally| interop(root, tally).into(),
     },
 ];
 
@@ -260,6 +266,12 @@ fn check_wasm32(root: &Path) -> Result<(), String> {
         check.args(["--package", name]);
     }
     cargo::succeed(&mut check)
+}
+
+/// Runs `cargo xtask interop`, as a process because of what it prints and counts.
+fn interop(root: &Path, tally: &mut Tally) -> Result<(), String> {
+    let xtask = env::current_exe().map_err(|e| e.to_string())?;
+    tally.run(Command::new(xtask).arg("interop").current_dir(root))
 }
 
 /// The packages that cargo knows of.

@@ -63,7 +63,8 @@ impl Tally {
             // Summary [ 0.012s] 5 tests run: 4 passed (1 slow, 1 leaky), 1 failed, 0 skipped
             line.split_once(" run: ").map(|(_, counts)| counts)
         } else {
-            None
+            // 5 passed, 1 failed
+            Some(line).filter(|line| is_plain(line))
         };
         let Some(counts) = counts else { return };
         self.summaries += 1;
@@ -79,6 +80,13 @@ impl Tally {
             }
         }
     }
+}
+
+/// Whether a line is nothing but counts, as our own tools end with.
+fn is_plain(line: &str) -> bool {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let number = |word: &str| word.parse::<usize>().is_ok();
+    matches!(words[..], [passed, "passed,", failed, "failed"] if number(passed) && number(failed))
 }
 
 fn without_parentheses(text: &str) -> String {
@@ -132,6 +140,13 @@ mod tests {
             count("     Summary [   9.012s] 2/9 tests run: 1 passed, 1 failed, 0 skipped"),
             (1, 1, 1)
         );
+    }
+
+    #[test]
+    fn a_line_of_counts_alone_is_a_summary() {
+        assert_eq!(count("ok a\nok b\nFAIL c\n2 passed, 1 failed"), (2, 1, 1));
+        assert_eq!(count("today 2 passed, 1 failed"), (0, 0, 0));
+        assert_eq!(count("2 passed, 1 failed, they say"), (0, 0, 0));
     }
 
     #[test]
