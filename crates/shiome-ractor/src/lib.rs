@@ -21,12 +21,15 @@ pub mod macros;
 pub mod node;
 
 mod builder;
+mod events;
+mod handle;
+mod outcome;
 mod remote_actor;
 mod stream;
 
-pub use builder::{
-    BuildError, Builder, ConnectError, Cookie, Events, Node, NodeEvent, SessionInfo,
-};
+pub use builder::{BuildError, Builder, Cookie};
+pub use events::{Events, NodeEvent, SessionInfo};
+pub use handle::Node;
 pub use node::{
     ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, NodeEventSubscription, NodeServer,
     NodeServerMessage, NodeSession, NodeSessionMessage,
@@ -35,6 +38,7 @@ pub use node::{
         connect_external as client_connect_external,
     },
 };
+pub use outcome::ConnectError;
 pub use ractor::serialization::*;
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream};

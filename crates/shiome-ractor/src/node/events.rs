@@ -56,6 +56,12 @@ pub(super) enum SessionEvent {
 #[derive(Default)]
 pub(super) struct Subscriptions(HashMap<String, Box<dyn NodeEventSubscription>>);
 
+impl std::fmt::Debug for Subscriptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 impl Subscriptions {
     pub(super) fn add(&mut self, id: String, subscription: Box<dyn NodeEventSubscription>) {
         self.0.insert(id, subscription);

@@ -21,7 +21,7 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, builder::Outcome, remote_actor::ReplyPort,
+    IncomingEncryptionMode, NetworkStream, NodeId, outcome::Outcome, remote_actor::ReplyPort,
 };
 
 mod exports;

@@ -1,14 +1,14 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use ractor::{ActorId, ActorRef};
+use ractor::ActorId;
 use shiome_handshake::{
     Admission, Candidate, DialState, DialVerdict, MAX_HOLD, NoncelessAdmission,
-    OutstandingChallenges, SessionState, Side, admit, admit_nonceless, elect, may_dial,
+    OutstandingChallenges, Side, admit, admit_nonceless, elect, may_dial,
 };
 use shiome_wire::auth::{AuthenticationMessage, NameMessage};
 use tokio::{
@@ -16,10 +16,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    NodeServerSessionInformation, NodeSessionMessage, SessionCheckReply, node_session::Shared,
-};
-use crate::{NodeId, builder::Outcome};
+use super::SessionCheckReply;
+use crate::outcome::Outcome;
+
+mod neighbour;
+mod record;
+
+use neighbour::Neighbour;
+pub(crate) use record::{Phase, Record};
 
 /// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
 /// holds a socket, a task and a few KiB, and strangers can open them.
@@ -40,118 +44,6 @@ struct State {
     dialling: HashSet<String>,
     /// Who waits for what becomes of a dialled connection, by its own socket address, until it gets its session.
     outcomes: HashMap<SocketAddr, Outcome>,
-}
-
-/// One session.
-#[derive(Debug, Clone)]
-pub(crate) struct Record {
-    /// What the session's tasks share; gone when they are.
-    pub(crate) shared: Weak<Shared>,
-    pub(crate) actor: ActorRef<NodeSessionMessage>,
-    pub(crate) node_id: NodeId,
-    pub(crate) side: Side,
-    pub(crate) peer_addr: String,
-    /// What was dialled; different for every stream that has no socket address.
-    target: String,
-    /// Socket addresses that lead to the peer, as far as they are known.
-    pub(crate) reachable_at: Vec<SocketAddr>,
-    pub(crate) peer_name: Option<NameMessage>,
-    pub(crate) phase: Phase,
-}
-
-/// How far a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Dialled; nothing has been sent.
-    Connecting,
-    /// Dialled; the own name has been sent.
-    NameSent,
-    /// Dialled; the peer has introduced itself.
-    Named,
-    /// Accepted; the peer has not been answered.
-    Accepted,
-    /// Accepted; the challenge was sent.
-    Challenged,
-    /// Both sides have proven the cookie.
-    Authenticated,
-    /// Stopped; what was sent is still being written.
-    Closing,
-}
-
-impl Record {
-    /// A session that has just begun, with the socket address at the other end if it has one.
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        side: Side,
-        peer_addr: String,
-        address: Option<SocketAddr>,
-    ) -> Self {
-        let node_id = shared.node_id;
-        let target = match address {
-            Some(address) => address.to_string(),
-            None => format!("{peer_addr}, connection {node_id}"),
-        };
-        Self {
-            shared: Arc::downgrade(shared),
-            actor: shared.myself.clone(),
-            node_id,
-            side,
-            peer_addr,
-            target,
-            // Of a peer that dialled, the address is that of its socket, where nobody listens.
-            reachable_at: address
-                .into_iter()
-                .filter(|_| side == Side::Client)
-                .collect(),
-            peer_name: None,
-            phase: match side {
-                Side::Client => Phase::Connecting,
-                Side::Server => Phase::Accepted,
-            },
-        }
-    }
-
-    pub(crate) fn information(&self) -> NodeServerSessionInformation {
-        NodeServerSessionInformation {
-            actor: self.actor.clone(),
-            peer_name: self.public_name(),
-            is_server: self.side == Side::Server,
-            node_id: self.node_id,
-            peer_addr: self.peer_addr.clone(),
-        }
-    }
-
-    /// What the peer calls itself. The number in its name message belongs to the connection, and is told to nobody.
-    pub(crate) fn public_name(&self) -> Option<NameMessage> {
-        let name = self.peer_name.clone()?;
-        Some(NameMessage {
-            connection_id: 0,
-            ..name
-        })
-    }
-
-    fn is_authenticated(&self) -> bool {
-        self.phase == Phase::Authenticated
-    }
-
-    /// Whether the handshake is under way.
-    fn is_pending(&self) -> bool {
-        !matches!(self.phase, Phase::Authenticated | Phase::Closing)
-    }
-
-    fn candidate(&self) -> Candidate<ActorId> {
-        Candidate {
-            id: self.actor.get_id(),
-            side: self.side,
-            connection_id: self.peer_name.as_ref().map_or(0, |name| name.connection_id),
-            // Local actor ids are given in order.
-            seniority: self.actor.get_id().pid(),
-        }
-    }
-
-    fn is_named(&self, name: &str) -> bool {
-        self.peer_name.as_ref().is_some_and(|n| n.name == name)
-    }
 }
 
 impl Default for Registry {
@@ -455,59 +347,5 @@ impl State {
         others
             .map(|(_, record)| Neighbour::new(record, address))
             .collect()
-    }
-}
-
-/// A session next to one that is being decided on. One node can have many addresses; where one of this session's leads
-/// to the address in question, that is the one it goes by.
-struct Neighbour {
-    side: Side,
-    phase: Phase,
-    address: String,
-    peer: Option<NameMessage>,
-}
-
-impl Neighbour {
-    fn new(record: &Record, address: &str) -> Self {
-        let leads_there = address
-            .parse()
-            .is_ok_and(|address: SocketAddr| record.reachable_at.contains(&address));
-        let mut peer = record.peer_name.clone();
-        if let Some(peer) = &mut peer
-            && leads_there
-        {
-            address.clone_into(&mut peer.connection_string);
-        }
-        Self {
-            side: record.side,
-            phase: record.phase,
-            address: if leads_there {
-                address.to_owned()
-            } else {
-                record.target.clone()
-            },
-            peer,
-        }
-    }
-
-    fn dial_state(&self) -> Option<DialState<'_>> {
-        let target = self.address.as_str();
-        match (self.phase, &self.peer) {
-            (Phase::Connecting, _) => Some(DialState::Connecting { target }),
-            (Phase::NameSent, _) => Some(DialState::NameSent { target }),
-            (Phase::Named, Some(peer)) => Some(DialState::Named { target, peer }),
-            _ => None,
-        }
-    }
-
-    fn session_state(&self) -> Option<SessionState<'_>> {
-        match (self.phase, &self.peer) {
-            (Phase::Challenged, Some(peer)) => Some(SessionState::Challenged { peer }),
-            (Phase::Authenticated, Some(peer)) => Some(SessionState::Authenticated {
-                peer,
-                side: self.side,
-            }),
-            _ => None,
-        }
     }
 }

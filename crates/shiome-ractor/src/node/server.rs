@@ -1,7 +1,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,8 +13,8 @@ use tokio::{net::TcpListener, task::AbortHandle};
 use tracing::{info, warn};
 
 use super::{
-    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, ListenAddr, NodeConnectionMode, NodeServerMessage,
-    NodeServerSessionInformation, NodeSession, Registry,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, ListenAddr, NodeConnectionMode, NodeEventSubscription,
+    NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
@@ -28,7 +28,7 @@ use crate::{IncomingEncryptionMode, NetworkStream, NodeId};
 #[derive(Debug)]
 pub struct NodeServer {
     listen: ListenAddr,
-    listener: std::sync::Mutex<Option<std::net::TcpListener>>,
+    listener: Mutex<Option<std::net::TcpListener>>,
     cookie: Cookie,
     name: String,
     hostname: String,
@@ -38,6 +38,7 @@ pub struct NodeServer {
     session: shiome_session::Config,
     registry: Arc<Registry>,
     dialer: Arc<Dialer>,
+    subscriptions: Mutex<Subscriptions>,
 }
 
 impl NodeServer {
@@ -75,10 +76,11 @@ impl NodeServer {
     ) -> Self {
         let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
         Self {
+            subscriptions: Mutex::default(),
             registry: Arc::default(),
             dialer: Arc::new(Dialer::new(&encryption)),
             listen: ListenAddr { ip: None, port },
-            listener: std::sync::Mutex::new(None),
+            listener: Mutex::new(None),
             cookie,
             name: node_name,
             hostname,
@@ -114,9 +116,22 @@ impl NodeServer {
     /// Accepts from a listener that is bound already.
     pub(crate) fn with_listener(self, listener: std::net::TcpListener) -> Self {
         Self {
-            listener: std::sync::Mutex::new(Some(listener)),
+            listener: Mutex::new(Some(listener)),
             ..self
         }
+    }
+
+    /// Subscribes from the start.
+    pub(crate) fn with_subscription(
+        mut self,
+        id: &str,
+        subscription: impl NodeEventSubscription,
+    ) -> Self {
+        let subscriptions = self.subscriptions.get_mut();
+        subscriptions
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(id.to_owned(), Box::new(subscription));
+        self
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -128,8 +143,7 @@ impl NodeServer {
     }
 
     fn bind(&self) -> std::io::Result<TcpListener> {
-        let bound = self.listener.lock().ok().and_then(|mut l| l.take());
-        match bound {
+        match lock(&self.listener).take() {
             Some(listener) => TcpListener::from_std(listener),
             None => tcp::listen(self.listen.ip, self.listen.port),
         }
@@ -187,7 +201,7 @@ impl Actor for NodeServer {
             registry: Arc::clone(&self.registry),
             myself: id,
             port,
-            subscriptions: Subscriptions::default(),
+            subscriptions: std::mem::take(&mut lock(&self.subscriptions)),
             accepting: accepting.abort_handle(),
         })
     }
@@ -339,6 +353,11 @@ impl NodeServerState {
 fn peer_of(record: &Record) -> &str {
     let name = record.peer_name.as_ref().map(|name| name.name.as_str());
     name.unwrap_or(&record.peer_addr)
+}
+
+/// What starts with the server, and is taken when it does.
+fn lock<T>(starts: &Mutex<T>) -> MutexGuard<'_, T> {
+    starts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Numbers of connections, from 1: 0 in an actor's id means this node.

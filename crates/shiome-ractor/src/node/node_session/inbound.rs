@@ -11,8 +11,8 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, shims::MAX_EAGER_SHIMS};
 use crate::{
-    builder::Outcome,
     node::{NodeConnectionMode, NodeServerMessage},
+    outcome::Outcome,
     remote_actor::ReplyPort,
 };
 

@@ -18,8 +18,8 @@ use tracing::{debug, error, info, warn};
 
 use super::{Shared, exports::Exporter, inbound::Inbound};
 use crate::{
-    builder::{ConnectError, Outcome},
     node::{NodeServerMessage, SessionCheckReply, registry::Phase},
+    outcome::{ConnectError, Outcome},
 };
 
 /// Time to resolve the connection string of a peer, where the node must know all addresses that lead there.

@@ -1,0 +1,148 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use ractor::{ActorCell, ActorRef};
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+
+use crate::{
+    NodeId,
+    node::{NodeEventSubscription, NodeServerSessionInformation, NodeSessionMessage},
+};
+
+/// An authenticated session.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// Full name of the peer, `name@host`.
+    pub name: String,
+    /// Where the peer is dialled, `host:port`, as it says.
+    pub connection_string: String,
+    /// Number of the connection, also in the ids of the peer's actors.
+    pub node_id: NodeId,
+    /// Whether the peer dialled.
+    pub is_server: bool,
+    /// The peer's socket address or label.
+    pub peer_addr: String,
+    session: ActorCell,
+}
+
+impl SessionInfo {
+    /// Closes the session.
+    pub fn disconnect(&self) {
+        self.session.stop(None);
+    }
+
+    pub(crate) fn session(&self) -> &ActorCell {
+        &self.session
+    }
+
+    /// The session's actor.
+    pub fn actor(&self) -> ActorRef<NodeSessionMessage> {
+        self.session.clone().into()
+    }
+}
+
+impl From<NodeServerSessionInformation> for SessionInfo {
+    fn from(information: NodeServerSessionInformation) -> Self {
+        let name = information.peer_name.unwrap_or_default();
+        Self {
+            name: name.name,
+            connection_string: name.connection_string,
+            node_id: information.node_id,
+            is_server: information.is_server,
+            peer_addr: information.peer_addr,
+            session: information.actor.get_cell(),
+        }
+    }
+}
+
+/// What happens to a session.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// A connection is open. Nothing is proven yet, and the names are empty.
+    Opened(SessionInfo),
+    /// Both nodes know the cookie.
+    Authenticated(SessionInfo),
+    /// Both nodes have told each other their actors and groups.
+    Ready(SessionInfo),
+    /// The session has ended, authenticated or not.
+    Disconnected(SessionInfo),
+    /// The listener was too slow and missed so many events.
+    Missed(u64),
+}
+
+/// Stream of [`NodeEvent`]s. It ends when the node does.
+pub struct Events(BroadcastStream<NodeEvent>);
+
+impl Events {
+    pub(crate) fn new(events: broadcast::Receiver<NodeEvent>) -> Self {
+        Self(BroadcastStream::new(events))
+    }
+
+    /// The next event; `None` when the node has stopped. Cancel-safe.
+    pub async fn next(&mut self) -> Option<NodeEvent> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = NodeEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<NodeEvent>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|event| {
+            event.map(|event| match event {
+                Ok(event) => event,
+                Err(BroadcastStreamRecvError::Lagged(missed)) => NodeEvent::Missed(missed),
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+/// Events that wait for a slow listener. It misses the oldest above that, and is told so.
+const EVENT_CAPACITY: usize = 1024;
+
+/// Passes the node server's events on.
+#[derive(Debug, Clone)]
+pub(crate) struct Broadcast(broadcast::Sender<NodeEvent>);
+
+impl Broadcast {
+    /// With the first listener.
+    pub(crate) fn new() -> (Self, broadcast::Receiver<NodeEvent>) {
+        let (sender, first) = broadcast::channel(EVENT_CAPACITY);
+        (Self(sender), first)
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
+        self.0.subscribe()
+    }
+}
+
+impl NodeEventSubscription for Broadcast {
+    fn node_session_opened(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(NodeEvent::Opened(session.into()));
+    }
+
+    fn node_session_authenticated(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(NodeEvent::Authenticated(session.into()));
+    }
+
+    fn node_session_ready(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(NodeEvent::Ready(session.into()));
+    }
+
+    fn node_session_disconnected(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(NodeEvent::Disconnected(session.into()));
+    }
+}

@@ -1,0 +1,173 @@
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ractor::{ActorCell, ActorRef, rpc::CallResult};
+use tokio::sync::broadcast;
+
+use crate::{
+    builder::Builder,
+    events::{Broadcast, Events, NodeEvent, SessionInfo},
+    node::{Dialer, NodeServerMessage, Registry},
+    outcome::{ConnectError, Outcome},
+};
+
+/// Time for an answer of the node's own actors. They only look things up.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running node: this process in the cluster.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use shiome_ractor::Node;
+///
+/// let node = Node::builder("a@127.0.0.1:4697")
+///     .cookie("a long secret that all nodes share")
+///     .start()
+///     .await?;
+/// let peer = node.connect("127.0.0.1:4698").await?;
+/// println!("connected to {}", peer.name);
+/// node.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropping it leaves the node running.
+#[derive(Debug)]
+pub struct Node {
+    server: ActorRef<NodeServerMessage>,
+    registry: Arc<Registry>,
+    dialer: Arc<Dialer>,
+    name: String,
+    local_addr: SocketAddr,
+    events: Broadcast,
+    /// For the first who listens: there may be events before anybody can ask.
+    from_start: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
+}
+
+impl Node {
+    /// A node to be called `name@host` and reached at `host:port`, from `name@host:port`.
+    ///
+    /// `host` is what other nodes dial: a name or address of this machine that they can reach. Port 0 takes any free
+    /// port. What is wrong with the address is told by [`Builder::start`].
+    pub fn builder(address: impl Into<String>) -> Builder {
+        Builder::new(address.into())
+    }
+
+    pub(crate) fn new(
+        server: ActorRef<NodeServerMessage>,
+        registry: Arc<Registry>,
+        dialer: Arc<Dialer>,
+        name: String,
+        local_addr: SocketAddr,
+        (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
+    ) -> Self {
+        Self {
+            server,
+            registry,
+            dialer,
+            name,
+            local_addr,
+            events,
+            from_start: Mutex::new(Some(first)),
+        }
+    }
+
+    /// The full name, `name@host`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the node listens, with the port that it got.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The node server's actor, for what `ractor_cluster`'s API offers.
+    pub fn server(&self) -> &ActorRef<NodeServerMessage> {
+        &self.server
+    }
+
+    /// Connects to the node at `address`, `host:port`, and waits until the two have told each other their actors and
+    /// groups.
+    ///
+    /// The connection is protected as those that the node accepts: over TLS the server must prove to be `host`, see
+    /// [`Builder::connector`].
+    ///
+    /// Dropping the future does not undo the connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`].
+    pub async fn connect(&self, address: impl fmt::Display) -> Result<SessionInfo, ConnectError> {
+        let stream = self.dialer.dial(&address.to_string()).await?;
+        let (outcome, settled) = Outcome::pair();
+        if let Some(local_addr) = stream.local_addr() {
+            self.registry.expect_session(local_addr, outcome);
+        }
+        let opened = NodeServerMessage::ConnectionOpened {
+            stream: Box::new(stream),
+            is_server: false,
+        };
+        self.server
+            .cast(opened)
+            .map_err(|_| ConnectError::Stopped)?;
+        settled.await.unwrap_or(Err(ConnectError::Stopped))
+    }
+
+    /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.
+    ///
+    /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
+    pub async fn remote_actor(&self, peer: &SessionInfo, name: &str) -> Option<ActorCell> {
+        let shared = self
+            .registry
+            .get(peer.session().get_id())?
+            .shared
+            .upgrade()?;
+        let pid = shared.peer.apply(|session, _| session.remote_pid(name))?;
+        shared.shims.get_or_spawn(pid).await
+    }
+
+    /// The authenticated sessions, by node id.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`](ConnectError::Stopped) when the node is.
+    pub async fn sessions(&self) -> Result<Vec<SessionInfo>, ConnectError> {
+        let reply = self
+            .server
+            .call(NodeServerMessage::GetSessions, Some(ASK_TIMEOUT))
+            .await;
+        let Ok(CallResult::Success(sessions)) = reply else {
+            return Err(ConnectError::Stopped);
+        };
+        let mut sessions: Vec<SessionInfo> = sessions.into_values().map(Into::into).collect();
+        sessions.sort_by_key(|session| session.node_id);
+        Ok(sessions)
+    }
+
+    /// What happens to sessions: from the node's start for the first caller, from now on for later ones.
+    pub fn events(&self) -> Events {
+        let from_start = self
+            .from_start
+            .lock()
+            .ok()
+            .and_then(|mut first| first.take());
+        Events::new(from_start.unwrap_or_else(|| self.events.subscribe()))
+    }
+
+    /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second
+    /// at most.
+    pub async fn stop(self) {
+        for session in self.sessions().await.unwrap_or_default() {
+            let _ = session
+                .session()
+                .stop_and_wait(None, Some(ASK_TIMEOUT))
+                .await;
+        }
+        let _ = self.server.stop_and_wait(None, Some(ASK_TIMEOUT)).await;
+    }
+}

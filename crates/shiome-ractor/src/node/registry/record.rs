@@ -1,0 +1,125 @@
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use ractor::{ActorId, ActorRef};
+use shiome_handshake::{Candidate, Side};
+use shiome_wire::auth::NameMessage;
+
+use crate::{
+    NodeId,
+    node::{NodeServerSessionInformation, NodeSessionMessage, node_session::Shared},
+};
+
+/// One session.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// What the session's tasks share; gone when they are.
+    pub(crate) shared: Weak<Shared>,
+    pub(crate) actor: ActorRef<NodeSessionMessage>,
+    pub(crate) node_id: NodeId,
+    pub(crate) side: Side,
+    pub(crate) peer_addr: String,
+    /// What was dialled; different for every stream that has no socket address.
+    pub(super) target: String,
+    /// Socket addresses that lead to the peer, as far as they are known.
+    pub(crate) reachable_at: Vec<SocketAddr>,
+    pub(crate) peer_name: Option<NameMessage>,
+    pub(crate) phase: Phase,
+}
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Dialled; nothing has been sent.
+    Connecting,
+    /// Dialled; the own name has been sent.
+    NameSent,
+    /// Dialled; the peer has introduced itself.
+    Named,
+    /// Accepted; the peer has not been answered.
+    Accepted,
+    /// Accepted; the challenge was sent.
+    Challenged,
+    /// Both sides have proven the cookie.
+    Authenticated,
+    /// Stopped; what was sent is still being written.
+    Closing,
+}
+
+impl Record {
+    /// A session that has just begun, with the socket address at the other end if it has one.
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        side: Side,
+        peer_addr: String,
+        address: Option<SocketAddr>,
+    ) -> Self {
+        let node_id = shared.node_id;
+        let target = match address {
+            Some(address) => address.to_string(),
+            None => format!("{peer_addr}, connection {node_id}"),
+        };
+        Self {
+            shared: Arc::downgrade(shared),
+            actor: shared.myself.clone(),
+            node_id,
+            side,
+            peer_addr,
+            target,
+            // Of a peer that dialled, the address is that of its socket, where nobody listens.
+            reachable_at: address
+                .into_iter()
+                .filter(|_| side == Side::Client)
+                .collect(),
+            peer_name: None,
+            phase: match side {
+                Side::Client => Phase::Connecting,
+                Side::Server => Phase::Accepted,
+            },
+        }
+    }
+
+    pub(crate) fn information(&self) -> NodeServerSessionInformation {
+        NodeServerSessionInformation {
+            actor: self.actor.clone(),
+            peer_name: self.public_name(),
+            is_server: self.side == Side::Server,
+            node_id: self.node_id,
+            peer_addr: self.peer_addr.clone(),
+        }
+    }
+
+    /// What the peer calls itself. The number in its name message belongs to the connection, and is told to nobody.
+    pub(crate) fn public_name(&self) -> Option<NameMessage> {
+        let name = self.peer_name.clone()?;
+        Some(NameMessage {
+            connection_id: 0,
+            ..name
+        })
+    }
+
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.phase == Phase::Authenticated
+    }
+
+    /// Whether the handshake is under way.
+    pub(super) fn is_pending(&self) -> bool {
+        !matches!(self.phase, Phase::Authenticated | Phase::Closing)
+    }
+
+    pub(super) fn candidate(&self) -> Candidate<ActorId> {
+        Candidate {
+            id: self.actor.get_id(),
+            side: self.side,
+            connection_id: self.peer_name.as_ref().map_or(0, |name| name.connection_id),
+            // Local actor ids are given in order.
+            seniority: self.actor.get_id().pid(),
+        }
+    }
+
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.peer_name.as_ref().is_some_and(|n| n.name == name)
+    }
+}
