@@ -20,12 +20,15 @@ use crate::{
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
 
-/// Length of the shorter of the two, in bytes.
-pub(crate) const MIN_LEN: usize = 7;
+const V4_LEN: usize = 7;
+const V6_LEN: usize = 19;
 
-#[inline]
+/// Length of the shorter of the two, in bytes.
+pub(crate) const MIN_LEN: usize = V4_LEN;
+
+#[inline(always)]
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<SocketAddr, DecodeError> {
-    let start = *reader;
+    let start = reader.offset();
     match reader.u8()? {
         IPV4 => {
             let octets: [u8; 4] = *reader.array()?;
@@ -35,30 +38,34 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<SocketAddr, DecodeError> {
             let octets: [u8; 16] = *reader.array()?;
             Ok((Ipv6Addr::from(octets), reader.u16()?).into())
         }
-        other => Err(start.error(DecodeErrorKind::UnknownAddressFamily(other))),
+        other => {
+            let kind = DecodeErrorKind::UnknownAddressFamily(other);
+            Err(DecodeError::new(start, kind))
+        }
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn write(addr: &SocketAddr, out: &mut Writer<'_>) -> Result<(), EncodeError> {
     match addr {
-        SocketAddr::V4(addr) => {
+        SocketAddr::V4(addr) => out.fixed::<V4_LEN>(|out| {
             out.u8(IPV4)?;
             out.array(addr.ip().octets())?;
-        }
-        SocketAddr::V6(addr) => {
+            out.u16(addr.port())
+        }),
+        SocketAddr::V6(addr) => out.fixed::<V6_LEN>(|out| {
             out.u8(IPV6)?;
             out.array(addr.ip().octets())?;
-        }
+            out.u16(addr.port())
+        }),
     }
-    out.u16(addr.port())
 }
 
 /// Length on the wire, in bytes.
 pub(crate) fn encoded_len(addr: &SocketAddr) -> usize {
     match addr {
-        SocketAddr::V4(_) => MIN_LEN,
-        SocketAddr::V6(_) => 19,
+        SocketAddr::V4(_) => V4_LEN,
+        SocketAddr::V6(_) => V6_LEN,
     }
 }
 

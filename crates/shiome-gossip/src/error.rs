@@ -10,6 +10,9 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// Out of line, and by value: what reads stays in registers.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn new(offset: usize, kind: DecodeErrorKind) -> Self {
         let offset = u16::try_from(offset).unwrap_or(u16::MAX);
         Self { offset, kind }

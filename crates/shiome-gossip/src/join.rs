@@ -99,7 +99,7 @@ impl<'a> Welcome<'a> {
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             sender: reader.node_id()?,
-            members: List::read(*reader),
+            members: List::new(*reader),
         })
     }
 }
@@ -131,11 +131,13 @@ impl<'a> Wire<'a> for Member<'a> {
 
     #[inline]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let (id, addr) = (reader.node_id()?, address::read(reader)?);
+        let mut fixed = reader.fixed::<9>()?;
         Ok(Self {
-            id: reader.node_id()?,
-            addr: address::read(reader)?,
-            incarnation: reader.u64()?,
-            is_primary: reader.u8()? != 0,
+            id,
+            addr,
+            incarnation: fixed.u64()?,
+            is_primary: fixed.u8()? != 0,
             slots: Slots::read(reader)?,
         })
     }
@@ -144,8 +146,10 @@ impl<'a> Wire<'a> for Member<'a> {
     fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         out.node_id(&self.id)?;
         address::write(&self.addr, out)?;
-        out.u64(self.incarnation)?;
-        out.u8(self.is_primary.into())?;
+        out.fixed::<9>(|out| {
+            out.u64(self.incarnation)?;
+            out.u8(self.is_primary.into())
+        })?;
         self.slots.write(out)
     }
 }

@@ -36,20 +36,17 @@ pub(crate) trait Wire<'a>: Copy {
 /// A list that does not decode has come this far for a reason: the message around it is known and can be answered.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'a, T> {
-    /// What follows the count.
-    items: Reader<'a>,
-    /// Items announced, no more than could be there.
-    count: Result<u16, DecodeError>,
+    /// The count and what follows it.
+    list: Reader<'a>,
     item: PhantomData<T>,
 }
 
 impl<'a, T: ListItem<'a>> List<'a, T> {
-    /// Reads the count.
+    /// Takes what starts with a count, whether there is one or not.
     #[inline]
-    pub(crate) fn read(mut reader: Reader<'a>) -> Self {
+    pub(crate) fn new(list: Reader<'a>) -> Self {
         Self {
-            count: reader.count(T::MIN_LEN),
-            items: reader,
+            list,
             item: PhantomData,
         }
     }
@@ -60,16 +57,22 @@ impl<'a, T: ListItem<'a>> List<'a, T> {
     ///
     /// [`DecodeError`] when the datagram is too short for that number, or for the number itself.
     pub fn announced(&self) -> Result<usize, DecodeError> {
-        self.count.map(usize::from)
+        let mut list = self.list;
+        list.count(T::MIN_LEN).map(usize::from)
     }
 
     /// Decodes the items in the order of the wire. After an error come no more.
     #[inline]
     pub fn iter(&self) -> ListIter<'a, T> {
+        let mut items = self.list;
+        let (left, error) = match items.count(T::MIN_LEN) {
+            Ok(count) => (count, None),
+            Err(error) => (0, Some(error)),
+        };
         ListIter {
-            items: self.items,
-            left: self.count.unwrap_or(0),
-            error: self.count.err(),
+            items,
+            left,
+            error,
             told: false,
             item: PhantomData,
         }
@@ -114,7 +117,7 @@ impl<'a, T: ListItem<'a>> ListIter<'a, T> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn fail(&mut self, error: DecodeError) -> Option<Result<T, DecodeError>> {
         self.left = 0;
         self.error = Some(error);

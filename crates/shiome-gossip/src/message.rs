@@ -30,7 +30,7 @@ pub enum Message<'a> {
 impl<'a> Message<'a> {
     #[inline]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let start = *reader;
+        let start = reader.offset();
         Ok(match reader.u8()? {
             Ping::TAG => Self::Ping(Ping::read(reader)?),
             PingReq::TAG => Self::PingReq(PingReq::read(reader)?),
@@ -38,7 +38,10 @@ impl<'a> Message<'a> {
             Join::TAG => Self::Join(Join::read(reader)?),
             Welcome::TAG => Self::Welcome(Welcome::read(reader)?),
             SlotsAnnounce::TAG => Self::SlotsAnnounce(SlotsAnnounce::read(reader)?),
-            other => return Err(start.error(DecodeErrorKind::UnknownMessage(other))),
+            other => {
+                let kind = DecodeErrorKind::UnknownMessage(other);
+                return Err(DecodeError::new(start, kind));
+            }
         })
     }
 

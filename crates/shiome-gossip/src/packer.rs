@@ -30,6 +30,7 @@ pub struct Packed<T> {
 
 impl<'b, T> Packer<'b, T> {
     /// Goes on after a message's head.
+    #[inline]
     pub(crate) fn new(mut out: Writer<'b>) -> Result<Self, EncodeError> {
         let count_at = out.len();
         out.u16(0)?;
@@ -42,6 +43,7 @@ impl<'b, T> Packer<'b, T> {
     }
 
     /// Number of items packed so far.
+    #[inline]
     pub fn items(&self) -> usize {
         self.items.into()
     }
@@ -57,6 +59,7 @@ impl<'b, T> Packer<'b, T> {
     }
 
     /// Ends the message and returns its length, in bytes.
+    #[inline]
     pub fn finish(mut self) -> usize {
         self.out.patch_u16(self.count_at, self.items);
         self.out.len()
@@ -83,9 +86,13 @@ impl<T: ListItem<'static>> Packer<'_, T> {
     #[inline]
     pub fn pack<'a>(&mut self, items: impl IntoIterator<Item = T::At<'a>>) -> Packed<T::At<'a>> {
         let before = self.items();
-        let refused = items
-            .into_iter()
-            .find_map(|item| self.push(&item).err().map(|error| (item, error)));
+        let mut refused = None;
+        for item in items {
+            if let Err(error) = self.push(&item) {
+                refused = Some((item, error));
+                break;
+            }
+        }
         Packed {
             items: self.items() - before,
             refused,

@@ -13,6 +13,9 @@ use crate::{
     writer::Writer,
 };
 
+/// Length of what is always known of a probe, its tag not included, in bytes.
+const HEAD_LEN: usize = 8 + NodeId::LEN;
+
 /// Message 1: is the receiver alive? Written with [`Packer::ping`].
 ///
 /// | offset | bytes | field                  |
@@ -77,10 +80,11 @@ impl<'a> Ping<'a> {
 
     #[inline]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let mut head = reader.fixed::<HEAD_LEN>()?;
         Ok(Self {
-            seq: reader.u64()?,
-            sender: reader.node_id()?,
-            updates: List::read(*reader),
+            seq: head.u64()?,
+            sender: head.node_id()?,
+            updates: List::new(*reader),
         })
     }
 }
@@ -90,10 +94,11 @@ impl<'a> Ack<'a> {
 
     #[inline]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let mut head = reader.fixed::<HEAD_LEN>()?;
         Ok(Self {
-            seq: reader.u64()?,
-            sender: reader.node_id()?,
-            updates: List::read(*reader),
+            seq: head.u64()?,
+            sender: head.node_id()?,
+            updates: List::new(*reader),
         })
     }
 }
@@ -122,9 +127,11 @@ impl<'b> Packer<'b, Update<'static>> {
     #[inline]
     fn probe(buf: &'b mut [u8], tag: u8, seq: u64, sender: NodeId) -> Result<Self, EncodeError> {
         let mut out = Writer::new(buf);
-        out.u8(tag)?;
-        out.u64(seq)?;
-        out.node_id(&sender)?;
+        out.fixed::<{ 1 + HEAD_LEN }>(|out| {
+            out.u8(tag)?;
+            out.u64(seq)?;
+            out.node_id(&sender)
+        })?;
         Self::new(out)
     }
 }

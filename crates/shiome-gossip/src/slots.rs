@@ -124,27 +124,30 @@ impl<'a> Slots<'a> {
         self.iter().collect()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let count = reader.count(SlotRange::LEN)?;
-        let start = *reader;
+        let start = reader.offset();
         let list = reader.part(usize::from(count) * SlotRange::LEN)?;
         let (ranges, _) = list.rest().as_chunks();
         for (index, range) in ranges.iter().enumerate() {
             let SlotRange { start: first, end } = SlotRange::from_wire(range);
             if SlotRange::new(first, end).is_err() {
                 let kind = DecodeErrorKind::InvalidSlotRange { start: first, end };
-                let offset = start.offset() + index * SlotRange::LEN;
+                let offset = start + index * SlotRange::LEN;
                 return Err(DecodeError::new(offset, kind));
             }
         }
         Ok(Self(Source::Wire(ranges)))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         out.slot_count(self.len())?;
-        self.iter().try_for_each(|range| out.array(range.to_wire()))
+        match self.0 {
+            Source::Wire(ranges) => out.arrays(ranges.iter().copied()),
+            Source::Ranges(ranges) => out.arrays(ranges.iter().map(|range| range.to_wire())),
+        }
     }
 
     /// Length on the wire with the count, in bytes.

@@ -143,21 +143,21 @@ impl<'a> Wire<'a> for Update<'a> {
 
     #[inline]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let start = *reader;
+        let start = reader.offset();
         Ok(match reader.u8()? {
             ALIVE => Self::Alive {
                 node: reader.node_id()?,
                 addr: address::read(reader)?,
                 incarnation: reader.u64()?,
             },
-            SUSPECT => Self::Suspect {
-                node: reader.node_id()?,
-                incarnation: reader.u64()?,
-            },
-            DEAD => Self::Dead {
-                node: reader.node_id()?,
-                incarnation: reader.u64()?,
-            },
+            SUSPECT => {
+                let (node, incarnation) = read_node_at(reader)?;
+                Self::Suspect { node, incarnation }
+            }
+            DEAD => {
+                let (node, incarnation) = read_node_at(reader)?;
+                Self::Dead { node, incarnation }
+            }
             LEFT => Self::Left {
                 node: reader.node_id()?,
             },
@@ -185,7 +185,10 @@ impl<'a> Wire<'a> for Update<'a> {
                 candidate: reader.node_id()?,
                 epoch: reader.u64()?,
             },
-            other => return Err(start.error(DecodeErrorKind::UnknownUpdate(other))),
+            other => {
+                let kind = DecodeErrorKind::UnknownUpdate(other);
+                return Err(DecodeError::new(start, kind));
+            }
         })
     }
 
@@ -197,21 +200,15 @@ impl<'a> Wire<'a> for Update<'a> {
                 addr,
                 incarnation,
             } => {
-                out.u8(ALIVE)?;
-                out.node_id(node)?;
+                out.fixed::<{ 1 + NodeId::LEN }>(|out| {
+                    out.u8(ALIVE)?;
+                    out.node_id(node)
+                })?;
                 address::write(addr, out)?;
                 out.u64(*incarnation)
             }
-            Self::Suspect { node, incarnation } => {
-                out.u8(SUSPECT)?;
-                out.node_id(node)?;
-                out.u64(*incarnation)
-            }
-            Self::Dead { node, incarnation } => {
-                out.u8(DEAD)?;
-                out.node_id(node)?;
-                out.u64(*incarnation)
-            }
+            Self::Suspect { node, incarnation } => write_node_at(SUSPECT, node, *incarnation, out),
+            Self::Dead { node, incarnation } => write_node_at(DEAD, node, *incarnation, out),
             Self::Left { node } => {
                 out.u8(LEFT)?;
                 out.node_id(node)
@@ -261,4 +258,27 @@ impl<'a> Wire<'a> for Update<'a> {
             }
         }
     }
+}
+
+/// Length of a node and its incarnation, in bytes.
+const NODE_AT_LEN: usize = NodeId::LEN + 8;
+
+#[inline(always)]
+fn read_node_at(reader: &mut Reader<'_>) -> Result<(NodeId, u64), DecodeError> {
+    let mut fixed = reader.fixed::<NODE_AT_LEN>()?;
+    Ok((fixed.node_id()?, fixed.u64()?))
+}
+
+#[inline(always)]
+fn write_node_at(
+    tag: u8,
+    node: &NodeId,
+    incarnation: u64,
+    out: &mut Writer<'_>,
+) -> Result<(), EncodeError> {
+    out.fixed::<{ 1 + NODE_AT_LEN }>(|out| {
+        out.u8(tag)?;
+        out.node_id(node)?;
+        out.u64(incarnation)
+    })
 }
