@@ -71,7 +71,9 @@ impl EventSink<Caller> for Owner {
             Event::Cast(cast) => drop(self.heard.send(Heard::Cast(cast.what))),
             Event::Call(call) => {
                 let (to, tag, what) = (call.to, call.tag, call.what);
-                let replied = self.peer.apply(|session, now| session.reply(now, to, tag, what));
+                let replied = self
+                    .peer
+                    .apply(|session, now| session.reply(now, to, tag, what));
                 replied.unwrap();
             }
             Event::Reply { call, what } => drop(call.send(Ok(what))),
