@@ -39,7 +39,7 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-/// Dialers of the running node servers. The functions of [`client`](super::client) know a node server by its actor
+/// Dialers of the running node servers. The functions of [`client`] know a node server by its actor
 /// alone, whose messages are `ractor_cluster`'s and have none for this.
 static SERVING: LazyLock<Mutex<HashMap<ActorId, Weak<Dialer>>>> = LazyLock::new(Mutex::default);
 
