@@ -42,7 +42,7 @@ pub enum DecodeErrorKind {
     /// No such message is known. Newer nodes may have more.
     #[error("unknown message {0}")]
     UnknownMessage(u8),
-    /// No such update is known. Updates have no length, so those after it in the same list are lost.
+    /// No such update is known. It tells no length, so those after it in the same list are lost.
     #[error("unknown update {0}")]
     UnknownUpdate(u8),
     /// An address is neither of IPv4 nor of IPv6.
@@ -67,6 +67,22 @@ pub enum DecodeErrorKind {
         /// Its announced length, in bytes.
         len: u8,
     },
+    /// A varint has more than ten bytes, or more bits than a u64.
+    #[error("varint beyond 64 bits")]
+    InvalidVarint,
+    /// A member has flags that do not go together.
+    #[error("member with flags {0:#04x}")]
+    InvalidMemberFlags(u8),
+    /// Metadata would be older than the member's first incarnation.
+    #[error("metadata older than its member")]
+    InvalidMetaAge,
+    /// A member announces more slot ranges than [`MAX_LIST_ITEMS`](crate::MAX_LIST_ITEMS).
+    #[error("more slot ranges than a list may have")]
+    TooManySlotRanges,
+    /// A Sync tells its buckets apart by more bits than
+    /// [`MAX_BUCKET_BITS`](crate::compact::MAX_BUCKET_BITS).
+    #[error("buckets of {0} bits")]
+    TooManyBuckets(u8),
     /// Bytes follow the message, and the caller wanted none.
     #[error("trailing bytes")]
     TrailingBytes,
@@ -85,4 +101,10 @@ pub enum EncodeError {
     /// More slot ranges than [`MAX_LIST_ITEMS`](crate::MAX_LIST_ITEMS). No datagram can carry them as one item.
     #[error("more slot ranges than a list may have")]
     TooManySlotRanges,
+    /// Metadata is said to be set at a later incarnation than its member has.
+    #[error("metadata ahead of its member")]
+    MetaAheadOfMember,
+    /// A Sync's hashes are not one for each bucket, or its buckets are too many.
+    #[error("not a number of buckets that a Sync can have")]
+    BucketCount,
 }

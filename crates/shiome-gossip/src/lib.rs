@@ -23,8 +23,10 @@
 //!
 //! Offsets within each message stand in the documentation of its type. Messages 1 to 5 with updates 1 to 4 are the
 //! base set, which `ember-cluster` 0.2.1 speaks; 0.4.9 added message 6, updates 5 to 8, and a mode in which an
-//! HMAC-SHA256 tag of 32 bytes follows everything else. Message tags from 0x40 are kept for nodes that announced a
-//! capability.
+//! HMAC-SHA256 tag of 32 bytes follows everything else.
+//!
+//! Message tags from 0x40 are none of these. They start the datagrams of [`compact`], which say the same in a third of
+//! the bytes and go only to nodes that announced [`Capabilities::COMPACT`].
 //!
 //! # Use
 //!
@@ -80,6 +82,7 @@ extern crate alloc;
 mod address;
 #[cfg(feature = "hmac")]
 mod auth;
+pub mod compact;
 mod error;
 mod extension;
 mod join;

@@ -127,6 +127,12 @@ impl<'a> Slots<'a> {
     #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let count = reader.count(SlotRange::LEN)?;
+        Self::read_ranges(count, reader)
+    }
+
+    /// Reads the ranges that follow a count.
+    #[inline(always)]
+    pub(crate) fn read_ranges(count: u16, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = reader.offset();
         let list = reader.part(usize::from(count) * SlotRange::LEN)?;
         let (ranges, _) = list.rest().as_chunks();
@@ -144,6 +150,12 @@ impl<'a> Slots<'a> {
     #[inline(always)]
     pub(crate) fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         out.slot_count(self.len())?;
+        self.write_ranges(out)
+    }
+
+    /// Writes the ranges without their count.
+    #[inline(always)]
+    pub(crate) fn write_ranges(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         match self.0 {
             Source::Wire(ranges) => out.arrays(ranges.iter().copied()),
             Source::Ranges(ranges) => out.arrays(ranges.iter().map(|range| range.to_wire())),

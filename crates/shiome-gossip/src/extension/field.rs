@@ -155,6 +155,8 @@ impl Capabilities {
     pub const SUSPECTORS: Self = Self(1 << 1);
     /// Bit 2: sends [`Field::Digest`]s and acts on those that differ.
     pub const DIGEST: Self = Self(1 << 2);
+    /// Bit 3: understands [compact](crate::compact) datagrams. Nobody sends them to a node that has not said so.
+    pub const COMPACT: Self = Self(1 << 3);
 
     /// The bits as they stand on the wire.
     pub const fn from_bits(bits: u64) -> Self {
