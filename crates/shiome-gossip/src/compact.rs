@@ -25,6 +25,7 @@
 //! | 0x43 | [`Nack`]    | seq u32                                      | 11                     |
 //! | 0x44 | [Gossip](Message::Gossip) | updates                        | 7 + updates            |
 //! | 0x45 | [`Sync`]    | flags u8 · bits u8 · 2^bits × bucket's hash u32 | 9 + 4 × 2^bits      |
+//! | 0x46 | [Records](Message::Records) | updates                      | 7 + updates            |
 //!
 //! Updates have no count: they end where the datagram does. What follows the other messages is ignored. Each update
 //! starts with its kind:

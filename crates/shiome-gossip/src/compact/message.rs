@@ -15,6 +15,7 @@ pub(super) const PING_REQ: u8 = 0x42;
 pub(super) const NACK: u8 = 0x43;
 pub(super) const GOSSIP: u8 = 0x44;
 pub(super) const SYNC: u8 = 0x45;
+pub(super) const RECORDS: u8 = 0x46;
 
 /// One message. Layouts stand at each type.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,8 @@ pub enum Message<'a> {
     Gossip(Updates<'a>),
     /// 0x45: what the sender knows of the cluster, in parts that can be compared.
     Sync(Sync<'a>),
+    /// 0x46: what a table says, as the answer to a Sync. It is no news and is not passed on.
+    Records(Updates<'a>),
 }
 
 impl<'a> Message<'a> {
@@ -44,6 +47,7 @@ impl<'a> Message<'a> {
             NACK => Self::Nack(Nack::read(&mut reader)?),
             GOSSIP => Self::Gossip(Updates::new(reader)),
             SYNC => Self::Sync(Sync::read(&mut reader)?),
+            RECORDS => Self::Records(Updates::new(reader)),
             _ => return Ok(None),
         }))
     }

@@ -1,6 +1,6 @@
 use super::{
     header::Header,
-    message::{ACK, GOSSIP, PING},
+    message::{ACK, GOSSIP, PING, RECORDS},
     probe::Probe,
     update::Update,
 };
@@ -51,8 +51,23 @@ impl<'b> Packer<'b> {
     /// [`EncodeError::NoRoom`] when not even the header fits.
     #[inline]
     pub fn gossip(buf: &'b mut [u8], header: &Header) -> Result<Self, EncodeError> {
+        Self::plain(GOSSIP, buf, header)
+    }
+
+    /// Starts Records at the start of `buf`, which is the budget of the datagram.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::NoRoom`] when not even the header fits.
+    #[inline]
+    pub fn records(buf: &'b mut [u8], header: &Header) -> Result<Self, EncodeError> {
+        Self::plain(RECORDS, buf, header)
+    }
+
+    #[inline]
+    fn plain(tag: u8, buf: &'b mut [u8], header: &Header) -> Result<Self, EncodeError> {
         let mut out = Writer::new(buf);
-        out.fixed::<{ Header::LEN }>(|out| header.write(GOSSIP, out))?;
+        out.fixed::<{ Header::LEN }>(|out| header.write(tag, out))?;
         Ok(Self { out, items: 0 })
     }
 

@@ -4,6 +4,7 @@
 #[cfg(feature = "hmac")]
 mod authenticated;
 mod broken;
+mod compact;
 mod packer;
 mod properties;
 mod support;

@@ -1,0 +1,7 @@
+//! Compact datagrams.
+
+mod broken;
+mod packer;
+mod properties;
+mod support;
+mod vectors;
