@@ -1,0 +1,57 @@
+use core::net::SocketAddr;
+
+use shiome_gossip::{NodeId, SlotRange};
+
+/// Who a node is when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The node's id. Unique in the cluster; a node that starts again may keep it.
+    pub id: NodeId,
+    /// Where the others reach it. It must not be unspecified (`0.0.0.0`, `[::]`).
+    pub addr: SocketAddr,
+    /// Its incarnation, from 1. A node that keeps its id over a restart has to come back with a higher one than it ever
+    /// had; if it does not know, it finds out from the others and goes above.
+    pub incarnation: u64,
+}
+
+/// What is known of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member<'a> {
+    /// Its id.
+    pub id: NodeId,
+    /// Where it listens for gossip.
+    pub addr: SocketAddr,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Whether it is there.
+    pub state: State,
+    /// Whether it is a primary rather than a replica.
+    pub is_primary: bool,
+    /// The primary that it replicates.
+    pub replicates: Option<NodeId>,
+    /// The slots that it owns, in order and without overlap.
+    pub slots: &'a [SlotRange],
+    /// Whether it speaks the compact form.
+    pub speaks_compact: bool,
+}
+
+/// Whether a member is there. Of two claims about the same incarnation the later in this order holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// It is.
+    Alive,
+    /// It did not answer and has some time to object.
+    Suspect,
+    /// It did not object.
+    Dead,
+    /// It said goodbye.
+    Left,
+}
+
+impl State {
+    /// Alive or Suspect: it counts as a member, is probed and gossiped to.
+    pub fn is_up(self) -> bool {
+        self <= Self::Suspect
+    }
+}
