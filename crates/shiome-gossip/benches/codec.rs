@@ -12,6 +12,7 @@ use std::{
 
 use shiome_gossip::{
     Datagram, MAX_DATAGRAM_LEN, Member, Message, NodeId, Packer, SlotRange, Slots, Update,
+    compact::{self, Handle},
 };
 
 const SAMPLES: usize = 31;
@@ -39,13 +40,44 @@ fn main() {
         let name = format!("welcome, 100 members, {} ranges each", slots.len());
         report(&name, &mut buf, encode);
     }
+    compact_lists(&mut buf);
+}
+
+fn compact_lists(buf: &mut [u8]) {
+    let header = compact::Header {
+        cluster: 1,
+        sender: Handle::of(&node(1)),
+    };
+    for count in [0, 8] {
+        let updates: Vec<_> = (0..count).map(suspect).collect();
+        let encode = |buf: &mut [u8]| {
+            let mut ping = compact::Packer::ping(buf, &header, 7, 8).unwrap();
+            updates.iter().for_each(|update| ping.push(update).unwrap());
+            ping.finish()
+        };
+        report(&format!("compact ping, {count} suspects"), buf, encode);
+    }
+    let members: Vec<_> = (0..40).map(compact_member).collect();
+    let encode = |buf: &mut [u8]| {
+        let mut gossip = compact::Packer::gossip(buf, &header).unwrap();
+        members
+            .iter()
+            .for_each(|member| gossip.push(member).unwrap());
+        gossip.finish()
+    };
+    report("compact gossip, 40 members", buf, encode);
 }
 
 fn report(name: &str, buf: &mut [u8], mut encode: impl FnMut(&mut [u8]) -> usize) {
     let len = encode(buf);
     let (median, min) = measure(|| encode(black_box(&mut *buf)) as u64);
     println!("{name:40} {len:5} B  encode {median:8.1} ({min:.1})");
-    let (median, min) = measure(|| visit(black_box(&buf[..len])));
+    // Chosen here, so that neither pays for the other.
+    let (median, min) = if compact::is_compact(&buf[..len]) {
+        measure(|| visit_compact(black_box(&buf[..len])))
+    } else {
+        measure(|| visit(black_box(&buf[..len])))
+    };
     println!("{name:40} {len:5} B  decode {median:8.1} ({min:.1})");
 }
 
@@ -99,6 +131,34 @@ fn visit(datagram: &[u8]) -> u64 {
     }
 }
 
+/// As [`visit`].
+fn visit_compact(datagram: &[u8]) -> u64 {
+    let datagram = compact::Datagram::decode(datagram).unwrap();
+    let (start, updates) = match datagram.message {
+        compact::Message::Ping(ping) => (u64::from(ping.seq) + ping.digest, ping.updates),
+        compact::Message::Gossip(updates) => (0, updates),
+        other => panic!("{other:?}"),
+    };
+    let start = start + u64::from(datagram.header.sender.bits());
+    updates.into_iter().fold(start, |sum, update| {
+        sum.wrapping_add(match update.unwrap() {
+            compact::Update::Suspect {
+                node,
+                incarnation,
+                from,
+            } => incarnation + u64::from(node.bits()) + u64::from(from.bits()),
+            compact::Update::Member(member) => {
+                first(member.id)
+                    + u64::from(member.addr.port())
+                    + member.incarnation
+                    + u64::from(member.is_primary)
+                    + u64::from(member.state == compact::State::Alive)
+            }
+            _ => 0,
+        })
+    })
+}
+
 fn first(node: NodeId) -> u64 {
     node.as_bytes()[0].into()
 }
@@ -130,4 +190,24 @@ fn member(index: u8, slots: Slots<'_>) -> Member<'_> {
         is_primary: true,
         slots,
     }
+}
+
+fn suspect(index: u8) -> compact::Update<'static> {
+    compact::Update::Suspect {
+        node: Handle::of(&node(index)),
+        incarnation: index.into(),
+        from: Handle::of(&node(1)),
+    }
+}
+
+fn compact_member(index: u8) -> compact::Update<'static> {
+    compact::Update::Member(compact::Member {
+        id: node(index),
+        addr: ([10, 0, 0, index], 7946).into(),
+        incarnation: index.into(),
+        state: compact::State::Alive,
+        is_primary: true,
+        compact: true,
+        meta: None,
+    })
 }

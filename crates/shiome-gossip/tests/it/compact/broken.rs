@@ -114,8 +114,8 @@ fn classic_and_compact_datagrams_are_told_apart_by_their_first_byte() {
 }
 
 #[test]
-fn every_message_tag_but_six_is_unknown() {
-    for tag in (0..=u8::MAX).filter(|tag| !(0x40..=0x45).contains(tag)) {
+fn every_message_tag_but_seven_is_unknown() {
+    for tag in (0..=u8::MAX).filter(|tag| !(0x40..=0x46).contains(tag)) {
         let mut datagram = [0; 64];
         datagram[0] = tag;
         let error = Datagram::decode(&datagram).unwrap_err();

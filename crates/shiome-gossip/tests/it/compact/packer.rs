@@ -109,6 +109,14 @@ fn a_message_without_room_is_none() {
         Packer::gossip(&mut buf[..7], &HEADER).map(Packer::finish),
         Ok(7)
     );
+    assert_eq!(
+        Packer::records(&mut buf[..6], &HEADER).map(Packer::finish),
+        no_room
+    );
+    assert_eq!(
+        Packer::records(&mut buf[..7], &HEADER).map(Packer::finish),
+        Ok(7)
+    );
     let request = PingReq {
         seq: 1,
         target: NODE,

@@ -13,7 +13,7 @@ use super::support::{any_header, any_nack, any_ping_req, any_update, encode, pac
 proptest! {
     #[test]
     fn lists_of_updates(
-        kind in 0..3,
+        kind in 0..4,
         header in any_header(),
         seq in any::<u32>(),
         digest in any::<u64>(),
@@ -23,7 +23,8 @@ proptest! {
         let (packer, head) = match kind {
             0 => (Packer::ping(&mut buf, &header, seq, digest), 19),
             1 => (Packer::ack(&mut buf, &header, seq, digest), 19),
-            _ => (Packer::gossip(&mut buf, &header), 7),
+            2 => (Packer::gossip(&mut buf, &header), 7),
+            _ => (Packer::records(&mut buf, &header), 7),
         };
         let len = pack(packer.unwrap(), updates.iter().copied()).unwrap();
         prop_assert_eq!(len, head + updates.iter().map(|update| update.encoded_len()).sum::<usize>());
@@ -35,7 +36,7 @@ proptest! {
                 prop_assert_eq!((probe.seq, probe.digest), (seq, digest));
                 probe.updates
             }
-            (2, Message::Gossip(updates)) => updates,
+            (2, Message::Gossip(updates)) | (3, Message::Records(updates)) => updates,
             (_, other) => panic!("{other:?}"),
         };
         prop_assert!(read.iter().eq(updates.into_iter().map(Ok)));

@@ -18,7 +18,7 @@ pub(super) const HEADER: Header = Header {
 };
 
 /// Datagrams by what they carry, `HEAD` standing for the cluster and the sender of [`HEADER`].
-pub(super) const SAMPLES: [(&str, &str); 13] = [
+pub(super) const SAMPLES: [(&str, &str); 14] = [
     ("ping without news", "40 HEAD 07000000 efcdab8967452301"),
     (
         "ack with the four states",
@@ -54,6 +54,10 @@ pub(super) const SAMPLES: [(&str, &str); 13] = [
         "44 HEAD 03 078c850c ffffffffffffffffff01
          06 101112131415161718191a1b1c1d1e1f ffffffffffffffffff01 80808080808080808001",
     ),
+    (
+        "records of a member that has left",
+        "46 HEAD 05 101112131415161718191a1b1c1d1e1f 03 7f000001 eb18 05 04 078c850c 05",
+    ),
     ("sync of one bucket", "45 HEAD 00 00 04030201"),
     (
         "answered sync of four buckets",
@@ -83,7 +87,7 @@ pub(super) fn samples() -> impl Iterator<Item = Vec<u8>> {
 pub(super) fn updates<'a>(message: &Message<'a>) -> Option<Updates<'a>> {
     match message {
         Message::Ping(probe) | Message::Ack(probe) => Some(probe.updates),
-        Message::Gossip(updates) => Some(*updates),
+        Message::Gossip(updates) | Message::Records(updates) => Some(*updates),
         _ => None,
     }
 }
@@ -119,6 +123,10 @@ pub(super) fn encode(datagram: &Datagram<'_>, budget: usize) -> Result<Vec<u8>, 
             let packer = Packer::gossip(&mut buf, header)?;
             pack(packer, updates.iter().map_while(Result::ok))?
         }
+        Message::Records(updates) => {
+            let packer = Packer::records(&mut buf, header)?;
+            pack(packer, updates.iter().map_while(Result::ok))?
+        }
         Message::PingReq(request) => request.encode(header, &mut buf)?,
         Message::Nack(nack) => nack.encode(header, &mut buf)?,
         Message::Sync(sync) => {
@@ -152,7 +160,7 @@ pub(super) fn assert_same(one: &Datagram<'_>, other: &Datagram<'_>) {
         (Message::PingReq(one), Message::PingReq(other)) => assert_eq!(one, other),
         (Message::Nack(one), Message::Nack(other)) => assert_eq!(one, other),
         (Message::Sync(one), Message::Sync(other)) => assert_eq!(one, other),
-        (Message::Gossip(_), Message::Gossip(_)) => {}
+        (Message::Gossip(_), Message::Gossip(_)) | (Message::Records(_), Message::Records(_)) => {}
         (one, other) => panic!("{one:?} and {other:?}"),
     }
     let news = |message| {

@@ -176,6 +176,26 @@ fn members() {
 }
 
 #[test]
+fn records() {
+    let bytes = sample("records of a member that has left");
+    assert!(matches!(message(&bytes), Message::Records(_)));
+    let member = Member {
+        id: node(0x10),
+        addr: addr4(),
+        incarnation: 5,
+        state: State::Left,
+        is_primary: false,
+        compact: false,
+        meta: None,
+    };
+    let left = Update::Left {
+        node: B,
+        incarnation: 5,
+    };
+    assert_eq!(news(&bytes), [Ok(Update::Member(member)), Ok(left)]);
+}
+
+#[test]
 fn votes_and_large_numbers() {
     let candidate = node(0x10);
     is_gossip(
