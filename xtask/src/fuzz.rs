@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz [--only TARGET] [--seconds N]`: the targets in `tests/fuzz`, seeded with recorded frames.
+//! `cargo xtask fuzz [--only TARGET] [--seconds N]`: the targets in `tests/fuzz`, seeded with recorded frames or
+//! datagrams.
 
 use std::{
     collections::BTreeMap,
@@ -87,7 +88,7 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<(), String> {
     // What the fuzzer finds goes into the first directory; the seeds are only read.
     let corpus = root.join(DIR).join("corpus").join(target);
     fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
-    let seeds = seeds(root)?;
+    let seeds = seeds(root, Input::of(target))?;
     let mut run = nightly(root);
     run.args(["fuzz", "run", "--fuzz-dir", DIR, target])
         .args([&corpus, &seeds])
@@ -97,20 +98,78 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<(), String> {
     cargo::succeed(&mut run)
 }
 
-/// Writes every recorded frame into a file of its own, and what went one way over one connection into another: all
-/// targets take streams of frames.
-fn seeds(root: &Path) -> Result<PathBuf, String> {
-    let dir = root.join(DIR).join("seeds");
+/// What a target takes.
+#[derive(Clone, Copy)]
+enum Input {
+    /// Streams of frames.
+    Frames,
+    /// Datagrams of gossip.
+    Datagrams,
+}
+
+impl Input {
+    /// Targets of gossip are named so.
+    fn of(target: &str) -> Self {
+        match target.starts_with("gossip") {
+            true => Self::Datagrams,
+            false => Self::Frames,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Datagrams => "datagrams",
+        }
+    }
+
+    /// What an entry of a vector file recorded of this; `None` when it is something else.
+    fn read(self, file: &str, entry: &Value) -> Result<Option<Recorded>, String> {
+        let text = |key: &str| entry[key].as_str();
+        let Some(name) = text("name") else {
+            return Ok(None);
+        };
+        let mut seeds = vec![format!("{file}-{name}")];
+        let hex = match self {
+            Self::Frames => {
+                // What went one way over one connection is a seed, too.
+                let connection = name.split('/').next().unwrap_or(name);
+                seeds.extend(text("direction").map(|way| format!("{file}-{connection}-{way}")));
+                text("frame_hex")
+            }
+            // Other bytes in vectors are of no kind.
+            Self::Datagrams => text("kind").and_then(|_| text("hex")),
+        };
+        let bytes = hex.map(hex::decode).transpose();
+        let bytes = bytes.map_err(|e| format!("{name}: {e}"))?;
+        Ok(bytes.map(|bytes| Recorded { bytes, seeds }))
+    }
+}
+
+struct Recorded {
+    bytes: Vec<u8>,
+    /// Names of the seeds that the bytes are part of.
+    seeds: Vec<String>,
+}
+
+/// Writes what was recorded of a target's input into a directory, a file each.
+fn seeds(root: &Path, input: Input) -> Result<PathBuf, String> {
+    let vectors = root.join("tests/vectors");
+    let recorded = recorded(&vectors, input)?;
+    if recorded.is_empty() {
+        return Err(format!("{}: no {}", vectors.display(), input.name()));
+    }
+    let dir = root.join(DIR).join("seeds").join(input.name());
     fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    for (name, bytes) in recorded(&root.join("tests/vectors"))? {
+    for (name, bytes) in recorded {
         let path = dir.join(name.replace('/', "-"));
         fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     Ok(dir)
 }
 
-/// Bytes that went over the wire, by a name for them.
-fn recorded(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+/// Bytes that went over the wire, by a name for them. What has the same name follows one another.
+fn recorded(dir: &Path, input: Input) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut recorded = BTreeMap::<_, Vec<_>>::new();
     let files = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     for file in files {
@@ -119,18 +178,14 @@ fn recorded(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
         let text = fs::read(&path).map_err(|e| told(&e))?;
         let entries: Vec<Value> = serde_json::from_slice(&text).map_err(|e| told(&e))?;
         let file = path.file_stem().unwrap_or_default().to_string_lossy();
-        for entry in entries {
-            let text = |key: &str| entry[key].as_str();
-            let (Some(name), Some(way), Some(frame)) =
-                (text("name"), text("direction"), text("frame_hex"))
-            else {
-                continue;
-            };
-            let frame = hex::decode(frame).map_err(|e| told(&e))?;
-            let connection = name.split('/').next().unwrap_or(name);
-            let stream = recorded.entry(format!("{file}-{connection}-{way}"));
-            stream.or_default().extend(&frame);
-            recorded.insert(format!("{file}-{name}"), frame);
+        for entry in &entries {
+            if let Some(Recorded { bytes, seeds }) =
+                input.read(&file, entry).map_err(|e| told(&e))?
+            {
+                for seed in seeds {
+                    recorded.entry(seed).or_default().extend(&bytes);
+                }
+            }
         }
     }
     Ok(recorded)
