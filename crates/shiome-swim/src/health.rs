@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 /// How much a node doubts itself (Lifeguard §IV-A: the local health multiplier).
 ///
 /// A node that is slow, or cut off, finds others failing. So what may be its own fault counts against itself first,
@@ -30,11 +28,6 @@ impl LocalHealth {
     pub(crate) fn improve(&mut self) {
         self.multiplier = self.multiplier.saturating_sub(1);
     }
-
-    /// A timeout, as long as this node's health demands.
-    pub(crate) fn scale(&self, timeout: Duration) -> Duration {
-        timeout * (u32::from(self.multiplier) + 1)
-    }
 }
 
 #[cfg(test)]
@@ -48,7 +41,6 @@ mod tests {
         assert_eq!(health.multiplier(), 0);
         health.worsen(300);
         assert_eq!(health.multiplier(), 3);
-        assert_eq!(health.scale(Duration::from_secs(1)), Duration::from_secs(4));
         health.improve();
         assert_eq!(health.multiplier(), 2);
     }

@@ -154,47 +154,33 @@ impl Rumors {
         self.votes.retain(|(_, sent)| *sent < limit);
     }
 
-    /// Offers rumors for one datagram, `first` before all others and then the least told. `tell` says whether one went
-    /// in; after the first that did not, no more are offered. A rumor that was told `limit` times ends.
-    pub(crate) fn tell(
-        &mut self,
-        first: Option<Key>,
-        limit: u32,
-        mut tell: impl FnMut(Offer) -> bool,
-    ) {
+    /// Offers rumors for one datagram: that about this node first, then the least told. `tell` says whether one went in;
+    /// after the first that did not, no more are offered. A rumor that was told `limit` times ends.
+    pub(crate) fn tell(&mut self, limit: u32, mut tell: impl FnMut(Offer) -> bool) {
         self.told.clear();
-        let mut room = true;
-        for key in [Some(Key::ME), first].into_iter().flatten() {
-            if let Some(rumor) = self.about.get(&key)
-                && !self.told.contains(&key)
-                && room
-            {
-                room = tell(rumor.offer(key));
-                if room {
-                    self.told.push(key);
-                }
+        if let Some(me) = self.about.get(&Key::ME) {
+            if !tell(me.offer(Key::ME)) {
+                return;
             }
+            self.told.push(Key::ME);
         }
-        let ahead = self.told.len();
         'all: for level in &mut self.levels {
             for _ in 0..level.len() {
                 let Some(entry) = level.pop_front() else {
                     break;
                 };
+                self.len_levels -= 1;
                 let Some(rumor) = current(&self.about, entry) else {
-                    self.len_levels -= 1;
                     continue;
                 };
-                if self.told[..ahead].contains(&entry.key) {
-                    self.len_levels -= 1;
+                if entry.key == Key::ME {
                     continue;
                 }
-                room = room && tell(rumor.offer(entry.key));
-                if !room {
+                if !tell(rumor.offer(entry.key)) {
                     level.push_front(entry);
+                    self.len_levels += 1;
                     break 'all;
                 }
-                self.len_levels -= 1;
                 self.told.push(entry.key);
             }
         }
@@ -211,7 +197,7 @@ impl Rumors {
             if rumor.sent >= limit {
                 self.about.remove(key);
             } else {
-                // Those told ahead of their turn left an entry behind.
+                // What is told ahead of its turn leaves an entry behind.
                 self.version = self.version.wrapping_add(1);
                 rumor.version = self.version;
                 let rumor = *rumor;
@@ -242,9 +228,9 @@ fn current(about: &KeyMap<Rumor>, entry: Entry) -> Option<&Rumor> {
 mod tests {
     use super::*;
 
-    fn told(rumors: &mut Rumors, first: Option<u32>, limit: u32, room: usize) -> Vec<u32> {
+    fn told(rumors: &mut Rumors, limit: u32, room: usize) -> Vec<u32> {
         let mut told = Vec::new();
-        rumors.tell(first.map(Key), limit, |offer| {
+        rumors.tell(limit, |offer| {
             let fits = told.len() < room;
             if fits {
                 told.push(offer.key.0);
@@ -260,33 +246,36 @@ mod tests {
         for n in 1..=3 {
             rumors.start(Key(n), false);
         }
-        assert_eq!(told(&mut rumors, None, 2, 2), [1, 2]);
-        assert_eq!(told(&mut rumors, None, 2, 2), [3, 1]);
+        assert_eq!(told(&mut rumors, 2, 2), [1, 2]);
+        assert_eq!(told(&mut rumors, 2, 2), [3, 1]);
         rumors.start(Key(4), false);
-        assert_eq!(told(&mut rumors, None, 2, 9), [4, 2, 3]);
-        assert_eq!(told(&mut rumors, None, 2, 9), [4]);
+        assert_eq!(told(&mut rumors, 2, 9), [4, 2, 3]);
+        assert_eq!(told(&mut rumors, 2, 9), [4]);
         assert!(rumors.is_empty());
-        assert!(told(&mut rumors, None, 2, 9).is_empty());
+        assert!(told(&mut rumors, 2, 9).is_empty());
     }
 
     #[test]
-    fn this_node_and_whom_it_concerns_come_before_all_others() {
+    fn this_node_comes_before_all_others() {
         let mut rumors = Rumors::default();
-        for n in [5, 6, 7, 0] {
+        for n in [5, 6, 0, 7] {
             rumors.start(Key(n), false);
         }
-        assert_eq!(told(&mut rumors, Some(7), 9, 9), [0, 7, 5, 6]);
-        assert_eq!(told(&mut rumors, Some(7), 9, 1), [0]);
+        assert_eq!(told(&mut rumors, 9, 1), [0]);
+        assert_eq!(told(&mut rumors, 9, 3), [0, 5, 6]);
+        assert_eq!(told(&mut rumors, 4, 9), [0, 7, 5, 6]);
+        assert_eq!(told(&mut rumors, 4, 9), [0, 7, 5, 6]);
+        assert_eq!(told(&mut rumors, 4, 9), [7, 5, 6]);
     }
 
     #[test]
     fn news_starts_from_the_beginning() {
         let mut rumors = Rumors::default();
         rumors.start(Key(1), false);
-        assert_eq!(told(&mut rumors, None, 2, 9), [1]);
+        assert_eq!(told(&mut rumors, 2, 9), [1]);
         rumors.start(Key(1), false);
-        assert_eq!(told(&mut rumors, None, 2, 9), [1]);
-        assert_eq!(told(&mut rumors, None, 2, 9), [1]);
+        assert_eq!(told(&mut rumors, 2, 9), [1]);
+        assert_eq!(told(&mut rumors, 2, 9), [1]);
         assert!(rumors.is_empty());
     }
 
@@ -296,14 +285,14 @@ mod tests {
         rumors.start(Key(1), false);
         rumors.start(Key(2), false);
         rumors.stop(Key(1));
-        assert_eq!(told(&mut rumors, None, 9, 9), [2]);
+        assert_eq!(told(&mut rumors, 9, 9), [2]);
     }
 
     #[test]
     fn there_is_a_bound_and_what_was_told_most_falls_out() {
         let mut rumors = Rumors::default();
         rumors.start(Key(1), false);
-        assert_eq!(told(&mut rumors, None, 9, 9), [1]);
+        assert_eq!(told(&mut rumors, 9, 9), [1]);
         for n in 0..2 * MAX_RUMORS as u32 {
             rumors.start(Key(n + 2), false);
         }

@@ -18,6 +18,8 @@ const MAX_DOUBLINGS: u32 = 5;
 pub(crate) struct Seeds {
     addrs: Vec<SocketAddr>,
     attempts: u32,
+    /// Where in the list the next attempt starts. Nodes with the same seeds start at different ones.
+    turn: Option<usize>,
     /// When to ask next.
     pub(crate) due: Option<Instant>,
     /// Whom the last attempt asked.
@@ -58,8 +60,12 @@ impl Seeds {
             .filter(|seed| !is_member(*seed))
             .collect();
         let wanted = if self.joined { 1 } else { SEEDS_AT_A_TIME };
-        while strangers.len() > wanted {
-            strangers.swap_remove(rng.below(strangers.len()));
+        if strangers.len() > wanted {
+            let turn = *self.turn.get_or_insert_with(|| rng.below(MAX_SEEDS));
+            let first = turn % strangers.len();
+            strangers.rotate_left(first);
+            strangers.truncate(wanted);
+            self.turn = Some(turn.wrapping_add(wanted));
         }
         let wait = if self.joined {
             rejoin_interval

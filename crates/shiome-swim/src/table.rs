@@ -306,6 +306,12 @@ impl Table {
         self.up.iter().copied()
     }
 
+    /// All who are up, from somebody at random on.
+    pub(crate) fn some_up(&self, rng: &mut Rng) -> impl Iterator<Item = Key> {
+        let (before, after) = self.up.split_at(rng.below(self.up.len()));
+        after.iter().chain(before).copied()
+    }
+
     /// Any of those who are up.
     pub(crate) fn any_up(&self, rng: &mut Rng) -> Option<Key> {
         self.up.get(rng.below(self.up.len())).copied()

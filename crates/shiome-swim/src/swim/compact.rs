@@ -1,0 +1,238 @@
+//! Datagrams of nodes of this family.
+
+use core::net::SocketAddr;
+use std::time::Instant;
+
+use shiome_gossip::compact::{
+    Datagram, Handle, Message, Probe, State as WireState, Update, Updates,
+};
+
+use super::{
+    Swim,
+    claims::{Claim, Source, kept_slots},
+    outgoing::{Form, Outgoing},
+};
+use crate::{
+    event::Event,
+    key::Key,
+    member::State,
+    rumors::Vote,
+    table::{Meta, flag},
+};
+
+impl Swim {
+    pub(super) fn handle_compact(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let Ok(Datagram { header, message }) = Datagram::decode(datagram) else {
+            self.stats.malformed += 1;
+            return;
+        };
+        if header.cluster != self.header.cluster {
+            self.stats.wrong_cluster += 1;
+            return;
+        }
+        if header.sender == self.header.sender {
+            // Its own, come back.
+            self.stats.unknown_sender += 1;
+            return;
+        }
+        let sender = self.table.by_handle(header.sender);
+        let Some(key) = sender else {
+            self.handle_stranger(now, from, header.sender, message);
+            return;
+        };
+        self.heard_at = now;
+        self.table.mark(key, flag::COMPACT, true);
+        let source = Source {
+            key: Some(key),
+            handle: header.sender,
+            news: true,
+        };
+        match message {
+            Message::Ping(ping) => {
+                self.hear_all(now, ping.updates, source);
+                self.push(Outgoing::Ack {
+                    to: from,
+                    key: Some(key),
+                    seq: ping.seq.into(),
+                    form: Form::Compact,
+                    on_behalf: None,
+                });
+            }
+            Message::Ack(ack) => self.handle_ack(now, &ack, source),
+            Message::PingReq(request) => {
+                let target = self.table.by_handle(request.target);
+                self.relay(now, target, (key, from, request.seq.into()), true);
+            }
+            Message::Nack(nack) => self.nacked(key, nack.seq),
+            Message::Gossip(updates) => self.hear_all(now, updates, source),
+            Message::Records(updates) => {
+                self.hear_all(
+                    now,
+                    updates,
+                    Source {
+                        news: false,
+                        ..source
+                    },
+                );
+                self.sync_soon(now);
+            }
+            Message::Sync(sync) => self.handle_sync(now, key, &sync),
+            _ => self.stats.malformed += 1,
+        }
+    }
+
+    fn handle_ack(&mut self, now: Instant, ack: &Probe<'_>, source: Source) {
+        self.hear_all(now, ack.updates, source);
+        let seq = ack.seq;
+        self.acked(now, source.handle, |ours| ours as u32 == seq);
+        if let Some(key) = source.key {
+            self.compare(now, key, ack.digest);
+        }
+    }
+
+    /// Somebody who is no member, or whose handle is another's too. He is told so, and gets no news.
+    fn handle_stranger(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        handle: Handle,
+        message: Message<'_>,
+    ) {
+        self.stats.unknown_sender += 1;
+        match message {
+            Message::Ping(ping) => self.push(Outgoing::Nack {
+                to: from,
+                seq: ping.seq.into(),
+            }),
+            Message::Ack(ack) => self.acked(now, handle, |ours| ours as u32 == ack.seq),
+            Message::Records(updates) if self.seeds.asked(from) => {
+                let source = Source {
+                    key: None,
+                    handle,
+                    news: false,
+                };
+                self.hear_all(now, updates, source);
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_all(&mut self, now: Instant, updates: Updates<'_>, source: Source) {
+        for update in updates {
+            match update {
+                Ok(update) => self.hear_update(now, update, source),
+                Err(_) => self.stats.partly_malformed += 1,
+            }
+        }
+    }
+
+    fn hear_update(&mut self, now: Instant, update: Update<'_>, source: Source) {
+        match update {
+            Update::Alive { node, incarnation } => match self.table.by_handle(node) {
+                Some(Key::ME) => self.accused(now, incarnation, State::Alive),
+                Some(key) => self.alive(now, key, incarnation, None, source),
+                None => {}
+            },
+            Update::Suspect {
+                node,
+                incarnation,
+                from,
+            } => match self.table.by_handle(node) {
+                Some(Key::ME) => self.accused(now, incarnation, State::Suspect),
+                Some(key) => self.suspect(now, key, incarnation, from, source),
+                None => {}
+            },
+            Update::Dead { node, incarnation } => match self.table.by_handle(node) {
+                Some(Key::ME) => self.accused(now, incarnation, State::Dead),
+                Some(key) => self.dead(now, key, incarnation, source),
+                None => {}
+            },
+            Update::Left { node, incarnation } => match self.table.by_handle(node) {
+                Some(Key::ME) => self.accused(now, incarnation, State::Left),
+                Some(key) => self.left(now, key, incarnation, source),
+                None => {}
+            },
+            Update::Member(member) => self.hear_member(now, &member, source),
+            Update::VoteRequest {
+                candidate,
+                epoch,
+                offset,
+            } => self.hear_vote(
+                now,
+                Vote::Request {
+                    candidate,
+                    epoch,
+                    offset,
+                },
+            ),
+            Update::VoteGranted {
+                from,
+                candidate,
+                epoch,
+            } => self.hear_vote(
+                now,
+                Vote::Granted {
+                    from,
+                    candidate,
+                    epoch,
+                },
+            ),
+            _ => {}
+        }
+    }
+
+    fn hear_member(
+        &mut self,
+        now: Instant,
+        member: &shiome_gossip::compact::Member<'_>,
+        source: Source,
+    ) {
+        let addr = member.addr;
+        let claim = Claim {
+            id: member.id,
+            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            incarnation: member.incarnation,
+            state: match member.state {
+                WireState::Alive => State::Alive,
+                WireState::Suspect => State::Suspect,
+                WireState::Dead => State::Dead,
+                WireState::Left => State::Left,
+            },
+            is_primary: member.is_primary,
+            compact: member.compact,
+            meta: member.meta.map(|meta| Meta {
+                incarnation: meta.incarnation,
+                replicates: meta.replicates,
+                slots: kept_slots(meta.slots.iter()),
+            }),
+        };
+        self.hear(now, claim, source);
+    }
+
+    /// A vote is passed on once, and an event once.
+    pub(super) fn hear_vote(&mut self, now: Instant, vote: Vote) {
+        if !self.pass_vote_on(now, vote) {
+            return;
+        }
+        self.event(match vote {
+            Vote::Request {
+                candidate,
+                epoch,
+                offset,
+            } => Event::VoteRequest {
+                candidate,
+                epoch,
+                offset,
+            },
+            Vote::Granted {
+                from,
+                candidate,
+                epoch,
+            } => Event::VoteGranted {
+                from,
+                candidate,
+                epoch,
+            },
+        });
+    }
+}
