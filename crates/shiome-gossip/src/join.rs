@@ -85,6 +85,7 @@ impl Join {
         Ok(out.len())
     }
 
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             sender: reader.node_id()?,
@@ -96,6 +97,7 @@ impl Join {
 impl<'a> Welcome<'a> {
     pub(crate) const TAG: u8 = 5;
 
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             sender: reader.node_id()?,

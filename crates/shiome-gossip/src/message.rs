@@ -28,7 +28,7 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let start = reader.offset();
         Ok(match reader.u8()? {

@@ -86,16 +86,16 @@ impl<T: ListItem<'static>> Packer<'_, T> {
     #[inline]
     pub fn pack<'a>(&mut self, items: impl IntoIterator<Item = T::At<'a>>) -> Packed<T::At<'a>> {
         let before = self.items();
-        let mut refused = None;
         for item in items {
             if let Err(error) = self.push(&item) {
-                refused = Some((item, error));
-                break;
+                let items = self.items() - before;
+                let refused = Some((item, error));
+                return Packed { items, refused };
             }
         }
         Packed {
             items: self.items() - before,
-            refused,
+            refused: None,
         }
     }
 

@@ -78,7 +78,7 @@ pub struct PingReq {
 impl<'a> Ping<'a> {
     pub(crate) const TAG: u8 = 1;
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut head = reader.fixed::<HEAD_LEN>()?;
         Ok(Self {
@@ -92,7 +92,7 @@ impl<'a> Ping<'a> {
 impl<'a> Ack<'a> {
     pub(crate) const TAG: u8 = 3;
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut head = reader.fixed::<HEAD_LEN>()?;
         Ok(Self {
@@ -154,6 +154,7 @@ impl PingReq {
         Ok(out.len())
     }
 
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             seq: reader.u64()?,

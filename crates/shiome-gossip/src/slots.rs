@@ -270,6 +270,7 @@ impl<'a> SlotsAnnounce<'a> {
         Ok(out.len())
     }
 
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
             sender: reader.node_id()?,
