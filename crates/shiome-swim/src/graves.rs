@@ -35,6 +35,8 @@ struct Grave {
 struct Flaps {
     deaths: u32,
     last: Instant,
+    /// Until when it is not announced.
+    held_until: Instant,
 }
 
 impl Graves {
@@ -57,6 +59,7 @@ impl Graves {
             let flaps = self.flaps.entry(key).or_insert(Flaps {
                 deaths: 0,
                 last: now,
+                held_until: now,
             });
             if now.saturating_duration_since(flaps.last) > FORGIVEN_AFTER {
                 flaps.deaths = 0;
@@ -69,14 +72,22 @@ impl Graves {
     /// A member is back. How long to wait until it is announced.
     pub(crate) fn leave(&mut self, now: Instant, key: Key, max_damping: Duration) -> Duration {
         self.latest.remove(&key);
-        let Some(flaps) = self.flaps.get(&key) else {
+        let Some(flaps) = self.flaps.get_mut(&key) else {
             return Duration::ZERO;
         };
         let forgiven = now.saturating_duration_since(flaps.last) > FORGIVEN_AFTER;
-        match flaps.deaths.checked_sub(2) {
+        let wait = match flaps.deaths.checked_sub(2) {
             Some(more) if !forgiven => (FIRST_DAMPING * (1 << more.min(6))).min(max_damping),
             _ => Duration::ZERO,
-        }
+        };
+        flaps.held_until = now + wait;
+        wait
+    }
+
+    /// Whether a member that is back is still to wait.
+    pub(crate) fn holds(&self, now: Instant, key: Key) -> bool {
+        let flaps = self.flaps.get(&key);
+        flaps.is_some_and(|flaps| now < flaps.held_until)
     }
 
     /// Takes out a member that has been gone for `age`, so that it is told no more.

@@ -38,6 +38,7 @@ pub struct Member<'a> {
 
 /// Whether a member is there. Of two claims about the same incarnation the later in this order holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "all that the wire can say")]
 pub enum State {
     /// It is.
     Alive,

@@ -10,6 +10,9 @@ const MAX_RUMORS: usize = 8_192;
 /// Most votes that wait to be passed on at a time. They are for the moment and few.
 const MAX_VOTES: usize = 64;
 
+/// Most votes that are known again.
+const MAX_SEEN_VOTES: usize = 256;
+
 /// What is still to be told, the least told first (SWIM §4.1).
 ///
 /// A rumor is about a member and says what the table says when it is told, so it is never old.
@@ -22,6 +25,8 @@ pub(crate) struct Rumors {
     version: u32,
     told: Vec<Key>,
     votes: VecDeque<(Vote, u32)>,
+    /// The latest votes, among them those that were told often enough and still come back.
+    seen_votes: VecDeque<Vote>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -94,9 +99,13 @@ impl Rumors {
 
     /// Passes a vote on, once. Whether it was not under way already.
     pub(crate) fn vote(&mut self, vote: Vote) -> bool {
-        if self.votes.iter().any(|(known, _)| *known == vote) {
+        if self.seen_votes.contains(&vote) {
             return false;
         }
+        if self.seen_votes.len() >= MAX_SEEN_VOTES {
+            self.seen_votes.pop_front();
+        }
+        self.seen_votes.push_back(vote);
         if self.votes.len() >= MAX_VOTES {
             self.votes.pop_front();
         }
@@ -323,5 +332,6 @@ mod tests {
         }
         assert_eq!(times, 3);
         assert!(rumors.is_empty());
+        assert!(!rumors.vote(vote), "it is not new when it comes back");
     }
 }

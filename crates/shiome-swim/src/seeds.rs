@@ -79,6 +79,14 @@ impl Seeds {
         strangers
     }
 
+    /// Somebody else was asked.
+    pub(crate) fn ask(&mut self, addr: SocketAddr) {
+        if self.asked.len() >= MAX_SEEDS {
+            self.asked.remove(0);
+        }
+        self.asked.push(addr);
+    }
+
     /// Whether an answer from there was asked for.
     pub(crate) fn asked(&self, addr: SocketAddr) -> bool {
         self.asked.contains(&addr)

@@ -81,6 +81,10 @@ pub struct Swim {
     called: Option<(Key, u64)>,
     /// Joins of the installed base, which are answered with more than they bring.
     short_joins: Allowance,
+    /// Who sent a probe without being a member, as far as this node knows.
+    strangers: Vec<SocketAddr>,
+    /// When a member that tells no fingerprint was last asked who is in.
+    asked_around_at: Instant,
     phase: Phase,
     outgoing: VecDeque<Outgoing>,
     events: VecDeque<Event>,
@@ -156,6 +160,8 @@ impl Swim {
             conflict_at: None,
             called: None,
             short_joins: Allowance::new(now, SHORT_JOINS, SHORT_JOINS),
+            strangers: Vec::new(),
+            asked_around_at: now,
             phase: Phase::In,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -453,6 +459,12 @@ impl Swim {
     /// Bytes that the table of members holds.
     pub fn memory(&self) -> usize {
         self.table.memory()
+    }
+
+    /// The digest, computed anew.
+    #[cfg(test)]
+    pub(crate) fn fingerprint_of_all(&self) -> u64 {
+        self.table.fingerprint_of_all()
     }
 
     fn span(&self) -> Span {

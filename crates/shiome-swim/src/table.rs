@@ -264,6 +264,18 @@ impl Table {
         self.digest.toggle(&record.id, print);
     }
 
+    #[cfg(test)]
+    pub(crate) fn fingerprint_of_all(&self) -> u64 {
+        let keys = (0..self.places()).map(Key);
+        keys.filter_map(|key| Some((key, self.occupied(key)?)))
+            .filter(|(_, record)| !record.has(flag::AGED))
+            .map(|(key, record)| {
+                let meta = self.meta_incarnation(key);
+                fingerprint(&record.id, record.incarnation, record.state(), meta)
+            })
+            .fold(0, |sum, print| sum ^ print)
+    }
+
     fn meta_incarnation(&self, key: Key) -> u64 {
         self.meta(key).map_or(0, |meta| meta.incarnation)
     }

@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod classic;
 mod cluster;
+mod failure;
+mod hostile;
 mod net;
+mod presence;
 
 use net::Net;

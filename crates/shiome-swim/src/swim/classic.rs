@@ -78,6 +78,10 @@ impl Swim {
         };
         match decoded.message {
             Message::Ping(ping) => {
+                if key.is_none() {
+                    self.stats.unknown_sender += 1;
+                    self.note_stranger(from);
+                }
                 self.hear_list(now, &ping.updates, source, &accusers().collect());
                 self.push(Outgoing::Ack {
                     to: from,
@@ -340,7 +344,7 @@ impl Swim {
         buf: &mut [u8],
     ) -> Option<Transmit> {
         let behalf = on_behalf.and_then(|key| self.table.occupied(key));
-        let sender = behalf.map_or(self.id(), |record| record.id);
+        let sender = behalf.map_or_else(|| self.id(), |record| record.id);
         let packer = Packer::ack(kept_back(buf), seq, sender).ok()?;
         let member = key.filter(|key| {
             let record = self.table.occupied(*key);

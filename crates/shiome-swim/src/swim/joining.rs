@@ -20,6 +20,12 @@ use crate::{event::Event, key::Key, member::State, table::flag, transmit::Transm
 /// What this node can do.
 const CAPABILITIES: u64 = Capabilities::COMPACT.bits() | Capabilities::NACK.bits();
 
+/// Most strangers that wait to be asked who they are.
+const MAX_STRANGERS: usize = 8;
+
+/// How many times the rejoin interval lies between two questions who is in. The answer is as long as a datagram gets.
+const ASK_AROUND: u32 = 4;
+
 /// Room in an answer that is kept for the short Welcome, when records follow it.
 pub(super) const WELCOME_LEN: usize = 160;
 
@@ -60,19 +66,52 @@ impl Swim {
             .seeds
             .attempt(now, self.config.rejoin_interval, &mut self.rng, is_member);
         for to in asked {
-            self.push(Outgoing::Join { to });
+            self.push(Outgoing::Join { to, filled: true });
         }
     }
 
-    pub(super) fn write_join(&mut self, to: SocketAddr, buf: &mut [u8]) -> Option<Transmit> {
+    pub(super) fn write_join(
+        &mut self,
+        to: SocketAddr,
+        filled: bool,
+        buf: &mut [u8],
+    ) -> Option<Transmit> {
         let join = Join {
             sender: self.id(),
             sender_addr: self.addr(),
         };
         let len = join.encode(buf).ok()?;
         let len = self.extend(buf, len);
+        if !filled {
+            return sent(to, len);
+        }
         buf[len..].fill(0);
         sent(to, buf.len())
+    }
+
+    /// A probe in the common form came from somebody who is no member. He may be one that this node has missed; he is
+    /// asked, but not at his pace.
+    pub(super) fn note_stranger(&mut self, from: SocketAddr) {
+        if self.strangers.len() < MAX_STRANGERS && !self.strangers.contains(&from) {
+            self.strangers.push(from);
+        }
+    }
+
+    /// Asks a stranger who he is, or a member of the common form who is in: nothing else finds what both have missed,
+    /// since such members tell no fingerprints.
+    pub(super) fn ask_around(&mut self, now: Instant, probed: Key) {
+        if let Some(to) = self.strangers.pop() {
+            self.seeds.ask(to);
+            self.push(Outgoing::Join { to, filled: false });
+            return;
+        }
+        let interval = self.config.rejoin_interval * ASK_AROUND;
+        let recent = now.saturating_duration_since(self.asked_around_at) < interval;
+        if !recent && !self.speaks_compact(probed) {
+            self.asked_around_at = now;
+            let to = self.table.record(probed).addr();
+            self.push(Outgoing::Join { to, filled: false });
+        }
     }
 
     /// Writes what this family tells behind a message.

@@ -72,8 +72,8 @@ pub(super) enum Outgoing {
         left: u32,
         burst: u8,
     },
-    /// Let this node in.
-    Join { to: SocketAddr },
+    /// Let this node in, in a datagram that is filled up, or: tell me who is in.
+    Join { to: SocketAddr, filled: bool },
     /// Here is who is in, in at most `budget` bytes.
     Welcome {
         to: SocketAddr,
@@ -126,7 +126,7 @@ impl Swim {
             Outgoing::Gossip { to } => self.write_gossip(to, buf),
             Outgoing::Sync { to, is_answer } => self.write_sync(to, is_answer, buf),
             Outgoing::Records { .. } => self.write_records(outgoing, buf),
-            Outgoing::Join { to } => self.write_join(to, buf),
+            Outgoing::Join { to, filled } => self.write_join(to, filled, buf),
             Outgoing::Welcome { to, budget, brief } => self.write_welcome(to, budget, brief, buf),
             Outgoing::WelcomeRecords { to, budget } => self.write_welcome_records(to, budget, buf),
             Outgoing::Accuse { to } => self.write_accusation(to, buf),

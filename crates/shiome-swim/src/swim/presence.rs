@@ -42,7 +42,8 @@ impl Swim {
             .table
             .occupied(key)
             .is_some_and(|record| record.has(flag::PENDING) && record.state().is_up());
-        if waits {
+        // It may have come and gone again since this was set.
+        if waits && !self.graves.holds(now, key) {
             self.await_announcement(now, key, Duration::ZERO);
         }
     }

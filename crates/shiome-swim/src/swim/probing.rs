@@ -38,6 +38,7 @@ impl Swim {
             return;
         };
         self.start_probe(now, target, Purpose::Turn);
+        self.ask_around(now, target);
     }
 
     /// Another opinion about a suspect.
@@ -264,7 +265,7 @@ impl Swim {
             .take_if(|(key, called)| (*key, *called as u32) == (sender, seq));
         if probed.is_some() || called.is_some() {
             let to = self.table.record(sender).addr();
-            self.push(Outgoing::Join { to });
+            self.push(Outgoing::Join { to, filled: true });
             return;
         }
         self.stats.unexpected_ack += 1;

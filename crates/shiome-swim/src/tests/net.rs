@@ -21,10 +21,13 @@ pub(super) struct Net {
     pub(super) loss: f64,
     /// Whether nodes answer reliable pings.
     pub(super) reliable: bool,
-    flying: BinaryHeap<Reverse<(Instant, u64, usize, usize, Vec<u8>)>>,
+    flying: BinaryHeap<Reverse<Flying>>,
     sent: u64,
     rng: Rng,
 }
+
+/// When it arrives, its number, from whom to whom, and its bytes.
+type Flying = (Instant, u64, usize, usize, Vec<u8>);
 
 pub(super) fn id(n: usize) -> NodeId {
     let mut bytes = [0xab; 16];
