@@ -53,6 +53,16 @@ pub trait Kind: Sync {
     /// Its name in tables.
     fn name(&self) -> &str;
 
+    /// By how much the time is cut for which it is observed, because it needs much longer than others to simulate.
+    fn slowness(&self) -> u64 {
+        1
+    }
+
+    /// The largest cluster that can be simulated in sensible time.
+    fn largest_cluster(&self) -> u32 {
+        u32::MAX
+    }
+
     /// Starts a node of a cluster of about `size` nodes.
     fn start(&self, now: Time, node: u32, life: Life, size: u32, seed: [u8; 32]) -> Self::Engine;
 }

@@ -22,6 +22,8 @@ pub struct Ledger {
     /// What no engine should tell.
     pub faults: Faults,
     watched: Vec<Sighting>,
+    /// By observer and size of the cluster: has seen it.
+    sizes: Option<Matrix>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,12 +104,38 @@ impl Ledger {
             counts: Counts::default(),
             faults: Faults::default(),
             watched: Vec::new(),
+            sizes: None,
         }
     }
 
     /// Whether each running node believes in all running ones and in no other.
     pub fn is_complete(&self) -> bool {
         self.right == self.running * self.running.saturating_sub(1) && self.wrong == 0
+    }
+
+    /// The share of the beliefs that there should be.
+    pub fn completeness(&self) -> f64 {
+        let pairs = self.running * self.running.saturating_sub(1);
+        self.right as f64 / pairs.max(1) as f64
+    }
+
+    /// From now on counts the different sizes of the cluster that each node sees.
+    pub fn count_sizes(&mut self) {
+        self.sizes = Some(Matrix::new(self.nodes.len() as u32));
+    }
+
+    /// How many different sizes of the cluster a node has seen, since they are counted.
+    pub fn sizes_seen(&self, observer: u32) -> u32 {
+        let seen = self.sizes.as_ref().map(|sizes| sizes.row(observer).count());
+        seen.unwrap_or(0) as u32
+    }
+
+    /// A call of a node's engine is over.
+    #[inline]
+    pub(crate) fn settle(&mut self, observer: u32) {
+        if let Some(sizes) = &mut self.sizes {
+            sizes.set(observer, self.nodes[observer as usize].knows, true);
+        }
     }
 
     /// How many running nodes believe that `subject` is up.

@@ -5,17 +5,25 @@
 //! against what is. Engines are black boxes, so that different ones can be compared on the same network. Equal seeds give
 //! equal simulations, which the [fingerprint](World::fingerprint) proves.
 
+mod contender;
 mod engine;
+pub mod experiments;
 mod hash;
 mod ledger;
+pub mod metrics;
 mod network;
 mod pause;
 mod pool;
 mod queue;
+pub mod report;
 mod rng;
+pub mod scenarios;
+pub mod svg;
+pub mod table;
 pub mod time;
 mod world;
 
+pub use contender::Contender;
 pub use engine::{Engine, Kind, Life};
 pub use hash::Fingerprint;
 pub use ledger::{Belief, Counts, Faults, Ledger, Sighting};

@@ -46,6 +46,15 @@ impl Kind for FocaKind {
         self.name
     }
 
+    fn slowness(&self) -> u64 {
+        30
+    }
+
+    // Filling the tables takes a comparison for each triple of nodes.
+    fn largest_cluster(&self) -> u32 {
+        2_000
+    }
+
     fn start(&self, _now: Time, node: u32, life: Life, size: u32, seed: [u8; 32]) -> Node {
         let size = NonZeroU32::new(size).expect("a cluster has at least one node");
         let mut config = Config::new_lan(size);

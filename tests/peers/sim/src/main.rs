@@ -1,36 +1,81 @@
+//! `sim [--full] [--only NAME] [--seed N] [--seeds K] [--json FILE] [--out DIR] [--list]`: our membership engine and
+//! published ones on one simulated network. Tables go to the terminal, rows to `--json`, charts to `--out`.
+
 mod foca;
-use shiome_sim::{time::*, *};
-fn main() {
-    let n: u32 = std::env::args().nth(1).unwrap().parse().unwrap();
-    let loss: f64 = std::env::args().nth(2).unwrap().parse().unwrap();
-    for seed in 0..5 {
-        let t0 = std::time::Instant::now();
-        let mut w = World::new(&foca::FocaKind::LAN, n, Conditions::lossy(loss), seed);
-        w.fill(n);
-        let filled = t0.elapsed();
-        w.run_for(5 * SECOND);
-        let b0 = w.total_traffic();
-        w.run_for(10 * SECOND);
-        let b = w.total_traffic().bytes - b0.bytes;
-        w.ledger_mut().watch(7);
-        w.crash(7);
-        let at = w.now();
-        let all = w.run_until_done(at + 200 * SECOND, |l| l.known_by(7) == 0);
-        let first = w
-            .ledger()
-            .sightings()
-            .iter()
-            .find(|s| s.what == Belief::Down)
-            .map(|s| as_seconds(s.at - at));
-        println!(
-            "{seed} first {first:?} all {:?} B/s {} events {} fp {} hash {:x} fill {filled:?} wall {:?} {:?}",
-            all.map(|t| as_seconds(t - at)),
-            b / 10 / u64::from(n),
-            w.events(),
-            w.ledger().counts.false_positives,
-            w.fingerprint(),
-            t0.elapsed(),
-            w.check_views()
-        );
+mod options;
+
+use std::{fs, process::ExitCode, time::Instant};
+
+use shiome_sim::{
+    Contender,
+    experiments::{EXPERIMENTS, Experiment},
+    report::{self, Row},
+    svg, table,
+};
+
+use foca::FocaKind;
+use options::Options;
+
+fn main() -> ExitCode {
+    let options = match Options::from_args() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    let contenders: Vec<Box<dyn Contender>> =
+        vec![Box::new(FocaKind::LAN), Box::new(FocaKind::QUIET)];
+    println!(
+        "seed {}; + goal reached, ! goal missed; bytes with 28 of IP and UDP; latency 0.2 to 2 ms",
+        options.seed
+    );
+    let mut rows = Vec::new();
+    for experiment in EXPERIMENTS.iter().filter(|e| options.wants(e.name)) {
+        rows.extend(perform(experiment, options, &contenders)?);
+    }
+    if let Some(file) = &options.json {
+        let mut json = serde_json::to_string_pretty(&rows).map_err(|e| e.to_string())?;
+        json.push('\n');
+        fs::write(file, json).map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    let reached = rows.iter().filter(|row| row.holds == Some(true)).count();
+    let missed = rows.iter().filter(|row| row.holds == Some(false)).count();
+    println!("\n{reached} goals reached, {missed} missed");
+    Ok(())
+}
+
+/// Plays an experiment, prints its tables and writes its charts.
+fn perform(
+    experiment: &Experiment,
+    options: &Options,
+    contenders: &[Box<dyn Contender>],
+) -> Result<Vec<Row>, String> {
+    println!("\n== {}: {}", experiment.name, experiment.about);
+    let (mut rows, mut outcomes) = (Vec::new(), Vec::new());
+    for cell in experiment.cells(options.scale) {
+        let begin = Instant::now();
+        let outcome = cell.run(contenders, options.seed);
+        print!("{}", table::table(experiment, &outcome));
+        println!("  {:.1} s", begin.elapsed().as_secs_f64());
+        rows.extend(report::rows(experiment, &outcome));
+        outcomes.push(outcome);
+    }
+    for chart in svg::charts(experiment.name, &outcomes) {
+        let file = options.out.join(format!("{}.svg", chart.name));
+        fs::create_dir_all(&options.out)
+            .and_then(|()| fs::write(&file, chart.svg()))
+            .map_err(|e| format!("{}: {e}", file.display()))?;
+    }
+    Ok(rows)
 }

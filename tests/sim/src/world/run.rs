@@ -186,6 +186,7 @@ impl<K: Kind> World<'_, K> {
         if let Some(incarnation) = engine.incarnation() {
             self.ledger.incarnation(node, incarnation);
         }
+        self.ledger.settle(node);
     }
 
     /// Sees to it that an event is in the queue for the engine's next deadline. An earlier one may stay: then the engine
