@@ -58,7 +58,7 @@ pub use keyring::{Keyring, KeyringError};
 
 pub(crate) use envelope::Protection;
 pub(crate) use guard::Guard;
-pub(crate) use header::{DATAGRAM_TAG, HEADER_LEN, PING_TAG};
+pub(crate) use header::{HEADER_LEN, PING_TAG};
 
 /// Bytes that encryption adds to a datagram: header and tag.
 pub const ENCRYPTION_OVERHEAD: usize = HEADER_LEN + AEAD_TAG_LEN;

@@ -1,0 +1,159 @@
+//! Where the seeds are: names are resolved again and again, for addresses change.
+
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{
+    net::lookup_host,
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    seed::{Host, Seed},
+    shared::Shared,
+};
+
+/// Most seeds. A few suffice, and each name is a lookup.
+pub(crate) const MAX_SEEDS: usize = 64;
+
+/// Most addresses of seeds, however many the names stand for. Each is asked until one answers.
+const MAX_SEED_ADDRS: usize = 256;
+
+/// How long one lookup may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time until names that did not resolve are tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why a name stands for no address.
+#[derive(Debug, Error)]
+enum ResolveError {
+    #[error(transparent)]
+    Lookup(#[from] io::Error),
+    #[error("no answer in time")]
+    Timeout,
+    #[error("no address that this socket reaches")]
+    NoAddress,
+}
+
+/// Tells the engine where the seeds are.
+#[derive(Debug)]
+pub(crate) struct Discovery {
+    shared: Arc<Shared>,
+    seeds: watch::Receiver<Vec<Seed>>,
+    /// Between two lookups of the same name.
+    interval: Duration,
+    /// What the names stood for when they last resolved. A resolver that fails takes no seed away.
+    resolved: HashMap<Seed, Vec<SocketAddr>>,
+    /// What the engine was told.
+    told: Vec<SocketAddr>,
+}
+
+impl Discovery {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        seeds: watch::Receiver<Vec<Seed>>,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            shared,
+            seeds,
+            interval,
+            resolved: HashMap::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Runs until the seeds cannot change any more.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let seeds = self.seeds.borrow_and_update().clone();
+            self.resolved.retain(|seed, _| seeds.contains(seed));
+            // Those that need no lookup are not kept waiting.
+            self.tell(&seeds);
+            let failed = self.resolve(&seeds).await;
+            let changed = tokio::select! {
+                changed = self.seeds.changed() => changed,
+                () = pause(self.interval, &seeds, failed) => Ok(()),
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Looks all names up, and tells the engine as soon as one resolves. Returns whether any did not.
+    async fn resolve(&mut self, seeds: &[Seed]) -> bool {
+        let mut lookups = JoinSet::new();
+        for seed in seeds {
+            if let Host::Name(name, port) = seed.0.clone() {
+                let (seed, shared) = (seed.clone(), Arc::clone(&self.shared));
+                lookups.spawn(async move { (seed, lookup(&name, port, &shared).await) });
+            }
+        }
+        let mut failed = false;
+        while let Some(lookup) = lookups.join_next().await {
+            match lookup {
+                Ok((seed, Ok(addrs))) => {
+                    self.resolved.insert(seed, addrs);
+                    self.tell(seeds);
+                }
+                Ok((seed, Err(error))) => {
+                    failed = true;
+                    self.shared.counters.resolve_failed.increment();
+                    tracing::warn!(%seed, %error, "cannot resolve a seed");
+                }
+                // The runtime ends.
+                Err(_) => failed = true,
+            }
+        }
+        failed
+    }
+
+    fn tell(&mut self, seeds: &[Seed]) {
+        let mut addrs = Vec::new();
+        for seed in seeds {
+            let of_seed = match &seed.0 {
+                Host::Addr(addr) => std::slice::from_ref(addr),
+                Host::Name(..) => self.resolved.get(seed).map_or(&[][..], Vec::as_slice),
+            };
+            for addr in of_seed {
+                let addr = crate::socket::canonical(*addr);
+                if addrs.len() < MAX_SEED_ADDRS && !addrs.contains(&addr) {
+                    addrs.push(addr);
+                }
+            }
+        }
+        if addrs != self.told {
+            self.shared.apply(|engine, now| engine.join(now, &addrs));
+            self.told = addrs;
+        }
+    }
+}
+
+/// Waits until names are to be looked up again; for ever if there are none.
+async fn pause(interval: Duration, seeds: &[Seed], failed: bool) {
+    if !seeds.iter().any(|seed| matches!(seed.0, Host::Name(..))) {
+        return std::future::pending().await;
+    }
+    let interval = match failed {
+        true => interval.min(RETRY_INTERVAL),
+        false => interval,
+    };
+    // Nodes that started together do not ask together.
+    sleep(interval.mul_f64(rand::random_range(0.9..1.1))).await;
+}
+
+/// All addresses of a host that the socket can send to.
+async fn lookup(name: &str, port: u16, shared: &Shared) -> Result<Vec<SocketAddr>, ResolveError> {
+    let found = timeout(LOOKUP_TIMEOUT, lookup_host((name, port)))
+        .await
+        .map_err(|_| ResolveError::Timeout)??;
+    let addrs: Vec<_> = found.filter(|addr| shared.reach.reaches(*addr)).collect();
+    if addrs.is_empty() {
+        return Err(ResolveError::NoAddress);
+    }
+    Ok(addrs)
+}

@@ -1,0 +1,335 @@
+//! The task that gives the engine its datagrams and its time.
+
+use std::{
+    future::pending,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use shiome_gossip::MAX_DATAGRAM_LEN;
+use shiome_swim::{Event, ReliablePing};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::{sleep_until, timeout},
+};
+
+use crate::{
+    clock,
+    events::MembershipEvent,
+    reliable,
+    security::{Guard, HEADER_LEN},
+    shared::{Shared, now},
+    socket::Socket,
+    state::{Recorder, StateError},
+};
+
+/// Datagrams that are taken in one turn, before the engine's answers and timers have theirs.
+const RECEIVE_BATCH: usize = 64;
+
+/// Pause of receiving after an error that is not the network's, so that one that stays does not keep the processor busy.
+const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Most pings over TCP at a time. The engine begins one for each probe that fails.
+const MAX_RELIABLE_PINGS: usize = 32;
+
+/// Room for what the engine cannot be asked to send. One byte more than any datagram, so that none is cut unnoticed.
+const RECEIVE_LEN: usize = MAX_DATAGRAM_LEN + 1;
+
+/// Runs the engine on a socket.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stop: Arc<Notify>,
+    pub(crate) socket: Socket,
+    pub(crate) guard: Guard,
+    pub(crate) recorder: Option<Recorder>,
+    /// How to ping over TCP, and how long to wait.
+    pub(crate) reliable: Option<(reliable::Context, Duration)>,
+    /// Ends with the node.
+    pub(crate) side_tasks: JoinSet<()>,
+    pub(crate) buffers: Buffers,
+    pub(crate) pings: JoinSet<Option<u64>>,
+    /// A datagram in the buffer that the socket has no room for.
+    pub(crate) unsent: Option<(SocketAddr, Range<usize>)>,
+    /// When to receive again.
+    pub(crate) receive_from: Option<Instant>,
+    /// Dropped last: tells the handle that socket, listener and state directory are free.
+    pub(crate) _ended: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    receive: Box<[u8]>,
+    /// A frame: what the engine writes stands from [`HEADER_LEN`] on.
+    send: Box<[u8]>,
+    /// Longest message of the engine.
+    message_len: usize,
+}
+
+impl Buffers {
+    /// For messages of so many bytes, which grow by `overhead`.
+    pub(crate) fn new(message_len: usize, overhead: usize) -> Self {
+        Self {
+            receive: vec![0; RECEIVE_LEN].into(),
+            send: vec![0; HEADER_LEN + message_len + overhead].into(),
+            message_len,
+        }
+    }
+}
+
+/// Why the driver woke up.
+enum Wake {
+    Stop,
+    /// Something to do for the engine, or in the socket.
+    Turn,
+    Readable,
+    Ping(Option<u64>),
+    Recorded(Result<(), StateError>),
+}
+
+impl Driver {
+    /// Runs until the node has left or is stopped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            if self.turn() {
+                break;
+            }
+            match self.wake().await {
+                Wake::Stop => break,
+                Wake::Turn => {}
+                Wake::Readable => self.receive(),
+                Wake::Ping(token) => self.pinged(token),
+                Wake::Recorded(result) => self.recorded(result),
+            }
+        }
+        self.end().await;
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let due = self.shared.engine().poll_timeout();
+        let receive_from = self.receive_from;
+        tokio::select! {
+            () = self.stop.notified() => Wake::Stop,
+            () = self.shared.attention.notified() => Wake::Turn,
+            () = until(due) => Wake::Turn,
+            _ = self.socket.writable(), if self.unsent.is_some() => Wake::Turn,
+            _ = readable(&self.socket, receive_from) => Wake::Readable,
+            Some(ping) = self.pings.join_next() => Wake::Ping(ping.unwrap_or_default()),
+            result = written(&mut self.recorder) => Wake::Recorded(result),
+        }
+    }
+
+    /// Gives the engine its time, and does what it wants. Returns whether the node has left.
+    fn turn(&mut self) -> bool {
+        let now = now();
+        {
+            let mut engine = self.shared.engine();
+            if engine.poll_timeout().is_some_and(|due| due <= now) {
+                engine.handle_timeout(now);
+            }
+        }
+        self.transmit();
+        self.ping();
+        self.tell()
+    }
+
+    fn receive(&mut self) {
+        self.receive_from = None;
+        for _ in 0..RECEIVE_BATCH {
+            match self.socket.try_receive(&mut self.buffers.receive) {
+                Ok((len, from)) => self.received(len, from),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if is_about_earlier(&error) => {
+                    self.shared.counters.network_errors.increment();
+                }
+                Err(error) => {
+                    self.shared.counters.receive_failed.increment();
+                    tracing::warn!(%error, "cannot receive");
+                    self.receive_from = Some(now() + RECEIVE_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, len: usize, from: SocketAddr) {
+        let counters = &self.shared.counters;
+        counters.received.increment();
+        counters.received_bytes.add(len as u64);
+        let datagram = &mut self.buffers.receive[..len];
+        match self.guard.open(clock::unix_seconds(), datagram) {
+            Ok(message) => self.shared.engine().handle_datagram(now(), from, message),
+            Err(reject) => counters.rejected(reject),
+        }
+    }
+
+    /// Sends what the engine has to send, as far as the socket has room. The rest stays in the engine.
+    fn transmit(&mut self) {
+        if let Some((to, frame)) = self.unsent.take()
+            && !self.send(to, frame)
+        {
+            return;
+        }
+        loop {
+            let room = &mut self.buffers.send[HEADER_LEN..][..self.buffers.message_len];
+            let Some(transmit) = self.shared.engine().poll_transmit(room) else {
+                return;
+            };
+            let now = clock::unix_seconds();
+            let frame = self
+                .guard
+                .seal(now, &mut self.buffers.send, transmit.len)
+                .expect("the frame has room for the longest message and its protection");
+            if !self.send(transmit.to, frame) {
+                return;
+            }
+        }
+    }
+
+    /// Returns whether the next datagram may follow.
+    fn send(&mut self, to: SocketAddr, frame: Range<usize>) -> bool {
+        let counters = &self.shared.counters;
+        match self.socket.try_send(&self.buffers.send[frame.clone()], to) {
+            Ok(()) => {
+                counters.sent.increment();
+                counters.sent_bytes.add(frame.len() as u64);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                counters.send_waits.increment();
+                self.unsent = Some((to, frame));
+                return false;
+            }
+            Err(error) if is_too_long(&error) => counters.send_too_long.increment(),
+            Err(error) if is_unreachable(&error) => counters.send_unreachable.increment(),
+            Err(error) if is_about_earlier(&error) => counters.network_errors.increment(),
+            Err(error) => {
+                counters.send_failed.increment();
+                tracing::debug!(%to, %error, "cannot send");
+            }
+        }
+        true
+    }
+
+    fn ping(&mut self) {
+        loop {
+            let ping = self.shared.engine().poll_reliable_ping();
+            let (Some(ping), Some((context, deadline))) = (ping, &self.reliable) else {
+                return;
+            };
+            if self.pings.len() >= MAX_RELIABLE_PINGS {
+                self.shared.counters.reliable_pings_dropped.increment();
+                continue;
+            }
+            self.shared.counters.reliable_pings.increment();
+            self.pings.spawn(ask(context.clone(), ping, *deadline));
+        }
+    }
+
+    fn pinged(&self, token: Option<u64>) {
+        match token {
+            Some(token) => self.shared.engine().handle_reliable_ack(now(), token),
+            None => self.shared.counters.reliable_pings_failed.increment(),
+        }
+    }
+
+    /// Passes the engine's events on. Returns whether the node has left.
+    fn tell(&mut self) -> bool {
+        let mut departed = false;
+        while let Some((event, owned)) = self.next_event() {
+            match event {
+                Event::Refuted { incarnation } => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.record(incarnation);
+                    }
+                }
+                Event::Departed => departed = true,
+                _ => {}
+            }
+            if let Some(event) = owned {
+                self.shared.events.send(event);
+            }
+        }
+        departed
+    }
+
+    fn next_event(&self) -> Option<(Event, Option<MembershipEvent>)> {
+        let mut engine = self.shared.engine();
+        let event = engine.poll_event()?;
+        Some((event, MembershipEvent::new(event, &engine)))
+    }
+
+    fn recorded(&self, result: Result<(), StateError>) {
+        if let Err(error) = result {
+            self.shared.counters.state_failed.increment();
+            tracing::warn!(%error, "cannot keep the new incarnation");
+        }
+    }
+
+    async fn end(mut self) {
+        self.transmit();
+        self.shared.events.close();
+        self.side_tasks.shutdown().await;
+        if let Some(recorder) = self.recorder.take() {
+            let result = recorder.finish().await;
+            self.recorded(result);
+        }
+        #[cfg(feature = "metrics")]
+        crate::metrics::publish(&self.shared);
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn readable(socket: &Socket, from: Option<Instant>) -> io::Result<()> {
+    if let Some(from) = from {
+        sleep_until(from.into()).await;
+    }
+    socket.readable().await
+}
+
+async fn written(recorder: &mut Option<Recorder>) -> Result<(), StateError> {
+    match recorder {
+        Some(recorder) => recorder.written().await,
+        None => pending().await,
+    }
+}
+
+/// The ping's token, if it was answered in time.
+async fn ask(context: reliable::Context, ping: ReliablePing, deadline: Duration) -> Option<u64> {
+    let asked = timeout(deadline, reliable::ask(&context, ping.addr, ping.member)).await;
+    matches!(asked, Ok(Ok(()))).then_some(ping.token)
+}
+
+/// What ICMP said about a datagram that was sent before.
+fn is_about_earlier(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+    )
+}
+
+fn is_unreachable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown
+    )
+}
+
+/// EMSGSIZE has no kind of its own: on Linux, on BSD and macOS, on Windows.
+fn is_too_long(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(code) if cfg!(windows) => code == 10040,
+        Some(code) if cfg!(any(target_os = "linux", target_os = "android")) => code == 90,
+        Some(code) => code == 40,
+        None => false,
+    }
+}
