@@ -409,10 +409,10 @@ impl Table {
     }
 }
 
-/// Makes room for one more by an eighth: doubling would leave half of a big table empty.
+/// Makes room for one more by a sixteenth: doubling would leave half of a big table empty.
 fn grow<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len() / 8 + 8);
+        list.reserve_exact(list.len() / 16 + 8);
     }
 }
 
