@@ -12,6 +12,7 @@ mod hash;
 mod ledger;
 pub mod metrics;
 mod network;
+pub mod ours;
 mod pause;
 mod pool;
 mod queue;

@@ -9,6 +9,7 @@ use std::{fs, process::ExitCode, time::Instant};
 use shiome_sim::{
     Contender,
     experiments::{EXPERIMENTS, Experiment},
+    ours,
     report::{self, Row},
     svg, table,
 };
@@ -34,8 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let contenders: Vec<Box<dyn Contender>> =
-        vec![Box::new(FocaKind::LAN), Box::new(FocaKind::QUIET)];
+    let contenders = contenders();
     println!(
         "seed {}; + goal reached, ! goal missed; bytes with 28 of IP and UDP; latency 0.2 to 2 ms",
         options.seed
@@ -53,6 +53,14 @@ fn run(options: &Options) -> Result<(), String> {
     let missed = rows.iter().filter(|row| row.holds == Some(false)).count();
     println!("\n{reached} goals reached, {missed} missed");
     Ok(())
+}
+
+fn contenders() -> Vec<Box<dyn Contender>> {
+    let ours = ours::all()
+        .into_iter()
+        .map(|kind| Box::new(kind) as Box<dyn Contender>);
+    let others: [Box<dyn Contender>; 2] = [Box::new(FocaKind::LAN), Box::new(FocaKind::QUIET)];
+    ours.chain(others).collect()
 }
 
 /// Plays an experiment, prints its tables and writes its charts.
