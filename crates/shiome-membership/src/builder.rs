@@ -79,7 +79,8 @@ impl Builder {
     ///
     /// With an id and no [`state_dir`](Self::state_dir), the node cannot know its former incarnation, and takes the
     /// time: seconds of Unix time × 256. Nodes of `ember-cluster` 0.4.9 do not believe incarnations above 1000, so give
-    /// a state directory in a cluster with them.
+    /// a state directory in a cluster with them. And if the clock is set back meanwhile, the others do not believe the
+    /// node until it has caught up.
     pub fn id(mut self, id: NodeId) -> Self {
         self.id = Some(id);
         self
@@ -188,8 +189,8 @@ impl Builder {
         };
         let (seeds, seeds_changed) = watch::channel(seeds);
         let mut side_tasks = JoinSet::new();
-        let discovery = Discovery::new(Arc::clone(&shared), seeds_changed, self.resolve_interval);
-        side_tasks.spawn(discovery.run());
+        let discovery = Discovery::new(Arc::clone(&shared), self.resolve_interval);
+        side_tasks.spawn(discovery.run(seeds_changed));
         if let Some(listener) = listener {
             let listener = reliable::Listener {
                 listener,

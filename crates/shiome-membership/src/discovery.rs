@@ -38,11 +38,14 @@ enum ResolveError {
     NoAddress,
 }
 
+/// Some names did not resolve.
+#[derive(Debug)]
+struct Unresolved;
+
 /// Tells the engine where the seeds are.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
-    seeds: watch::Receiver<Vec<Seed>>,
     /// Between two lookups of the same name.
     interval: Duration,
     /// What the names stood for when they last resolved. A resolver that fails takes no seed away.
@@ -52,14 +55,9 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        seeds: watch::Receiver<Vec<Seed>>,
-        interval: Duration,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, interval: Duration) -> Self {
         Self {
             shared,
-            seeds,
             interval,
             resolved: HashMap::new(),
             told: Vec::new(),
@@ -67,25 +65,37 @@ impl Discovery {
     }
 
     /// Runs until the seeds cannot change any more.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, mut changes: watch::Receiver<Vec<Seed>>) {
         loop {
-            let seeds = self.seeds.borrow_and_update().clone();
+            let seeds = changes.borrow_and_update().clone();
             self.resolved.retain(|seed, _| seeds.contains(seed));
             // Those that need no lookup are not kept waiting.
             self.tell(&seeds);
-            let failed = self.resolve(&seeds).await;
-            let changed = tokio::select! {
-                changed = self.seeds.changed() => changed,
-                () = pause(self.interval, &seeds, failed) => Ok(()),
-            };
-            if changed.is_err() {
-                return;
+            tokio::select! {
+                () = self.resolve_repeatedly(&seeds) => {}
+                changed = changes.changed() => if changed.is_err() {
+                    return;
+                },
             }
         }
     }
 
-    /// Looks all names up, and tells the engine as soon as one resolves. Returns whether any did not.
-    async fn resolve(&mut self, seeds: &[Seed]) -> bool {
+    async fn resolve_repeatedly(&mut self, seeds: &[Seed]) {
+        if !seeds.iter().any(|seed| matches!(seed.0, Host::Name(..))) {
+            return std::future::pending().await;
+        }
+        loop {
+            let interval = match self.resolve(seeds).await {
+                Ok(()) => self.interval,
+                Err(Unresolved) => self.interval.min(RETRY_INTERVAL),
+            };
+            // Nodes that started together do not ask together.
+            sleep(interval.mul_f64(rand::random_range(0.9..1.1))).await;
+        }
+    }
+
+    /// Looks all names up, and tells the engine as soon as one resolves.
+    async fn resolve(&mut self, seeds: &[Seed]) -> Result<(), Unresolved> {
         let mut lookups = JoinSet::new();
         for seed in seeds {
             if let Host::Name(name, port) = seed.0.clone() {
@@ -93,7 +103,7 @@ impl Discovery {
                 lookups.spawn(async move { (seed, lookup(&name, port, &shared).await) });
             }
         }
-        let mut failed = false;
+        let mut result = Ok(());
         while let Some(lookup) = lookups.join_next().await {
             match lookup {
                 Ok((seed, Ok(addrs))) => {
@@ -101,15 +111,15 @@ impl Discovery {
                     self.tell(seeds);
                 }
                 Ok((seed, Err(error))) => {
-                    failed = true;
+                    result = Err(Unresolved);
                     self.shared.counters.resolve_failed.increment();
                     tracing::warn!(%seed, %error, "cannot resolve a seed");
                 }
                 // The runtime ends.
-                Err(_) => failed = true,
+                Err(_) => result = Err(Unresolved),
             }
         }
-        failed
+        result
     }
 
     fn tell(&mut self, seeds: &[Seed]) {
@@ -131,19 +141,6 @@ impl Discovery {
             self.told = addrs;
         }
     }
-}
-
-/// Waits until names are to be looked up again; for ever if there are none.
-async fn pause(interval: Duration, seeds: &[Seed], failed: bool) {
-    if !seeds.iter().any(|seed| matches!(seed.0, Host::Name(..))) {
-        return std::future::pending().await;
-    }
-    let interval = match failed {
-        true => interval.min(RETRY_INTERVAL),
-        false => interval,
-    };
-    // Nodes that started together do not ask together.
-    sleep(interval.mul_f64(rand::random_range(0.9..1.1))).await;
 }
 
 /// All addresses of a host that the socket can send to.

@@ -36,7 +36,7 @@ const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
 /// Most pings over TCP at a time. The engine begins one for each probe that fails.
 const MAX_RELIABLE_PINGS: usize = 32;
 
-/// Room for what the engine cannot be asked to send. One byte more than any datagram, so that none is cut unnoticed.
+/// One byte more than any datagram may have, so that none is cut unnoticed.
 const RECEIVE_LEN: usize = MAX_DATAGRAM_LEN + 1;
 
 /// Runs the engine on a socket.
@@ -163,7 +163,10 @@ impl Driver {
         let datagram = &mut self.buffers.receive[..len];
         match self.guard.open(clock::unix_seconds(), datagram) {
             Ok(message) => self.shared.engine().handle_datagram(now(), from, message),
-            Err(reject) => counters.rejected(reject),
+            Err(reject) => {
+                counters.rejected(reject);
+                tracing::trace!(%from, %reject, "dropped a datagram");
+            }
         }
     }
 

@@ -180,7 +180,9 @@ impl Broadcast {
     }
 
     pub(crate) fn send(&self, event: MembershipEvent) {
-        if let Some(sender) = &self.lock().sender {
+        // Outside the lock, since it wakes the listeners.
+        let sender = self.lock().sender.clone();
+        if let Some(sender) = sender {
             // An error says that nobody listens.
             let _ = sender.send(event);
         }

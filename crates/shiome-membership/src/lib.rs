@@ -78,8 +78,8 @@
 //!
 //! None by default. `metrics` publishes [`Stats`] through the `metrics` facade, once a second, as
 //! `shiome_membership_<field>_total` with the label `cluster`; the engine's counts as
-//! `shiome_membership_engine_<field>_total`; and the gauges `shiome_membership_members` and
-//! `shiome_membership_local_health`.
+//! `shiome_membership_engine_<field>_total`; and the gauges `shiome_membership_members`, `…_suspects`, `…_backlog` and
+//! `…_local_health`.
 
 mod builder;
 mod clock;

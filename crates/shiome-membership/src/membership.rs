@@ -53,6 +53,11 @@ impl Membership {
         self.id
     }
 
+    /// Name of the cluster; its id, in 16 hex digits, if the program gave no name.
+    pub fn cluster(&self) -> &str {
+        &self.shared.cluster
+    }
+
     /// The address that is bound.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr

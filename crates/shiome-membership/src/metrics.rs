@@ -3,6 +3,8 @@
 //! | name                                      | kind    | is                                              |
 //! |-------------------------------------------|---------|-------------------------------------------------|
 //! | `shiome_membership_members`               | gauge   | members that are up, without this node          |
+//! | `shiome_membership_suspects`              | gauge   | those of them that are suspected                |
+//! | `shiome_membership_backlog`               | gauge   | news that has to be told on                     |
 //! | `shiome_membership_local_health`          | gauge   | 0 when the node is well                         |
 //! | `shiome_membership_<field>_total`         | counter | a field of [`DriverStats`](crate::DriverStats)  |
 //! | `shiome_membership_engine_<field>_total`  | counter | a field of [`shiome_swim::Stats`]               |
@@ -33,9 +35,14 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 pub(crate) fn publish(shared: &Shared) {
     let stats = shared.stats();
     let cluster = || Arc::clone(&shared.cluster);
-    gauge!("shiome_membership_members", "cluster" => cluster()).set(stats.members as f64);
-    let local_health = f64::from(stats.local_health);
-    gauge!("shiome_membership_local_health", "cluster" => cluster()).set(local_health);
+    for (name, value) in [
+        ("shiome_membership_members", stats.members),
+        ("shiome_membership_suspects", stats.suspects),
+        ("shiome_membership_backlog", stats.backlog),
+        ("shiome_membership_local_health", stats.local_health.into()),
+    ] {
+        gauge!(name, "cluster" => cluster()).set(value as f64);
+    }
     for (name, value) in stats.driver.named().chain(engine(&stats.engine)) {
         counter!(name, "cluster" => cluster()).absolute(value);
     }

@@ -25,20 +25,6 @@
 //!
 //! The epoch is wall-clock milliseconds when the node started, times 2²⁰, plus as many random bits; with a state
 //! directory it is also above any epoch of the node before, whatever the clock says.
-//!
-//! # What a recording is good for
-//!
-//! Whoever records datagrams and sends them again, to any node and from any address:
-//!
-//! * To a node that heard of the sender's current epoch: nothing, but for datagrams that went to *other* nodes. They are
-//!   taken once, while they are among the sender's latest 1024. What they say is meant for all.
-//! * After a restart of the sender: nothing of its former epochs.
-//! * To a node that has heard nothing of the sender since it started (or has since heard 32 768 others): a whole session,
-//!   if its first datagram is not older than [`Encryption::max_clock_skew`], until the sender itself is heard. It can
-//!   announce members that have left since. They do not answer, and are found dead.
-//! * After the key is [removed](Keyring::remove): nothing.
-//!
-//! All who hold a key are trusted alike: any of them can speak as any other.
 
 mod envelope;
 mod guard;
@@ -121,6 +107,20 @@ impl From<Keyring> for Security {
 /// | 3    | false              | true             | nobody reads plaintext any more      |
 ///
 /// Only step 3 keeps strangers out. The other way round is the way back.
+///
+/// # What a recording is good for
+///
+/// Whoever records datagrams and sends them again, to any node and from any address:
+///
+/// * To a node that heard of the sender's current epoch: nothing, but for datagrams that went to *other* nodes. They are
+///   taken once, while they are among the sender's latest 1024. What they say is meant for all.
+/// * After a restart of the sender: nothing of its former epochs.
+/// * To a node that has heard nothing of the sender since it started, or since it heard 32 768 others: a whole session,
+///   if its first datagram is not older than [`max_clock_skew`](Self::max_clock_skew), until the sender itself is heard.
+///   It can announce members that have left since. They do not answer, and are found dead.
+/// * After the key is [removed](Keyring::remove): nothing.
+///
+/// All who hold a key are trusted alike: any of them can speak as any other.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Encryption {

@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) protection: Arc<Protection>,
     pub(crate) reach: Reach,
-    /// Name of the cluster, for those who watch it.
+    /// Name of the cluster, or its id.
     pub(crate) cluster: Arc<str>,
 }
 
@@ -62,6 +62,8 @@ impl Shared {
         let engine = self.engine();
         Stats {
             members: engine.len(),
+            suspects: engine.suspects(),
+            backlog: engine.backlog(),
             local_health: engine.local_health(),
             engine: engine.stats().clone(),
             driver: self.counters.snapshot(),

@@ -8,6 +8,10 @@ use crate::security::Reject;
 pub struct Stats {
     /// Members that are up, without this node.
     pub members: usize,
+    /// Those of them that are suspected.
+    pub suspects: usize,
+    /// News that has to be told on.
+    pub backlog: usize,
     /// How little the node trusts itself: 0 when it is well (Lifeguard §IV-A).
     pub local_health: u8,
     /// What the engine counts.

@@ -1,7 +1,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use shiome_membership::{
-    Encryption, Key, Keyring, MigrationError, Security, StartError, TooManySeeds,
+    Encryption, Key, Keyring, Membership, MigrationError, Security, StartError, TooManySeeds,
 };
 
 use crate::support::{Node, V4, any_port, at, builder, quick};
@@ -36,6 +36,13 @@ async fn an_advertised_address_takes_the_bound_port() {
     let (local, advertised) = (node.membership.local_addr(), node.addr());
     assert_eq!((advertised.ip(), advertised.port()), (V4, local.port()));
     assert_ne!(local.port(), 0);
+}
+
+#[tokio::test]
+async fn a_cluster_has_a_name_or_a_number() {
+    assert_eq!(Node::start(builder()).await.membership.cluster(), "tests");
+    let nameless = Membership::builder(any_port(V4)).start().await.unwrap();
+    assert_eq!(nameless.cluster(), "0000000000000000");
 }
 
 #[tokio::test]

@@ -134,13 +134,17 @@ pub(crate) async fn cluster(count: usize, builder: impl Fn(usize) -> Builder) ->
     nodes
 }
 
-/// Waits until each node has received so many more datagrams, none of which was lost to any mode of protection.
+/// Waits until each node has heard more of the others.
 pub(crate) async fn talk(nodes: &[Node]) {
-    let received = |node: &Node| node.stats().engine.datagrams_received;
-    for node in nodes {
-        let before = received(node);
-        eventually(|| received(node) >= before + 20).await;
-    }
+    let heard = |node: &Node| node.stats().engine.datagrams_received;
+    let enough: Vec<_> = nodes.iter().map(|node| heard(node) + 8).collect();
+    eventually(|| {
+        nodes
+            .iter()
+            .zip(&enough)
+            .all(|(node, enough)| heard(node) >= *enough)
+    })
+    .await;
 }
 
 /// Waits for what only counts tell, and looks at them every millisecond.
