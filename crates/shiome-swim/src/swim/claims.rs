@@ -139,7 +139,8 @@ impl Swim {
             .insert(id, addr, incarnation, state, &mut self.rng)
     }
 
-    fn fits(&self, meta: &Meta) -> bool {
+    /// Whether it can be told to others, in a datagram.
+    pub(super) fn fits(&self, meta: &Meta) -> bool {
         meta.slots.len() <= slots::max_ranges(self.config.max_datagram_len)
     }
 
@@ -165,6 +166,10 @@ impl Swim {
         if source.news {
             self.start_rumor(now, key, true);
         }
+        self.tell_changed(key);
+    }
+
+    pub(super) fn tell_changed(&mut self, key: Key) {
         let record = self.table.record(key);
         if record.has(flag::ANNOUNCED) {
             let id = record.id;

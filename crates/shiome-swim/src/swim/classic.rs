@@ -88,7 +88,6 @@ impl Swim {
                     key,
                     seq: ping.seq,
                     form: Form::Classic,
-                    on_behalf: None,
                 });
             }
             Message::Ack(ack) => {
@@ -251,12 +250,20 @@ impl Swim {
         }
         if let Some(key) = self.told_of(now, node, incarnation, source) {
             let is_primary = self.table.record(key).has(flag::PRIMARY);
-            let replicates = self.table.meta(key).and_then(|meta| meta.replicates);
+            let known = self.table.meta(key);
             let meta = Meta {
                 incarnation,
-                replicates,
+                replicates: known.and_then(|meta| meta.replicates),
                 slots: kept_slots(slots.iter()),
             };
+            let differs = known
+                .is_some_and(|known| known.incarnation == incarnation && known.slots != meta.slots);
+            if differs && source.key == Some(key) && self.fits(&meta) {
+                // ember-cluster changes its slots without a new incarnation, and tells them with each probe.
+                self.table.set_meta(key, is_primary, meta);
+                self.tell_changed(key);
+                return;
+            }
             self.hear_meta(now, key, is_primary, meta, source);
         }
     }
@@ -340,15 +347,12 @@ impl Swim {
         to: SocketAddr,
         key: Option<Key>,
         seq: u64,
-        on_behalf: Option<Key>,
         buf: &mut [u8],
     ) -> Option<Transmit> {
-        let behalf = on_behalf.and_then(|key| self.table.occupied(key));
-        let sender = behalf.map_or_else(|| self.id(), |record| record.id);
-        let packer = Packer::ack(kept_back(buf), seq, sender).ok()?;
+        let packer = Packer::ack(kept_back(buf), seq, self.id()).ok()?;
         let member = key.filter(|key| {
             let record = self.table.occupied(*key);
-            on_behalf.is_none() && record.is_some_and(|record| record.addr() == to)
+            record.is_some_and(|record| record.addr() == to)
         });
         if member.is_none() {
             return sent(to, packer.finish());
@@ -406,14 +410,15 @@ impl Swim {
             if Some(offer.key) == to {
                 return true;
             }
+            if extended && offer.full {
+                // Before the news itself: ember-cluster takes a role only with an incarnation that is new to it.
+                push_meta(table, offer.key, &mut packer);
+            }
             let at = packer.items();
             if packer.push(&news(table, offer)).is_err() {
                 return false;
             }
             accuse(table, suspicions, offer, at, &mut accusers);
-            if extended && offer.full {
-                push_meta(table, offer.key, &mut packer);
-            }
             true
         });
         let items = packer.items();

@@ -55,7 +55,6 @@ impl Swim {
                     key: Some(key),
                     seq: ping.seq.into(),
                     form: Form::Compact,
-                    on_behalf: None,
                 });
             }
             Message::Ack(ack) => self.handle_ack(now, &ack, source),

@@ -47,13 +47,13 @@ impl Form {
 pub(super) enum Outgoing {
     /// Is it alive?
     Ping { to: Key, seq: u64 },
-    /// This node is, or `on_behalf` is. It tells news to members only, and only where they are known to listen.
+    /// This node is, or the member is that it was to ping. News is for members only, and where they are known to
+    /// listen.
     Ack {
         to: SocketAddr,
         key: Option<Key>,
         seq: u64,
         form: Form,
-        on_behalf: Option<Key>,
     },
     /// Ping it for this node.
     PingReq { to: Key, target: Key, seq: u64 },
@@ -109,15 +109,13 @@ impl Swim {
                 key,
                 seq,
                 form: Form::Compact,
-                ..
             } => self.write_ack(to, key, seq, buf),
             Outgoing::Ack {
                 to,
                 key,
                 seq,
                 form: Form::Classic,
-                on_behalf,
-            } => self.write_classic_ack(to, key, seq, on_behalf, buf),
+            } => self.write_classic_ack(to, key, seq, buf),
             Outgoing::PingReq { to, target, seq } => self.write_ping_req(to, target, seq, buf),
             Outgoing::Nack { to, seq } => {
                 let nack = Nack { seq: seq as u32 };

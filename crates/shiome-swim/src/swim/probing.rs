@@ -229,7 +229,6 @@ impl Swim {
                 key: Some(relay.origin),
                 seq: relay.origin_seq,
                 form: Form::of(relay.compact),
-                on_behalf: Some(relay.target),
             });
             return;
         }
