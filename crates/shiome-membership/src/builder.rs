@@ -9,16 +9,16 @@ use std::{
 use rand::random;
 use sha2::{Digest, Sha256};
 use shiome_gossip::NodeId;
-use shiome_swim::{Config, Swim};
+use shiome_swim::{Config, ConfigError, Swim};
 use tokio::{
     net::TcpListener,
-    sync::{Notify, watch},
+    sync::watch,
     task::{JoinSet, spawn_blocking},
 };
 
 use crate::{
-    discovery::{Discovery, MAX_SEEDS},
-    driver::{Buffers, Driver},
+    discovery::{Discovery, Dns, MAX_SEEDS, Resolve},
+    driver::{Driver, Parts},
     error::{StartError, TooManySeeds},
     identity::Identity,
     membership::Membership,
@@ -26,7 +26,7 @@ use crate::{
     security::{Guard, Protection, Security},
     seed::{Seed, SeedError},
     shared::{Shared, now},
-    socket::{BindError, Socket, canonical},
+    socket::{BindError, Reach, Socket, canonical},
 };
 
 /// A [`Membership`] before it is started.
@@ -38,6 +38,7 @@ pub struct Builder {
     cluster: Option<String>,
     id: Option<NodeId>,
     seeds: Result<Vec<Seed>, SeedError>,
+    resolver: Arc<dyn Resolve>,
     resolve_interval: Duration,
     config: Config,
     security: Security,
@@ -53,6 +54,7 @@ impl Builder {
             cluster: None,
             id: None,
             seeds: Ok(Vec::new()),
+            resolver: Arc::new(Dns),
             resolve_interval: Duration::from_secs(60),
             config: Config::default(),
             security: Security::Plaintext,
@@ -118,6 +120,12 @@ impl Builder {
         self
     }
 
+    /// Who looks the seeds' names up. Default: the operating system, [`Dns`].
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
     /// How the engine probes, suspects and gossips. `max_datagram_len` is the length with protection;
     /// `reliable_pings` is set by [the method](Self::reliable_pings). Default: [`Config::default`].
     pub fn config(mut self, config: Config) -> Self {
@@ -162,76 +170,70 @@ impl Builder {
         }
         let config = self.engine_config();
         config.validate()?;
+        self.security.check()?;
         let (socket, listener) = self.bind()?;
         let (local_addr, addr) = self.addrs(&socket)?;
         let identity = identity(self.state_dir.take(), self.id).await?;
 
-        let (id, cluster) = (identity.id, config.cluster);
-        let protection = Protection::new(&self.security, cluster, &id, identity.epoch)?;
-        let protection = Arc::new(protection);
-        let me = shiome_swim::Identity {
-            id,
-            addr,
-            incarnation: identity.incarnation,
-        };
-        let engine = Swim::new(now(), me, config.clone(), random())?;
-        let name = self
-            .cluster
-            .take()
-            .unwrap_or_else(|| format!("{cluster:016x}"));
-        let shared = Shared::new(engine, Arc::clone(&protection), socket.reach(), name.into());
-        let shared = Arc::new(shared);
-
-        let context = reliable::Context {
-            cluster,
-            me: id,
-            protection: Arc::clone(&protection),
-        };
-        let (seeds, seeds_changed) = watch::channel(seeds);
-        let mut side_tasks = JoinSet::new();
-        let discovery = Discovery::new(Arc::clone(&shared), self.resolve_interval);
-        side_tasks.spawn(discovery.run(seeds_changed));
-        if let Some(listener) = listener {
-            let listener = reliable::Listener {
-                listener,
-                context: context.clone(),
-                counters: Arc::clone(&shared.counters),
-            };
-            side_tasks.spawn(listener.run());
-        }
-        #[cfg(feature = "metrics")]
-        side_tasks.spawn(crate::metrics::run(Arc::clone(&shared)));
-
-        let stop = Arc::new(Notify::new());
-        let (ended, ended_receiver) = watch::channel(());
-        let driver = Driver {
-            shared: Arc::clone(&shared),
-            stop: Arc::clone(&stop),
+        let context = self.context(&identity, config.cluster);
+        let shared = self.shared(&identity, addr, &config, &context, socket.reach())?;
+        let (seeds, changes) = watch::channel(seeds);
+        let discovery = Discovery::new(Arc::clone(&shared), self.resolver, self.resolve_interval);
+        let side_tasks = side_tasks(&shared, &context, listener, discovery.run(changes));
+        let parts = Parts {
             socket,
-            guard: Guard::new(protection, &self.security),
+            guard: Guard::new(Arc::clone(&context.protection), &self.security),
             recorder: identity.recorder,
             reliable: self
                 .reliable_pings
                 .then_some((context, config.probe_period)),
             side_tasks,
-            buffers: Buffers::new(config.max_datagram_len, self.security.overhead()),
-            pings: JoinSet::new(),
-            unsent: None,
-            receive_from: None,
-            _ended: ended,
+            message_len: config.max_datagram_len,
+            overhead: self.security.overhead(),
         };
-        let driver = tokio::spawn(driver.run()).abort_handle();
+        let (driver, control) = Driver::new(Arc::clone(&shared), parts);
         Ok(Membership {
             shared,
-            id,
+            id: identity.id,
             addr,
             local_addr,
             seeds,
-            stop,
-            driver,
-            ended: ended_receiver,
+            control,
+            driver: tokio::spawn(driver.run()).abort_handle(),
             leave_timeout: config.leave_timeout,
         })
+    }
+
+    fn context(&self, identity: &Identity, cluster: u64) -> reliable::Context {
+        let (me, epoch) = (identity.id, identity.epoch);
+        let protection = Protection::new(&self.security, cluster, &me, epoch);
+        reliable::Context {
+            cluster,
+            me,
+            protection: Arc::new(protection),
+        }
+    }
+
+    fn shared(
+        &self,
+        identity: &Identity,
+        addr: SocketAddr,
+        config: &Config,
+        context: &reliable::Context,
+        reach: Reach,
+    ) -> Result<Arc<Shared>, ConfigError> {
+        let me = shiome_swim::Identity {
+            id: identity.id,
+            addr,
+            incarnation: identity.incarnation,
+        };
+        let engine = Swim::new(now(), me, config.clone(), random())?;
+        let name = match &self.cluster {
+            Some(name) => name.as_str().into(),
+            None => format!("{:016x}", config.cluster).into(),
+        };
+        let protection = Arc::clone(&context.protection);
+        Ok(Arc::new(Shared::new(engine, protection, reach, name)))
     }
 
     /// What the engine is to go by.
@@ -297,6 +299,28 @@ pub fn cluster_id(name: &str) -> u64 {
     let hash: [u8; 32] = Sha256::digest(name).into();
     let (first, _) = hash.split_first_chunk().expect("the hash has 32 bytes");
     u64::from_le_bytes(*first)
+}
+
+/// What runs beside the driver, and ends with it.
+fn side_tasks(
+    shared: &Arc<Shared>,
+    context: &reliable::Context,
+    listener: Option<TcpListener>,
+    discovery: impl Future<Output = ()> + Send + 'static,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(discovery);
+    if let Some(listener) = listener {
+        let listener = reliable::Listener {
+            listener,
+            context: context.clone(),
+            counters: Arc::clone(&shared.counters),
+        };
+        tasks.spawn(listener.run());
+    }
+    #[cfg(feature = "metrics")]
+    tasks.spawn(crate::metrics::run(Arc::clone(shared)));
+    tasks
 }
 
 async fn identity(dir: Option<PathBuf>, given: Option<NodeId>) -> Result<Identity, StartError> {

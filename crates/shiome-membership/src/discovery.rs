@@ -1,6 +1,6 @@
 //! Where the seeds are: names are resolved again and again, for addresses change.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{
@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     seed::{Host, Seed},
     shared::Shared,
+    socket::{Reach, canonical},
 };
 
 /// Most seeds. A few suffice, and each name is a lookup.
@@ -26,6 +27,30 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time until names that did not resolve are tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Finds the addresses that a seed's name stands for.
+///
+/// Implement it to find seeds elsewhere than in the DNS, such as in a registry of services.
+pub trait Resolve: fmt::Debug + Send + Sync + 'static {
+    /// All addresses of `name`, with the port of each, which need not be `port`.
+    ///
+    /// It is dropped when it takes longer than 10 s, or the seeds change.
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Resolving<'a>;
+}
+
+/// A lookup on its way.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+
+/// The operating system's resolver: A and AAAA records, and the hosts file.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Dns;
+
+impl Resolve for Dns {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(async move { Ok(lookup_host((name, port)).await?.collect()) })
+    }
+}
 
 /// Why a name stands for no address.
 #[derive(Debug, Error)]
@@ -46,6 +71,7 @@ struct Unresolved;
 #[derive(Debug)]
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
+    resolver: Arc<dyn Resolve>,
     /// Between two lookups of the same name.
     interval: Duration,
     /// What the names stood for when they last resolved. A resolver that fails takes no seed away.
@@ -55,9 +81,10 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    pub(crate) fn new(shared: Arc<Shared>, interval: Duration) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, resolver: Arc<dyn Resolve>, interval: Duration) -> Self {
         Self {
             shared,
+            resolver,
             interval,
             resolved: HashMap::new(),
             told: Vec::new(),
@@ -99,8 +126,9 @@ impl Discovery {
         let mut lookups = JoinSet::new();
         for seed in seeds {
             if let Host::Name(name, port) = seed.0.clone() {
-                let (seed, shared) = (seed.clone(), Arc::clone(&self.shared));
-                lookups.spawn(async move { (seed, lookup(&name, port, &shared).await) });
+                let (resolver, reach) = (Arc::clone(&self.resolver), self.shared.reach);
+                let seed = seed.clone();
+                lookups.spawn(async move { (seed, lookup(&*resolver, &name, port, reach).await) });
             }
         }
         let mut result = Ok(());
@@ -130,7 +158,7 @@ impl Discovery {
                 Host::Name(..) => self.resolved.get(seed).map_or(&[][..], Vec::as_slice),
             };
             for addr in of_seed {
-                let addr = crate::socket::canonical(*addr);
+                let addr = canonical(*addr);
                 if addrs.len() < MAX_SEED_ADDRS && !addrs.contains(&addr) {
                     addrs.push(addr);
                 }
@@ -144,11 +172,19 @@ impl Discovery {
 }
 
 /// All addresses of a host that the socket can send to.
-async fn lookup(name: &str, port: u16, shared: &Shared) -> Result<Vec<SocketAddr>, ResolveError> {
-    let found = timeout(LOOKUP_TIMEOUT, lookup_host((name, port)))
+async fn lookup(
+    resolver: &dyn Resolve,
+    name: &str,
+    port: u16,
+    reach: Reach,
+) -> Result<Vec<SocketAddr>, ResolveError> {
+    let found = timeout(LOOKUP_TIMEOUT, resolver.resolve(name, port))
         .await
         .map_err(|_| ResolveError::Timeout)??;
-    let addrs: Vec<_> = found.filter(|addr| shared.reach.reaches(*addr)).collect();
+    let addrs: Vec<_> = found
+        .into_iter()
+        .filter(|addr| reach.reaches(*addr))
+        .collect();
     if addrs.is_empty() {
         return Err(ResolveError::NoAddress);
     }

@@ -2,7 +2,7 @@
 
 use std::{
     future::pending,
-    io::{self, ErrorKind},
+    io,
     net::SocketAddr,
     ops::Range,
     sync::Arc,
@@ -23,7 +23,7 @@ use crate::{
     reliable,
     security::{Guard, HEADER_LEN},
     shared::{Shared, now},
-    socket::Socket,
+    socket::{Fault, Socket},
     state::{Recorder, StateError},
 };
 
@@ -42,43 +42,48 @@ const RECEIVE_LEN: usize = MAX_DATAGRAM_LEN + 1;
 /// Runs the engine on a socket.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) stop: Arc<Notify>,
+    shared: Arc<Shared>,
+    parts: Parts,
+    buffers: Buffers,
+    pings: JoinSet<Option<u64>>,
+    /// A datagram in the buffer that the socket has no room for.
+    unsent: Option<(SocketAddr, Range<usize>)>,
+    /// When to receive again.
+    receive_from: Option<Instant>,
+    stop: Arc<Notify>,
+    /// Dropped last: tells the handle that socket, listener and state directory are free.
+    _ended: watch::Sender<()>,
+}
+
+/// What a driver is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) socket: Socket,
     pub(crate) guard: Guard,
     pub(crate) recorder: Option<Recorder>,
     /// How to ping over TCP, and how long to wait.
     pub(crate) reliable: Option<(reliable::Context, Duration)>,
-    /// Ends with the node.
+    /// They end with the node.
     pub(crate) side_tasks: JoinSet<()>,
-    pub(crate) buffers: Buffers,
-    pub(crate) pings: JoinSet<Option<u64>>,
-    /// A datagram in the buffer that the socket has no room for.
-    pub(crate) unsent: Option<(SocketAddr, Range<usize>)>,
-    /// When to receive again.
-    pub(crate) receive_from: Option<Instant>,
-    /// Dropped last: tells the handle that socket, listener and state directory are free.
-    pub(crate) _ended: watch::Sender<()>,
+    /// Longest message of the engine.
+    pub(crate) message_len: usize,
+    /// What protection adds to it.
+    pub(crate) overhead: usize,
+}
+
+/// How to stop a driver, and to know that it has ended.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) stop: Arc<Notify>,
+    /// Closed when the driver has let go of everything.
+    pub(crate) ended: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Buffers {
+struct Buffers {
     receive: Box<[u8]>,
     /// A frame: what the engine writes stands from [`HEADER_LEN`] on.
     send: Box<[u8]>,
-    /// Longest message of the engine.
-    message_len: usize,
-}
-
-impl Buffers {
-    /// For messages of so many bytes, which grow by `overhead`.
-    pub(crate) fn new(message_len: usize, overhead: usize) -> Self {
-        Self {
-            receive: vec![0; RECEIVE_LEN].into(),
-            send: vec![0; HEADER_LEN + message_len + overhead].into(),
-            message_len,
-        }
-    }
 }
 
 /// Why the driver woke up.
@@ -92,6 +97,29 @@ enum Wake {
 }
 
 impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, parts: Parts) -> (Self, Control) {
+        let stop = Arc::new(Notify::new());
+        let (ended, ended_receiver) = watch::channel(());
+        let driver = Self {
+            shared,
+            buffers: Buffers {
+                receive: vec![0; RECEIVE_LEN].into(),
+                send: vec![0; HEADER_LEN + parts.message_len + parts.overhead].into(),
+            },
+            parts,
+            pings: JoinSet::new(),
+            unsent: None,
+            receive_from: None,
+            stop: Arc::clone(&stop),
+            _ended: ended,
+        };
+        let control = Control {
+            stop,
+            ended: ended_receiver,
+        };
+        (driver, control)
+    }
+
     /// Runs until the node has left or is stopped.
     pub(crate) async fn run(mut self) {
         loop {
@@ -116,10 +144,10 @@ impl Driver {
             () = self.stop.notified() => Wake::Stop,
             () = self.shared.attention.notified() => Wake::Turn,
             () = until(due) => Wake::Turn,
-            _ = self.socket.writable(), if self.unsent.is_some() => Wake::Turn,
-            _ = readable(&self.socket, receive_from) => Wake::Readable,
+            _ = self.parts.socket.writable(), if self.unsent.is_some() => Wake::Turn,
+            _ = readable(&self.parts.socket, receive_from) => Wake::Readable,
             Some(ping) = self.pings.join_next() => Wake::Ping(ping.unwrap_or_default()),
-            result = written(&mut self.recorder) => Wake::Recorded(result),
+            result = written(&mut self.parts.recorder) => Wake::Recorded(result),
         }
     }
 
@@ -140,18 +168,16 @@ impl Driver {
     fn receive(&mut self) {
         self.receive_from = None;
         for _ in 0..RECEIVE_BATCH {
-            match self.socket.try_receive(&mut self.buffers.receive) {
+            match self.parts.socket.try_receive(&mut self.buffers.receive) {
                 Ok((len, from)) => self.received(len, from),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if is_about_earlier(&error) => {
-                    self.shared.counters.network_errors.increment();
-                }
-                Err(error) => {
+                Err(Fault::WouldBlock) => return,
+                Err(Fault::Other(error)) => {
                     self.shared.counters.receive_failed.increment();
                     tracing::warn!(%error, "cannot receive");
                     self.receive_from = Some(now() + RECEIVE_PAUSE);
                     return;
                 }
+                Err(_) => self.shared.counters.network_errors.increment(),
             }
         }
     }
@@ -161,11 +187,12 @@ impl Driver {
         counters.received.increment();
         counters.received_bytes.add(len as u64);
         let datagram = &mut self.buffers.receive[..len];
-        match self.guard.open(clock::unix_seconds(), datagram) {
+        match self.parts.guard.open(clock::unix_seconds(), datagram) {
             Ok(message) => self.shared.engine().handle_datagram(now(), from, message),
             Err(reject) => {
-                counters.rejected(reject);
-                tracing::trace!(%from, %reject, "dropped a datagram");
+                if counters.rejected(reject) == 0 {
+                    tracing::warn!(%from, %reject, "dropped a datagram; further ones are only counted");
+                }
             }
         }
     }
@@ -178,12 +205,13 @@ impl Driver {
             return;
         }
         loop {
-            let room = &mut self.buffers.send[HEADER_LEN..][..self.buffers.message_len];
+            let room = &mut self.buffers.send[HEADER_LEN..][..self.parts.message_len];
             let Some(transmit) = self.shared.engine().poll_transmit(room) else {
                 return;
             };
             let now = clock::unix_seconds();
             let frame = self
+                .parts
                 .guard
                 .seal(now, &mut self.buffers.send, transmit.len)
                 .expect("the frame has room for the longest message and its protection");
@@ -196,20 +224,24 @@ impl Driver {
     /// Returns whether the next datagram may follow.
     fn send(&mut self, to: SocketAddr, frame: Range<usize>) -> bool {
         let counters = &self.shared.counters;
-        match self.socket.try_send(&self.buffers.send[frame.clone()], to) {
+        match self
+            .parts
+            .socket
+            .try_send(&self.buffers.send[frame.clone()], to)
+        {
             Ok(()) => {
                 counters.sent.increment();
                 counters.sent_bytes.add(frame.len() as u64);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(Fault::WouldBlock) => {
                 counters.send_waits.increment();
                 self.unsent = Some((to, frame));
                 return false;
             }
-            Err(error) if is_too_long(&error) => counters.send_too_long.increment(),
-            Err(error) if is_unreachable(&error) => counters.send_unreachable.increment(),
-            Err(error) if is_about_earlier(&error) => counters.network_errors.increment(),
-            Err(error) => {
+            Err(Fault::TooLong) => counters.send_too_long.increment(),
+            Err(Fault::Unreachable) => counters.send_unreachable.increment(),
+            Err(Fault::Earlier) => counters.network_errors.increment(),
+            Err(Fault::Other(error)) => {
                 counters.send_failed.increment();
                 tracing::debug!(%to, %error, "cannot send");
             }
@@ -220,7 +252,7 @@ impl Driver {
     fn ping(&mut self) {
         loop {
             let ping = self.shared.engine().poll_reliable_ping();
-            let (Some(ping), Some((context, deadline))) = (ping, &self.reliable) else {
+            let (Some(ping), Some((context, deadline))) = (ping, &self.parts.reliable) else {
                 return;
             };
             if self.pings.len() >= MAX_RELIABLE_PINGS {
@@ -245,7 +277,7 @@ impl Driver {
         while let Some((event, owned)) = self.next_event() {
             match event {
                 Event::Refuted { incarnation } => {
-                    if let Some(recorder) = &mut self.recorder {
+                    if let Some(recorder) = &mut self.parts.recorder {
                         recorder.record(incarnation);
                     }
                 }
@@ -275,8 +307,8 @@ impl Driver {
     async fn end(mut self) {
         self.transmit();
         self.shared.events.close();
-        self.side_tasks.shutdown().await;
-        if let Some(recorder) = self.recorder.take() {
+        self.parts.side_tasks.shutdown().await;
+        if let Some(recorder) = self.parts.recorder.take() {
             let result = recorder.finish().await;
             self.recorded(result);
         }
@@ -310,29 +342,4 @@ async fn written(recorder: &mut Option<Recorder>) -> Result<(), StateError> {
 async fn ask(context: reliable::Context, ping: ReliablePing, deadline: Duration) -> Option<u64> {
     let asked = timeout(deadline, reliable::ask(&context, ping.addr, ping.member)).await;
     matches!(asked, Ok(Ok(()))).then_some(ping.token)
-}
-
-/// What ICMP said about a datagram that was sent before.
-fn is_about_earlier(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
-    )
-}
-
-fn is_unreachable(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown
-    )
-}
-
-/// EMSGSIZE has no kind of its own: on Linux, on BSD and macOS, on Windows.
-fn is_too_long(error: &io::Error) -> bool {
-    match error.raw_os_error() {
-        Some(code) if cfg!(windows) => code == 10040,
-        Some(code) if cfg!(any(target_os = "linux", target_os = "android")) => code == 90,
-        Some(code) => code == 40,
-        None => false,
-    }
 }

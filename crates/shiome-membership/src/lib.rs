@@ -101,6 +101,7 @@ mod state;
 mod stats;
 
 pub use builder::{Builder, cluster_id};
+pub use discovery::{Dns, Resolve, Resolving};
 pub use error::{StartError, TooManySeeds};
 pub use events::{Events, MembershipEvent};
 pub use member::MemberInfo;

@@ -2,15 +2,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use shiome_gossip::{NodeId, SlotRange};
 use shiome_swim::SlotsError;
-use tokio::{
-    sync::{Notify, watch},
-    task::AbortHandle,
-    time::timeout,
-};
+use tokio::{sync::watch, task::AbortHandle, time::timeout};
 
 use crate::{
     builder::Builder,
     discovery::MAX_SEEDS,
+    driver::Control,
     error::TooManySeeds,
     events::Events,
     member::MemberInfo,
@@ -34,10 +31,8 @@ pub struct Membership {
     pub(crate) addr: SocketAddr,
     pub(crate) local_addr: SocketAddr,
     pub(crate) seeds: watch::Sender<Vec<Seed>>,
-    pub(crate) stop: Arc<Notify>,
+    pub(crate) control: Control,
     pub(crate) driver: AbortHandle,
-    /// Closed when the driver has let go of everything.
-    pub(crate) ended: watch::Receiver<()>,
     pub(crate) leave_timeout: Duration,
 }
 
@@ -195,13 +190,13 @@ impl Membership {
     /// Stops the node without a word to the others, as a crash does. The port and the state directory are free when it
     /// returns. Cancel-safe: the node stops all the same.
     pub async fn stop(&self) {
-        self.stop.notify_one();
+        self.control.stop.notify_one();
         self.ended().await;
     }
 
     async fn ended(&self) {
         // Nothing is ever sent, so it changes by being closed.
-        let _ = self.ended.clone().changed().await;
+        let _ = self.control.ended.clone().changed().await;
     }
 }
 

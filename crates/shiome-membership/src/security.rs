@@ -74,6 +74,24 @@ impl Security {
             Self::Encrypted(_) => ENCRYPTION_OVERHEAD,
         }
     }
+
+    /// Whether its flags go together.
+    pub(crate) fn check(&self) -> Result<(), MigrationError> {
+        match self {
+            Self::Plaintext | Self::Hmac(_) => Ok(()),
+            Self::Encrypted(encryption) => {
+                check_migration(encryption.accept_plaintext, encryption.send_encrypted)
+            }
+        }
+    }
+}
+
+fn check_migration(accept_plaintext: bool, send_encrypted: bool) -> Result<(), MigrationError> {
+    if accept_plaintext || send_encrypted {
+        Ok(())
+    } else {
+        Err(MigrationError::OneWay)
+    }
 }
 
 impl fmt::Debug for Security {
@@ -115,6 +133,7 @@ impl From<Keyring> for Security {
 /// * To a node that heard of the sender's current epoch: nothing, but for datagrams that went to *other* nodes. They are
 ///   taken once, while they are among the sender's latest 1024. What they say is meant for all.
 /// * After a restart of the sender: nothing of its former epochs.
+/// * To the sender itself: nothing.
 /// * To a node that has heard nothing of the sender since it started, or since it heard 32 768 others: a whole session,
 ///   if its first datagram is not older than [`max_clock_skew`](Self::max_clock_skew), until the sender itself is heard.
 ///   It can announce members that have left since. They do not answer, and are found dead.
@@ -181,6 +200,8 @@ pub(crate) enum Reject {
     Forged,
     #[error("heard before")]
     Replayed,
+    #[error("sent by this node itself")]
+    Reflected,
     #[error("from before the sender's restart")]
     OldEpoch,
     #[error("sent too long ago by a sender not heard of")]

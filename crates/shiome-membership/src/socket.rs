@@ -1,3 +1,5 @@
+mod fault;
+
 use std::{
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -5,6 +7,8 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UdpSocket};
+
+pub(crate) use fault::Fault;
 
 /// Buffer for datagrams that come in while the node is busy, in bytes: those of some hundred members that answer a
 /// newcomer at once. The operating system may give less.
@@ -119,14 +123,14 @@ impl Socket {
         self.udp.writable().await
     }
 
-    pub(crate) fn try_receive(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    pub(crate) fn try_receive(&self, buf: &mut [u8]) -> Result<(usize, SocketAddr), Fault> {
         let (len, from) = self.udp.try_recv_from(buf)?;
         Ok((len, canonical(from)))
     }
 
-    pub(crate) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+    pub(crate) fn try_send(&self, datagram: &[u8], to: SocketAddr) -> Result<(), Fault> {
         if !self.reach.reaches(to) {
-            return Err(io::ErrorKind::NetworkUnreachable.into());
+            return Err(Fault::Unreachable);
         }
         let to = match (self.reach, to) {
             (Reach::Both, SocketAddr::V4(v4)) => {
@@ -134,7 +138,8 @@ impl Socket {
             }
             _ => to,
         };
-        self.udp.try_send_to(datagram, to).map(|_| ())
+        self.udp.try_send_to(datagram, to)?;
+        Ok(())
     }
 }
 
@@ -162,15 +167,16 @@ fn open(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<RawSocke
 mod tests {
     use std::net::Ipv4Addr;
 
+    use shiome_gossip::MAX_DATAGRAM_LEN;
+
     use super::*;
 
-    async fn send(from: &Socket, to: SocketAddr) {
+    /// As soon as there is room.
+    async fn send(from: &Socket, datagram: &[u8], to: SocketAddr) -> Result<(), Fault> {
         loop {
-            match from.try_send(b"datagram", to) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    from.writable().await.unwrap()
-                }
-                sent => return sent.unwrap(),
+            match from.try_send(datagram, to) {
+                Err(Fault::WouldBlock) => from.writable().await.unwrap(),
+                sent => return sent,
             }
         }
     }
@@ -180,7 +186,7 @@ mod tests {
         loop {
             to.readable().await.unwrap();
             match to.try_receive(&mut buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(Fault::WouldBlock) => {}
                 received => {
                     let (len, from) = received.unwrap();
                     assert_eq!(&buf[..len], b"datagram");
@@ -206,9 +212,11 @@ mod tests {
         let (v4, v6) = (bind(Ipv4Addr::LOCALHOST), bind(Ipv6Addr::LOCALHOST));
         for other in [&v4, &v6] {
             let addr = other.local_addr().unwrap();
-            send(&both, addr).await;
+            send(&both, b"datagram", addr).await.unwrap();
             receive(other).await;
-            send(other, at(addr.ip(), &both)).await;
+            send(other, b"datagram", at(addr.ip(), &both))
+                .await
+                .unwrap();
             assert_eq!(receive(&both).await, addr);
         }
         assert_eq!(both.reach(), Reach::Both);
@@ -220,9 +228,19 @@ mod tests {
         for (from, to) in [(&v4, &v6), (&v6, &v4)] {
             let to = to.local_addr().unwrap();
             assert!(!from.reach().reaches(to));
-            let error = from.try_send(b"datagram", to).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::NetworkUnreachable);
+            let fault = send(from, b"datagram", to).await.unwrap_err();
+            assert!(matches!(fault, Fault::Unreachable), "{fault:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_no_datagram_can_carry_is_too_long() {
+        let socket = bind(Ipv4Addr::LOCALHOST);
+        let to = socket.local_addr().unwrap();
+        let long = vec![0; MAX_DATAGRAM_LEN + 1];
+        let fault = send(&socket, &long, to).await.unwrap_err();
+        assert!(matches!(fault, Fault::TooLong), "{fault:?}");
+        send(&socket, &long[1..], to).await.unwrap();
     }
 
     #[tokio::test]

@@ -115,6 +115,8 @@ counters! {
     rejected_old_epoch,
     /// Datagrams dropped because their sender was not heard of before, and its clock or a recording is wrong.
     rejected_not_fresh,
+    /// Datagrams dropped because this node sent them itself, in this run or a former one.
+    rejected_reflected,
     /// Pings over TCP that were begun.
     reliable_pings,
     /// Those of them that were not answered.
@@ -132,7 +134,8 @@ counters! {
 }
 
 impl Counters {
-    pub(crate) fn rejected(&self, reject: Reject) {
+    /// Counts a datagram that was dropped. Returns how many were before for the same reason.
+    pub(crate) fn rejected(&self, reject: Reject) -> u64 {
         let counter = match reject {
             Reject::Truncated => &self.rejected_truncated,
             Reject::Oversized => &self.rejected_oversized,
@@ -144,8 +147,9 @@ impl Counters {
             Reject::Forged => &self.rejected_forged,
             Reject::Replayed => &self.rejected_replayed,
             Reject::OldEpoch => &self.rejected_old_epoch,
+            Reject::Reflected => &self.rejected_reflected,
             Reject::NotFresh => &self.rejected_not_fresh,
         };
-        counter.increment();
+        counter.0.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -19,7 +19,7 @@ fn context(security: &Security, me: u8, cluster: u64) -> Context {
     Context {
         cluster,
         me: node(me),
-        protection: Arc::new(Protection::new(security, cluster, &node(me), 1).unwrap()),
+        protection: Arc::new(Protection::new(security, cluster, &node(me), 1)),
     }
 }
 

@@ -8,7 +8,7 @@ use chacha20poly1305::{AeadInOut, XChaCha20Poly1305};
 use shiome_gossip::{AuthError, MAX_DATAGRAM_LEN, NodeId, Secret};
 
 use super::{
-    AEAD_TAG_LEN, Encryption, MigrationError, Reject, Security,
+    AEAD_TAG_LEN, Encryption, MigrationError, Reject, Security, check_migration,
     header::{HEADER_LEN, Header, SenderId, nonce},
     keyring::Keyring,
 };
@@ -23,19 +23,14 @@ pub(crate) enum Protection {
 
 impl Protection {
     /// `epoch` is above that of any earlier run of the node.
-    pub(crate) fn new(
-        security: &Security,
-        cluster: u64,
-        node: &NodeId,
-        epoch: u64,
-    ) -> Result<Self, MigrationError> {
-        Ok(match security {
+    pub(crate) fn new(security: &Security, cluster: u64, node: &NodeId, epoch: u64) -> Self {
+        match security {
             Security::Plaintext => Self::Plaintext,
             Security::Hmac(secret) => Self::Hmac(secret.clone()),
             Security::Encrypted(encryption) => {
-                Self::Encrypted(Sealer::new(encryption, cluster, node, epoch)?)
+                Self::Encrypted(Sealer::new(encryption, cluster, node, epoch))
             }
-        })
+        }
     }
 
     /// Protects a message of `len` bytes that stands in `frame` from [`HEADER_LEN`] on, and returns where in `frame` the
@@ -120,14 +115,6 @@ impl Protection {
     }
 }
 
-fn check_migration(accept_plaintext: bool, send_encrypted: bool) -> Result<(), MigrationError> {
-    if accept_plaintext || send_encrypted {
-        Ok(())
-    } else {
-        Err(MigrationError::OneWay)
-    }
-}
-
 /// Encrypts what one run of a node sends, and decrypts what others do.
 pub(crate) struct Sealer {
     keyring: Keyring,
@@ -141,14 +128,8 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    fn new(
-        encryption: &Encryption,
-        cluster: u64,
-        node: &NodeId,
-        epoch: u64,
-    ) -> Result<Self, MigrationError> {
-        check_migration(encryption.accept_plaintext, encryption.send_encrypted)?;
-        Ok(Self {
+    fn new(encryption: &Encryption, cluster: u64, node: &NodeId, epoch: u64) -> Self {
+        Self {
             keyring: encryption.keyring.clone(),
             accept_plaintext: AtomicBool::new(encryption.accept_plaintext),
             send_encrypted: AtomicBool::new(encryption.send_encrypted),
@@ -156,7 +137,7 @@ impl Sealer {
             sender: SenderId::of(node),
             epoch,
             counter: AtomicU64::new(0),
-        })
+        }
     }
 
     fn seal(&self, tag: u8, sent: u32, frame: &mut [u8], len: usize) -> Option<Range<usize>> {
@@ -189,6 +170,10 @@ impl Sealer {
         let header = Header::decode(datagram)?;
         if header.cluster != low_bits(self.cluster) {
             return Err(Reject::WrongCluster);
+        }
+        // A later epoch is that of another node with this node's id, which the engine has to hear of.
+        if header.sender == self.sender && header.epoch <= self.epoch {
+            return Err(Reject::Reflected);
         }
         check(&header)?;
         let truncated = Reject::Truncated;

@@ -46,6 +46,7 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use shiome_gossip::{NodeId, Secret};
 
     use super::*;
@@ -56,7 +57,7 @@ mod tests {
 
     fn guard(security: &Security, node: u8) -> Guard {
         let node = NodeId::from([node; 16]);
-        let protection = Protection::new(security, 0x5eed, &node, 1).unwrap();
+        let protection = Protection::new(security, 0x5eed, &node, 1);
         Guard::new(Arc::new(protection), security)
     }
 
@@ -188,5 +189,29 @@ mod tests {
         }
         let straggler = send(&guard(&Keyring::new(&old).into(), 3));
         assert_eq!(hears(&mut guards[0], straggler), Err(Reject::UnknownKey));
+    }
+
+    proptest! {
+        /// Whatever comes in, only what was sealed with the key is heard.
+        #[test]
+        fn strangers_are_not_heard(
+            tag in prop_oneof![Just(0x80u8), any::<u8>()],
+            version in prop_oneof![Just(1u8), any::<u8>()],
+            mut rest in prop::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            rest.splice(..0, [tag, version]);
+            for security in [keyring(1).into(), Security::Hmac(Secret::new("hunter2").unwrap())] {
+                prop_assert!(guard(&security, 1).open(NOW, &mut rest.clone()).is_err());
+            }
+        }
+
+        /// Whatever is changed in a datagram, it is heard only as it was.
+        #[test]
+        fn what_is_heard_is_what_was_said(at in 0..59usize, change in any::<u8>()) {
+            let mut datagram = send(&guard(&keyring(1).into(), 2));
+            datagram[at] ^= change;
+            let heard = hears(&mut guard(&keyring(1).into(), 1), datagram);
+            prop_assert_eq!(heard.is_ok(), change == 0);
+        }
     }
 }

@@ -1,6 +1,81 @@
-use shiome_membership::Seed;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use crate::support::{Node, builder, eventually};
+use shiome_membership::{Resolve, Resolving, Seed};
+
+use crate::support::{Node, builder, eventually, within};
+
+/// Knows one name.
+#[derive(Debug, Clone, Default)]
+struct Names(Arc<Mutex<Option<Vec<SocketAddr>>>>);
+
+impl Names {
+    fn set(&self, addrs: impl Into<Option<Vec<SocketAddr>>>) {
+        *self.0.lock().unwrap() = addrs.into();
+    }
+}
+
+impl Resolve for Names {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Resolving<'a> {
+        assert_eq!((name, port), ("seeds", 7946));
+        let found = self.0.lock().unwrap().clone();
+        Box::pin(async move { found.ok_or_else(|| std::io::ErrorKind::NotFound.into()) })
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_again_and_again() {
+    let names = Names::default();
+    let resolving = builder()
+        .resolver(names.clone())
+        .resolve_interval(Duration::from_millis(20));
+    let mut node = Node::start(resolving.seed("seeds:7946")).await;
+    eventually(|| node.stats().driver.resolve_failed >= 2).await;
+
+    let mut first = Node::start(builder()).await;
+    names.set(vec![first.addr()]);
+    node.until_members(1).await;
+    first.until_members(1).await;
+
+    // The name moves to another cluster, and both become one. What the resolver forgets is not forgotten.
+    let mut second = Node::start(builder()).await;
+    names.set(vec![second.addr()]);
+    node.until_members(2).await;
+    second.until_members(2).await;
+    names.set(None);
+    let failed = node.stats().driver.resolve_failed;
+    eventually(|| node.stats().driver.resolve_failed > failed).await;
+    second.membership.leave().await;
+    node.until_members(1).await;
+    second = Node::start(crate::support::at(second.addr())).await;
+    second.until_members(2).await;
+}
+
+/// A resolver that never answers.
+#[derive(Debug)]
+struct Silent;
+
+impl Resolve for Silent {
+    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Resolving<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_that_hangs_keeps_nobody_waiting() {
+    let mut seed = Node::start(builder()).await;
+    let mut node = Node::start(builder().resolver(Silent).seed("seeds:7946")).await;
+    node.membership
+        .add_seeds([Seed::from(seed.addr())])
+        .unwrap();
+    node.until_members(1).await;
+    seed.until_members(1).await;
+    assert_eq!(node.stats().driver.resolve_failed, 0);
+    within(node.membership.leave()).await;
+}
 
 #[tokio::test]
 async fn a_seed_may_be_a_name() {
@@ -32,9 +107,7 @@ async fn seeds_can_be_added_later() {
     node.until_members(1).await;
     seed.until_members(1).await;
 
-    let many = |count| {
-        (1..=count).map(|port| Seed::from(std::net::SocketAddr::new(seed.addr().ip(), port)))
-    };
+    let many = |count| (1..=count).map(|port| Seed::from(SocketAddr::new(seed.addr().ip(), port)));
     assert!(node.membership.set_seeds(many(65)).is_err());
     assert!(node.membership.add_seeds(many(64)).is_err());
     node.membership.set_seeds(many(64)).unwrap();

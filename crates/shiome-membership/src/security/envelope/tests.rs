@@ -9,7 +9,13 @@ const CLUSTER: u64 = 0x0123_4567_89ab_cdef;
 
 fn sealer(key: u8, cluster: u64) -> Protection {
     let keyring = Keyring::new(&Key::from([key; 32]));
-    Protection::new(&keyring.into(), cluster, &NodeId::from([7; 16]), 42).unwrap()
+    Protection::new(&keyring.into(), cluster, &NodeId::from([7; 16]), 42)
+}
+
+/// Of another node, which hears the one above.
+fn opener(key: u8, cluster: u64) -> Protection {
+    let keyring = Keyring::new(&Key::from([key; 32]));
+    Protection::new(&keyring.into(), cluster, &NodeId::from([8; 16]), 42)
 }
 
 fn seal(protection: &Protection, message: &[u8]) -> Vec<u8> {
@@ -38,9 +44,9 @@ fn what_is_sealed_opens_and_cannot_be_read() {
             .windows(4)
             .any(|window| message.windows(4).any(|part| part == window))
     );
-    assert_eq!(open(&sealer(1, CLUSTER), &datagram).unwrap(), message);
+    assert_eq!(open(&opener(1, CLUSTER), &datagram).unwrap(), message);
     assert_eq!(
-        open(&sealer(1, CLUSTER), &seal(&sealer(1, CLUSTER), b"")).unwrap(),
+        open(&opener(1, CLUSTER), &seal(&sealer(1, CLUSTER), b"")).unwrap(),
         b""
     );
 }
@@ -78,7 +84,11 @@ fn one_changed_bit_closes_it() {
             4..8 => Reject::UnknownKey,
             _ => Reject::Forged,
         };
-        assert_eq!(open(&protection, &changed), Err(expected), "bit {bit}");
+        assert_eq!(
+            open(&opener(1, CLUSTER), &changed),
+            Err(expected),
+            "bit {bit}"
+        );
     }
 }
 
@@ -92,7 +102,11 @@ fn a_part_of_it_does_not_open() {
             1..52 => Reject::Truncated,
             _ => Reject::Forged,
         };
-        assert_eq!(open(&protection, &datagram[..len]), Err(expected), "{len}");
+        assert_eq!(
+            open(&opener(1, CLUSTER), &datagram[..len]),
+            Err(expected),
+            "{len}"
+        );
     }
     let long = vec![DATAGRAM_TAG; MAX_DATAGRAM_LEN + 1];
     assert_eq!(open(&protection, &long), Err(Reject::Oversized));
@@ -104,22 +118,22 @@ fn a_part_of_it_does_not_open() {
 fn keys_clusters_and_kinds_are_kept_apart() {
     let datagram = seal(&sealer(1, CLUSTER), b"message");
     assert_eq!(
-        open(&sealer(2, CLUSTER), &datagram),
+        open(&opener(2, CLUSTER), &datagram),
         Err(Reject::UnknownKey)
     );
     assert_eq!(
-        open(&sealer(1, CLUSTER + 1), &datagram),
+        open(&opener(1, CLUSTER + 1), &datagram),
         Err(Reject::WrongCluster)
     );
     // The low bits agree, the others do not.
     assert_eq!(
-        open(&sealer(1, CLUSTER ^ 1 << 40), &datagram),
+        open(&opener(1, CLUSTER ^ 1 << 40), &datagram),
         Err(Reject::Forged)
     );
 
     let mut as_ping = datagram.clone();
     as_ping[0] = PING_TAG;
-    let opened = sealer(1, CLUSTER).open(PING_TAG, &mut as_ping, |_| Ok(()));
+    let opened = opener(1, CLUSTER).open(PING_TAG, &mut as_ping, |_| Ok(()));
     assert_eq!(opened.unwrap_err(), Reject::Forged);
 }
 
@@ -128,7 +142,7 @@ fn nothing_is_decrypted_that_the_check_refuses() {
     let protection = sealer(1, CLUSTER);
     let mut datagram = seal(&protection, b"message");
     let before = datagram.clone();
-    let opened = protection.open(DATAGRAM_TAG, &mut datagram, |header| {
+    let opened = opener(1, CLUSTER).open(DATAGRAM_TAG, &mut datagram, |header| {
         assert_eq!((header.epoch, header.sent), (42, SENT));
         Err(Reject::Replayed)
     });
@@ -168,4 +182,21 @@ fn a_migration_is_for_those_who_have_keys() {
         Protection::Plaintext.set_migration(true, true),
         Err(MigrationError::NoKeys)
     );
+}
+
+#[test]
+fn a_node_does_not_hear_itself_but_does_hear_another_with_its_id() {
+    let at_epoch = |epoch| {
+        let keyring = Keyring::new(&Key::from([1; 32]));
+        Protection::new(&keyring.into(), CLUSTER, &NodeId::from([7; 16]), epoch)
+    };
+    let now = at_epoch(42);
+    for (epoch, expected) in [
+        (41, Err(Reject::Reflected)),
+        (42, Err(Reject::Reflected)),
+        (43, Ok(b"message".to_vec())),
+    ] {
+        let datagram = seal(&at_epoch(epoch), b"message");
+        assert_eq!(open(&now, &datagram), expected, "{epoch}");
+    }
 }
