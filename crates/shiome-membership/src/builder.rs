@@ -1,3 +1,5 @@
+mod steps;
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -6,28 +8,21 @@ use std::{
     time::Duration,
 };
 
-use rand::random;
 use sha2::{Digest, Sha256};
 use shiome_gossip::NodeId;
-use shiome_swim::{Config, ConfigError, Swim};
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::{JoinSet, spawn_blocking},
-};
+use shiome_swim::Config;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     discovery::{Discovery, Dns, MAX_SEEDS, Resolve},
     driver::{Driver, Parts},
     error::{StartError, TooManySeeds},
-    identity::Identity,
     membership::Membership,
-    reliable,
-    security::{Guard, Protection, Security},
+    security::{Guard, Security},
     seed::{Seed, SeedError},
-    shared::{Shared, now},
-    socket::{BindError, Reach, Socket, canonical},
+    socket::{BindError, Socket, canonical},
 };
+use steps::{identity, side_tasks};
 
 /// A [`Membership`] before it is started.
 #[derive(Clone)]
@@ -204,38 +199,6 @@ impl Builder {
         })
     }
 
-    fn context(&self, identity: &Identity, cluster: u64) -> reliable::Context {
-        let (me, epoch) = (identity.id, identity.epoch);
-        let protection = Protection::new(&self.security, cluster, &me, epoch);
-        reliable::Context {
-            cluster,
-            me,
-            protection: Arc::new(protection),
-        }
-    }
-
-    fn shared(
-        &self,
-        identity: &Identity,
-        addr: SocketAddr,
-        config: &Config,
-        context: &reliable::Context,
-        reach: Reach,
-    ) -> Result<Arc<Shared>, ConfigError> {
-        let me = shiome_swim::Identity {
-            id: identity.id,
-            addr,
-            incarnation: identity.incarnation,
-        };
-        let engine = Swim::new(now(), me, config.clone(), random())?;
-        let name = match &self.cluster {
-            Some(name) => name.as_str().into(),
-            None => format!("{:016x}", config.cluster).into(),
-        };
-        let protection = Arc::clone(&context.protection);
-        Ok(Arc::new(Shared::new(engine, protection, reach, name)))
-    }
-
     /// What the engine is to go by.
     fn engine_config(&self) -> Config {
         let mut config = self.config.clone();
@@ -299,38 +262,6 @@ pub fn cluster_id(name: &str) -> u64 {
     let hash: [u8; 32] = Sha256::digest(name).into();
     let (first, _) = hash.split_first_chunk().expect("the hash has 32 bytes");
     u64::from_le_bytes(*first)
-}
-
-/// What runs beside the driver, and ends with it.
-fn side_tasks(
-    shared: &Arc<Shared>,
-    context: &reliable::Context,
-    listener: Option<TcpListener>,
-    discovery: impl Future<Output = ()> + Send + 'static,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(discovery);
-    if let Some(listener) = listener {
-        let listener = reliable::Listener {
-            listener,
-            context: context.clone(),
-            counters: Arc::clone(&shared.counters),
-        };
-        tasks.spawn(listener.run());
-    }
-    #[cfg(feature = "metrics")]
-    tasks.spawn(crate::metrics::run(Arc::clone(shared)));
-    tasks
-}
-
-async fn identity(dir: Option<PathBuf>, given: Option<NodeId>) -> Result<Identity, StartError> {
-    let Some(dir) = dir else {
-        return Ok(Identity::fresh(given));
-    };
-    let read = spawn_blocking(move || Identity::from_dir(dir, given));
-    Ok(read
-        .await
-        .expect("reading the directory does not panic, nor is it aborted")?)
 }
 
 /// Whether an address means one host, the same to all others.

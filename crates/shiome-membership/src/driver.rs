@@ -1,5 +1,7 @@
 //! The task that gives the engine its datagrams and its time.
 
+mod outgoing;
+
 use std::{
     future::pending,
     io,
@@ -10,11 +12,11 @@ use std::{
 };
 
 use shiome_gossip::MAX_DATAGRAM_LEN;
-use shiome_swim::{Event, ReliablePing};
+use shiome_swim::Event;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
-    time::{sleep_until, timeout},
+    time::sleep_until,
 };
 
 use crate::{
@@ -32,9 +34,6 @@ const RECEIVE_BATCH: usize = 64;
 
 /// Pause of receiving after an error that is not the network's, so that one that stays does not keep the processor busy.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
-
-/// Most pings over TCP at a time. The engine begins one for each probe that fails.
-const MAX_RELIABLE_PINGS: usize = 32;
 
 /// One byte more than any datagram may have, so that none is cut unnoticed.
 const RECEIVE_LEN: usize = MAX_DATAGRAM_LEN + 1;
@@ -197,73 +196,6 @@ impl Driver {
         }
     }
 
-    /// Sends what the engine has to send, as far as the socket has room. The rest stays in the engine.
-    fn transmit(&mut self) {
-        if let Some((to, frame)) = self.unsent.take()
-            && !self.send(to, frame)
-        {
-            return;
-        }
-        loop {
-            let room = &mut self.buffers.send[HEADER_LEN..][..self.parts.message_len];
-            let Some(transmit) = self.shared.engine().poll_transmit(room) else {
-                return;
-            };
-            let now = clock::unix_seconds();
-            let frame = self
-                .parts
-                .guard
-                .seal(now, &mut self.buffers.send, transmit.len)
-                .expect("the frame has room for the longest message and its protection");
-            if !self.send(transmit.to, frame) {
-                return;
-            }
-        }
-    }
-
-    /// Returns whether the next datagram may follow.
-    fn send(&mut self, to: SocketAddr, frame: Range<usize>) -> bool {
-        let counters = &self.shared.counters;
-        match self
-            .parts
-            .socket
-            .try_send(&self.buffers.send[frame.clone()], to)
-        {
-            Ok(()) => {
-                counters.sent.increment();
-                counters.sent_bytes.add(frame.len() as u64);
-            }
-            Err(Fault::WouldBlock) => {
-                counters.send_waits.increment();
-                self.unsent = Some((to, frame));
-                return false;
-            }
-            Err(Fault::TooLong) => counters.send_too_long.increment(),
-            Err(Fault::Unreachable) => counters.send_unreachable.increment(),
-            Err(Fault::Earlier) => counters.network_errors.increment(),
-            Err(Fault::Other(error)) => {
-                counters.send_failed.increment();
-                tracing::debug!(%to, %error, "cannot send");
-            }
-        }
-        true
-    }
-
-    fn ping(&mut self) {
-        loop {
-            let ping = self.shared.engine().poll_reliable_ping();
-            let (Some(ping), Some((context, deadline))) = (ping, &self.parts.reliable) else {
-                return;
-            };
-            if self.pings.len() >= MAX_RELIABLE_PINGS {
-                self.shared.counters.reliable_pings_dropped.increment();
-                continue;
-            }
-            self.shared.counters.reliable_pings.increment();
-            self.pings.spawn(ask(context.clone(), ping, *deadline));
-        }
-    }
-
     fn pinged(&self, token: Option<u64>) {
         match token {
             Some(token) => self.shared.engine().handle_reliable_ack(now(), token),
@@ -336,10 +268,4 @@ async fn written(recorder: &mut Option<Recorder>) -> Result<(), StateError> {
         Some(recorder) => recorder.written().await,
         None => pending().await,
     }
-}
-
-/// The ping's token, if it was answered in time.
-async fn ask(context: reliable::Context, ping: ReliablePing, deadline: Duration) -> Option<u64> {
-    let asked = timeout(deadline, reliable::ask(&context, ping.addr, ping.member)).await;
-    matches!(asked, Ok(Ok(()))).then_some(ping.token)
 }
