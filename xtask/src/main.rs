@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod interop;
 mod report;
+mod sim;
 mod test;
 mod vectors;
 
@@ -59,6 +60,12 @@ const TASKS: &[Task] = &[
         options: "[--only NAME] [--rounds N] [--json FILE] [--list]",
         about: "makes our node meet published ones, in every direction",
         run: interop::run,
+    },
+    Task {
+        name: "sim",
+        options: "[--full] [--only NAME] [--seed N] [--seeds K] [--json FILE] [--out DIR]",
+        about: "compares membership engines on one simulated network",
+        run: sim::run,
     },
     Task {
         name: "demo",

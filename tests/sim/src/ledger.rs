@@ -1,6 +1,8 @@
 //! Who believes what of whom, and whether it is right.
 
 mod bits;
+#[cfg(test)]
+mod tests;
 
 use crate::time::Time;
 use bits::Matrix;
@@ -31,7 +33,7 @@ struct Node {
     is_running: bool,
     is_anomalous: bool,
     is_watched: bool,
-    /// It is gone, and there was a time when no running node believed in it.
+    /// It is gone, and the last running node that believed in it has told so.
     is_removed: bool,
     knows: u32,
     known_by: u32,
@@ -58,9 +60,10 @@ pub struct Counts {
 /// What no engine should ever tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// A node said to be up by one that knew of its end, though it had not started again.
+    /// A node said to be up by one that knew of its end in its last incarnation, though it had not started again.
     pub resurrections: u64,
-    /// A node said to be up after all had known of its end, though it had not started again.
+    /// A node said to be up after the last that believed in it had known of its end, though it had not started again.
+    /// Who could not hear of the end may say so for a good reason.
     pub ghosts: u64,
     /// Up told of a member that was up, or down of one that was not.
     pub repetitions: u64,
@@ -208,7 +211,6 @@ impl Ledger {
                 true => self.right -= 1,
                 false => self.wrong -= 1,
             }
-            self.find_removed(subject);
         }
         self.nodes[node as usize].knows = 0;
         self.buried.clear_row(node);
@@ -222,13 +224,17 @@ impl Ledger {
             self.running -= 1;
             self.right -= u64::from(state.known_by);
             self.wrong += u64::from(state.known_by);
-            self.find_removed(node);
         }
     }
 
-    fn find_removed(&mut self, subject: u32) {
-        let state = &mut self.nodes[subject as usize];
-        state.is_removed |= !state.is_running && state.known_by == 0;
+    /// Observer tells that a member is gone, in the incarnation in which it knew it.
+    pub(crate) fn told_end(&mut self, now: Time, observer: u32, subject: u32, incarnation: u64) {
+        self.told(now, observer, subject, Belief::Down);
+        let state = &self.nodes[subject as usize];
+        // It may yet hear that the member had objected before its end.
+        if observer != subject && !state.is_running && incarnation < state.incarnation {
+            self.buried.set(observer, subject, false);
+        }
     }
 
     #[inline]
@@ -290,7 +296,7 @@ impl Ledger {
         } else {
             self.wrong -= u64::from(was_up);
             self.buried.set(observer, subject, true);
-            self.find_removed(subject);
+            state.is_removed |= state.known_by == 0;
         }
     }
 
@@ -308,9 +314,9 @@ impl Ledger {
         (past > 0).then_some(past)
     }
 
-    /// Whether a node that runs has a higher incarnation than in all its earlier lives.
-    pub fn has_outlived_itself(&self, node: u32) -> bool {
+    /// How far a node that runs is above the incarnations of its earlier lives; negative when it is below.
+    pub fn incarnations_above_past(&self, node: u32) -> i64 {
         let state = &self.nodes[node as usize];
-        state.incarnation > state.past_incarnation
+        state.incarnation.cast_signed() - state.past_incarnation.cast_signed()
     }
 }

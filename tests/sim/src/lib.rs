@@ -5,6 +5,11 @@
 //! against what is. Engines are black boxes, so that different ones can be compared on the same network. Equal seeds give
 //! equal simulations, which the [fingerprint](World::fingerprint) proves.
 
+#![allow(
+    clippy::exhaustive_enums,
+    reason = "nobody outside the workspace matches on them"
+)]
+
 mod contender;
 mod engine;
 pub mod experiments;

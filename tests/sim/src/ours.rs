@@ -102,7 +102,10 @@ impl Node {
         while let Some(event) = self.swim.poll_event() {
             match event {
                 Event::MemberUp { id, .. } => out.up(node_of(&id)),
-                Event::MemberDown { id, .. } => out.down(node_of(&id)),
+                Event::MemberDown { id, .. } => {
+                    let known = self.swim.member(&id).map(|member| member.incarnation);
+                    out.end(node_of(&id), known.unwrap_or(0));
+                }
                 Event::MemberSuspected { id } => out.suspect(node_of(&id)),
                 _ => (),
             }

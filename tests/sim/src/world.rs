@@ -3,6 +3,8 @@
 mod lives;
 mod out;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     engine::{Engine, Kind},

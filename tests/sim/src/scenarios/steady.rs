@@ -44,6 +44,8 @@ const fn mean(name: &'static str, unit: &'static str) -> Metric {
 }
 
 const WARM_UP: Time = 20 * SECOND;
+/// Slow engines are observed for so long at least: some periods of whatever they do now and then.
+const SHORTEST: Time = 120 * SECOND;
 
 impl Steady {
     pub(super) fn play<K: Kind>(&self, kind: &K, seed: u64) -> Score {
@@ -52,7 +54,7 @@ impl Steady {
         world.run_for(WARM_UP);
         let sent = |world: &World<'_, K>| Vec::from_iter((0..self.size).map(|n| world.traffic(n)));
         let (before, counts) = (sent(&world), world.ledger().counts);
-        let span = self.span / kind.slowness();
+        let span = self.span.min(SHORTEST.max(self.span / kind.slowness()));
         world.run_for(span);
         let after = sent(&world);
 

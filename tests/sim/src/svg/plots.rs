@@ -55,7 +55,7 @@ fn convergence(experiment: &str, outcome: &Outcome) -> Option<Chart> {
 /// When a curve comes to a share, or its end.
 fn reaches(points: &[(f64, f64)], share: f64) -> f64 {
     let point = points.iter().find(|(_, y)| *y >= share);
-    point.or(points.last()).map_or(0.0, |(x, _)| *x)
+    point.or_else(|| points.last()).map_or(0.0, |(x, _)| *x)
 }
 
 /// For each setting how soon all know of a crash, and how many are accused without reason.

@@ -80,6 +80,12 @@ impl Out<'_> {
         self.told(member, Belief::Down);
     }
 
+    /// Tells that a member is gone, in an incarnation.
+    pub fn end(&mut self, member: u32, incarnation: u64) {
+        let now = self.links.now;
+        self.ledger.told_end(now, self.me, member, incarnation);
+    }
+
     #[inline]
     fn told(&mut self, member: u32, what: Belief) {
         self.ledger.told(self.links.now, self.me, member, what);
