@@ -83,6 +83,12 @@ impl Node {
         &self.swim
     }
 
+    /// The incarnation in which the engine knows a node.
+    pub fn incarnation_of(&self, node: u32) -> Option<u64> {
+        let member = self.swim.member(&id(node))?;
+        Some(member.incarnation)
+    }
+
     #[inline]
     fn at(&self, now: Time) -> Instant {
         self.base + Duration::from_nanos(now)

@@ -89,6 +89,10 @@ fn resume(world: &mut World<'_, Ours>, paused: &mut Vec<u32>) {
 
 fn heal(world: &mut World<'_, Ours>, paused: &mut Vec<u32>) {
     resume(world, paused);
+    // A seed: those who started when no seed ran have nowhere else to turn to.
+    if !world.ledger().is_running(0) {
+        toggle(world, paused, 0);
+    }
     for node in 0..SIZE {
         world.network_mut().set_group(node, 0);
         world.network_mut().set_node_loss(node, 0.0, 0.0);

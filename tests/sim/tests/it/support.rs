@@ -1,5 +1,5 @@
 use shiome_sim::{
-    Conditions, Faults, World,
+    Conditions, Engine, Faults, World,
     ours::{self, Ours},
     time::SECOND,
 };
@@ -40,7 +40,7 @@ pub(crate) fn assert_safe(world: &World<'_, Ours>) {
 }
 
 /// Checks what holds in the end, after `seconds` at most: all know all who run and nobody else, all tables are equal, and
-/// who started again is not below its earlier incarnations.
+/// nobody knows of an incarnation that its node is not in yet.
 pub(crate) fn assert_converges(world: &mut World<'_, Ours>, seconds: u64) {
     let end = world.now() + seconds * SECOND;
     assert_agrees(world, seconds);
@@ -57,12 +57,19 @@ pub(crate) fn assert_agrees(world: &mut World<'_, Ours>, seconds: u64) {
     let end = world.now() + seconds * SECOND;
     let complete = world.run_until_done(end, |ledger| ledger.is_complete());
     assert!(complete.is_some(), "{:?}", holes(world));
-    for node in 0..world.size() {
-        if world.ledger().is_running(node) {
-            assert!(world.ledger().incarnations_above_past(node) >= 0, "{node}");
+    assert_safe(world);
+    let running =
+        Vec::from_iter((0..world.size()).filter_map(|node| Some((node, world.engine(node)?))));
+    for (subject, engine) in &running {
+        let own = Engine::incarnation(*engine);
+        for (observer, other) in &running {
+            let known = other.incarnation_of(*subject);
+            assert!(
+                known <= own,
+                "{observer} knows {known:?} of {subject}: {own:?}"
+            );
         }
     }
-    assert_safe(world);
 }
 
 /// Who is wrong about whom: observer, subject.
