@@ -1,12 +1,21 @@
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, TcpListener},
+    sync::Arc,
+};
 
 use ractor::{Actor, SpawnErr};
+#[cfg(feature = "membership")]
+use shiome_membership::{Seed, SeedError, StartError};
 use shiome_transport::tcp;
 use thiserror::Error;
 use tokio_rustls::TlsConnector;
 
+#[cfg(feature = "membership")]
+use crate::gossip::{Gossip, Joining};
 use crate::{
     IncomingEncryptionMode, Node,
+    connector::Connector,
     events::Broadcast,
     node::{NodeConnectionMode, NodeServer},
 };
@@ -15,13 +24,16 @@ pub use shiome_handshake::Cookie;
 
 /// A [`Node`] before it is started.
 pub struct Builder {
-    address: String,
-    cookie: Option<Cookie>,
-    listen: Option<IpAddr>,
+    pub(crate) address: String,
+    pub(crate) cookie: Option<Cookie>,
+    pub(crate) listen: Option<IpAddr>,
     encryption: IncomingEncryptionMode,
     connector: Option<TlsConnector>,
-    mode: NodeConnectionMode,
+    pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
+    /// `None` without gossip.
+    #[cfg(feature = "membership")]
+    pub(crate) joining: Option<Joining>,
 }
 
 impl fmt::Debug for Builder {
@@ -40,8 +52,10 @@ impl Builder {
             listen: None,
             encryption: IncomingEncryptionMode::Raw,
             connector: None,
-            mode: NodeConnectionMode::Transitive,
+            mode: None,
             session: shiome_session::Config::default(),
+            #[cfg(feature = "membership")]
+            joining: None,
         }
     }
 
@@ -78,10 +92,37 @@ impl Builder {
         self
     }
 
-    /// What to do with the nodes that peers are connected to. Default: connect to them too.
+    /// What to do with the nodes that peers are connected to. Default: connect to them too; for a node that gossips,
+    /// nothing, since gossip finds them. In a cluster with nodes that do not gossip, say
+    /// [`Transitive`](NodeConnectionMode::Transitive).
     #[must_use]
     pub fn connection_mode(mut self, mode: NodeConnectionMode) -> Self {
-        self.mode = mode;
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Joins the cluster of these nodes, `host:port` each: the node gossips, finds all members through any of them, and
+    /// keeps a session with each for as long as it is up.
+    ///
+    /// The port is that of gossip, which is the node's own unless there is an [offset](Gossip::port_offset). A seed that
+    /// is not up yet is asked again. This node may be among them, so that all can have the same list; with none, or none
+    /// but itself, it waits for others. At most 64. Default: no gossip.
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<Seed>,
+        S::Error: Into<SeedError>,
+    {
+        self.joining.get_or_insert_default().add(seeds);
+        self
+    }
+
+    /// Gossips in this way, also without [seeds](Self::seeds). Default: [`Gossip::new`].
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn gossip(mut self, gossip: Gossip) -> Self {
+        self.joining.get_or_insert_default().gossip = gossip;
         self
     }
 
@@ -98,13 +139,28 @@ impl Builder {
     ///
     /// See [`BuildError`].
     pub async fn start(self) -> Result<Node, BuildError> {
+        #[cfg(feature = "membership")]
+        if self.joining.is_some() {
+            return self.start_gossiping().await;
+        }
+        let listener = self.bind()?;
+        self.start_on(listener).await
+    }
+
+    /// Listens at the node's address.
+    pub(crate) fn bind(&self) -> Result<TcpListener, BuildError> {
+        let (_, host, port) = parse_address(&self.address)?;
+        let ip = self.listen.or_else(|| host_ip(host));
+        Ok(tcp::listen(ip, port)?.into_std()?)
+    }
+
+    /// Starts a node that listens there.
+    pub(crate) async fn start_on(self, listener: TcpListener) -> Result<Node, BuildError> {
         let (name, host, port) = parse_address(&self.address)?;
         let cookie = self.cookie.ok_or(BuildError::NoCookie)?;
-        let ip = self.listen.or_else(|| host_ip(host));
-        let listener = tcp::listen(ip, port)?.into_std()?;
         let local_addr = listener.local_addr()?;
-
-        let (encryption, mode) = (Some(self.encryption), Some(self.mode));
+        let mode = self.mode.unwrap_or(NodeConnectionMode::Transitive);
+        let (encryption, mode) = (Some(self.encryption), Some(mode));
         let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
         let (events, first) = Broadcast::new();
         let node_server =
@@ -118,10 +174,13 @@ impl Builder {
             dialer.use_connector(connector);
         }
         let (server, _) = Actor::spawn(None, node_server, ()).await?;
-        Ok(Node::new(
+        let connector = Connector {
             server,
             registry,
             dialer,
+        };
+        Ok(Node::new(
+            connector,
             format!("{name}@{host}"),
             local_addr,
             (events, first),
@@ -130,7 +189,7 @@ impl Builder {
 }
 
 /// Splits `name@host:port`.
-fn parse_address(address: &str) -> Result<(&str, &str, u16), BuildError> {
+pub(crate) fn parse_address(address: &str) -> Result<(&str, &str, u16), BuildError> {
     let split = || {
         let (name, host_port) = address.split_once('@')?;
         let (host, port) = host_port.rsplit_once(':')?;
@@ -145,7 +204,7 @@ fn parse_address(address: &str) -> Result<(&str, &str, u16), BuildError> {
 }
 
 /// The IP address that `host` is, with or without the brackets of IPv6.
-fn host_ip(host: &str) -> Option<IpAddr> {
+pub(crate) fn host_ip(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     bare.unwrap_or(host).parse().ok()
 }
@@ -169,6 +228,27 @@ pub enum BuildError {
     /// The node server did not start.
     #[error("node server did not start")]
     Spawn(#[from] SpawnErr),
+    /// A seed is no `host:port`.
+    #[cfg(feature = "membership")]
+    #[error("seed: {0}")]
+    Seed(#[from] SeedError),
+    /// The port to gossip on, by the [offset](Gossip::port_offset), is none.
+    #[cfg(feature = "membership")]
+    #[error("port {port} and offset {offset} do not make a port for gossip")]
+    GossipPort {
+        /// Where the node listens.
+        port: u16,
+        /// The offset.
+        offset: i32,
+    },
+    /// The host of the node's address has no address to tell others. Name one with [`Gossip::advertise`].
+    #[cfg(feature = "membership")]
+    #[error("`{0}` has no address at which others could reach this node")]
+    Unresolved(String),
+    /// Gossip cannot start.
+    #[cfg(feature = "membership")]
+    #[error("cannot gossip")]
+    Gossip(#[from] StartError),
 }
 
 #[cfg(test)]

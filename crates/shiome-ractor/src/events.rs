@@ -6,9 +6,13 @@ use std::{
 
 use futures_core::Stream;
 use ractor::{ActorCell, ActorRef};
+#[cfg(feature = "membership")]
+use shiome_membership::DownReason;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
+#[cfg(feature = "membership")]
+use crate::Member;
 use crate::{
     NodeId,
     node::{NodeEventSubscription, NodeServerSessionInformation, NodeSessionMessage},
@@ -61,7 +65,7 @@ impl From<NodeServerSessionInformation> for SessionInfo {
     }
 }
 
-/// What happens to a session.
+/// What happens to a session, or to a member of the cluster.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NodeEvent {
@@ -73,6 +77,17 @@ pub enum NodeEvent {
     Ready(SessionInfo),
     /// The session has ended, authenticated or not.
     Disconnected(SessionInfo),
+    /// A member is there: it is new, or back. There is a session with it as soon as it is dialled, or has dialled.
+    #[cfg(feature = "membership")]
+    MemberUp(Member),
+    /// A member is gone. A session with it ends now, if it has not.
+    #[cfg(feature = "membership")]
+    MemberDown {
+        /// The member.
+        member: Member,
+        /// How it went.
+        reason: DownReason,
+    },
     /// The listener was too slow and missed so many events.
     Missed(u64),
 }
@@ -122,6 +137,13 @@ impl Broadcast {
     pub(crate) fn new() -> (Self, broadcast::Receiver<NodeEvent>) {
         let (sender, first) = broadcast::channel(EVENT_CAPACITY);
         (Self(sender), first)
+    }
+
+    /// Tells what is no session's.
+    #[cfg(feature = "membership")]
+    pub(crate) fn send(&self, event: NodeEvent) {
+        // An error says that nobody listens.
+        let _ = self.0.send(event);
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {

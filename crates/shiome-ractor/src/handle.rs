@@ -1,18 +1,19 @@
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, sync::Mutex, time::Duration};
 
 use ractor::{ActorCell, ActorRef, rpc::CallResult};
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
     builder::Builder,
+    connector::Connector,
     events::{Broadcast, Events, NodeEvent, SessionInfo},
-    node::{Dialer, NodeServerMessage, Registry},
-    outcome::{ConnectError, Outcome},
+    node::NodeServerMessage,
+    outcome::ConnectError,
+};
+#[cfg(feature = "membership")]
+use crate::{
+    gossip::{Handle, Member},
+    membership::Membership,
 };
 
 /// Time for an answer of the node's own actors. They only look things up.
@@ -38,14 +39,14 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Dropping it leaves the node running.
 #[derive(Debug)]
 pub struct Node {
-    server: ActorRef<NodeServerMessage>,
-    registry: Arc<Registry>,
-    dialer: Arc<Dialer>,
+    pub(crate) connector: Connector,
     name: String,
     local_addr: SocketAddr,
-    events: Broadcast,
+    pub(crate) events: Broadcast,
     /// For the first who listens: there may be events before anybody can ask.
     from_start: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
+    #[cfg(feature = "membership")]
+    pub(crate) gossip: Option<Handle>,
 }
 
 impl Node {
@@ -58,21 +59,19 @@ impl Node {
     }
 
     pub(crate) fn new(
-        server: ActorRef<NodeServerMessage>,
-        registry: Arc<Registry>,
-        dialer: Arc<Dialer>,
+        connector: Connector,
         name: String,
         local_addr: SocketAddr,
         (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
     ) -> Self {
         Self {
-            server,
-            registry,
-            dialer,
+            connector,
             name,
             local_addr,
             events,
             from_start: Mutex::new(Some(first)),
+            #[cfg(feature = "membership")]
+            gossip: None,
         }
     }
 
@@ -88,7 +87,7 @@ impl Node {
 
     /// The node server's actor, for what `ractor_cluster`'s API offers.
     pub fn server(&self) -> &ActorRef<NodeServerMessage> {
-        &self.server
+        &self.connector.server
     }
 
     /// Connects to the node at `address`, `host:port`, and waits until the two have told each other their actors and
@@ -103,19 +102,7 @@ impl Node {
     ///
     /// See [`ConnectError`].
     pub async fn connect(&self, address: impl fmt::Display) -> Result<SessionInfo, ConnectError> {
-        let stream = self.dialer.dial(&address.to_string()).await?;
-        let (outcome, settled) = Outcome::pair();
-        if let Some(local_addr) = stream.local_addr() {
-            self.registry.expect_session(local_addr, outcome);
-        }
-        let opened = NodeServerMessage::ConnectionOpened {
-            stream: Box::new(stream),
-            is_server: false,
-        };
-        self.server
-            .cast(opened)
-            .map_err(|_| ConnectError::Stopped)?;
-        settled.await.unwrap_or(Err(ConnectError::Stopped))
+        self.connector.connect(&address.to_string()).await
     }
 
     /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.
@@ -123,6 +110,7 @@ impl Node {
     /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
     pub async fn remote_actor(&self, peer: &SessionInfo, name: &str) -> Option<ActorCell> {
         let shared = self
+            .connector
             .registry
             .get(peer.session().get_id())?
             .shared
@@ -138,6 +126,7 @@ impl Node {
     /// [`Stopped`](ConnectError::Stopped) when the node is.
     pub async fn sessions(&self) -> Result<Vec<SessionInfo>, ConnectError> {
         let reply = self
+            .connector
             .server
             .call(NodeServerMessage::GetSessions, Some(ASK_TIMEOUT))
             .await;
@@ -149,7 +138,23 @@ impl Node {
         Ok(sessions)
     }
 
-    /// What happens to sessions: from the node's start for the first caller, from now on for later ones.
+    /// The members of the cluster that are up, without this node, by address; none when the node does not gossip.
+    #[cfg(feature = "membership")]
+    pub fn members(&self) -> Vec<Member> {
+        self.gossip
+            .as_ref()
+            .map(Handle::members)
+            .unwrap_or_default()
+    }
+
+    /// The membership itself, if the node gossips: for its events beyond [`NodeEvent`]'s, its counters, its keys and its
+    /// seeds. Who [leaves](Membership::leave) by it has a node that goes on without gossip.
+    #[cfg(feature = "membership")]
+    pub fn membership(&self) -> Option<&Membership> {
+        self.gossip.as_ref().map(Handle::membership)
+    }
+
+    /// What happens to sessions and members: from the node's start for the first caller, from now on for later ones.
     pub fn events(&self) -> Events {
         let from_start = self
             .from_start
@@ -160,14 +165,22 @@ impl Node {
     }
 
     /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second
-    /// at most.
+    /// at most. A node that gossips then tells the others that it leaves.
     pub async fn stop(self) {
-        for session in self.sessions().await.unwrap_or_default() {
-            let _ = session
-                .session()
-                .stop_and_wait(None, Some(ASK_TIMEOUT))
-                .await;
+        #[cfg(feature = "membership")]
+        if let Some(gossip) = &self.gossip {
+            gossip.quiesce();
         }
-        let _ = self.server.stop_and_wait(None, Some(ASK_TIMEOUT)).await;
+        let mut stopping = JoinSet::new();
+        for session in self.sessions().await.unwrap_or_default() {
+            let session = session.session().clone();
+            stopping.spawn(async move { session.stop_and_wait(None, Some(ASK_TIMEOUT)).await });
+        }
+        while stopping.join_next().await.is_some() {}
+        let _ = self.server().stop_and_wait(None, Some(ASK_TIMEOUT)).await;
+        #[cfg(feature = "membership")]
+        if let Some(gossip) = self.gossip {
+            gossip.ended().await;
+        }
     }
 }

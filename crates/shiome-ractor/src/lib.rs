@@ -21,7 +21,10 @@ pub mod macros;
 pub mod node;
 
 mod builder;
+mod connector;
 mod events;
+#[cfg(feature = "membership")]
+mod gossip;
 mod handle;
 mod outcome;
 mod remote_actor;
@@ -29,6 +32,8 @@ mod stream;
 
 pub use builder::{BuildError, Builder, Cookie};
 pub use events::{Events, NodeEvent, SessionInfo};
+#[cfg(feature = "membership")]
+pub use gossip::{Gossip, Member};
 pub use handle::Node;
 pub use node::{
     ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, NodeEventSubscription, NodeServer,
@@ -41,6 +46,8 @@ pub use node::{
 pub use outcome::ConnectError;
 pub use ractor::serialization::*;
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
+#[cfg(feature = "membership")]
+pub use shiome_membership as membership;
 pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream};
 pub use stream::{IncomingEncryptionMode, NetworkStream};
 

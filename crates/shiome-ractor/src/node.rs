@@ -24,6 +24,7 @@ pub use node_session::{NodeSession, NodeSessionMessage};
 pub use server::{NodeServer, NodeServerState};
 
 pub(crate) use dialer::Dialer;
+pub(crate) use node_session::Ending;
 pub(crate) use registry::Registry;
 
 /// Default limit on the frames that other nodes send, in bytes.

@@ -6,6 +6,8 @@
 
 mod it {
     mod builder;
+    #[cfg(feature = "membership")]
+    mod gossip;
     mod hostile;
     mod membership;
     mod messages;

@@ -11,15 +11,18 @@
 //! # Fresh
 //!
 //! [`Node::builder`] starts a node, [`Node::connect`] joins another; from then on the actors and process groups of
-//! both are visible to both, through `ractor`'s own `pg` and `ActorRef`.
+//! both are visible to both, through `ractor`'s own `pg` and `ActorRef`. With the feature `membership`, which is on by
+//! default, `Builder::seeds` lets a node find all others by gossip, and notice who is gone.
 //!
 //! # Layers
 //!
 //! The facade holds no logic. Each layer is a crate of its own, here as a module: [`wire`], [`handshake`],
-//! [`session`], [`transport`], [`bridge`].
+//! [`session`], [`transport`], [`bridge`], and with its feature `membership`.
 
 pub use shiome_derive::{BytesConvertable, RactorClusterMessage, RactorMessage};
 pub use shiome_handshake as handshake;
+#[cfg(feature = "membership")]
+pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
 pub use shiome_ractor::{
     BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, ClientConnectErr, ClusterBidiStream,
@@ -28,6 +31,8 @@ pub use shiome_ractor::{
     NodeSession, NodeSessionMessage, SessionInfo, client_connect, client_connect_enc,
     client_connect_external, derive_serialization_for_prost_type, macros, node,
 };
+#[cfg(feature = "membership")]
+pub use shiome_ractor::{Gossip, Member};
 pub use shiome_session as session;
 pub use shiome_transport as transport;
 pub use shiome_wire as wire;

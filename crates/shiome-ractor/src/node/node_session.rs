@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -146,6 +146,17 @@ pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer<ReplyPort>>,
     pub(crate) shims: Shims,
     pub(crate) authenticated: AtomicBool,
+    /// Why the session ends, once it does.
+    pub(crate) ending: OnceLock<Ending>,
+}
+
+/// How a session ends.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// A word for whoever holds a reference to an actor of the peer.
+    pub(crate) why: &'static str,
+    /// Whether what was sent is still written. To a peer that is gone it would only delay the end.
+    pub(crate) flush: bool,
 }
 
 /// State of a running [`NodeSession`].
@@ -206,6 +217,7 @@ impl Actor for NodeSession {
             dialer: setup.dialer,
             peer,
             authenticated: AtomicBool::new(false),
+            ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, label, address);
         shared.registry.insert(record);
@@ -228,11 +240,14 @@ impl Actor for NodeSession {
         _myself: ActorRef<NodeSessionMessage>,
         state: &mut NodeSessionState,
     ) -> Result<(), ActorProcessingErr> {
-        let id = state.shared.myself.get_id();
-        let registry = &state.shared.registry;
-        registry.update(id, |record| record.phase = Phase::Closing);
-        state.shared.peer.close();
-        if state.shared.authenticated.load(Ordering::Relaxed) {
+        let shared = &state.shared;
+        shared
+            .registry
+            .update(shared.myself.get_id(), |r| r.phase = Phase::Closing);
+        shared.peer.close();
+        shared.shims.end(&shared.exit_reason()).await;
+        let flush = shared.ending.get().is_none_or(|ending| ending.flush);
+        if flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
         Ok(())
@@ -290,6 +305,21 @@ impl Actor for NodeSession {
 }
 
 impl Shared {
+    /// Ends the session. The first reason counts.
+    pub(crate) fn end(&self, ending: Ending) {
+        let why = ending.why.to_owned();
+        let _ = self.ending.set(ending);
+        self.myself.stop(Some(why));
+    }
+
+    /// What those who watch a stand-in are told when the session ends.
+    fn exit_reason(&self) -> String {
+        let record = self.registry.get(self.myself.get_id());
+        let peer = record.as_ref().map_or("a peer", Record::peer);
+        let why = self.ending.get().map_or("closed", |ending| ending.why);
+        format!("session with {peer} ended: {why}")
+    }
+
     pub(crate) fn own_name(&self) -> NameMessage {
         NameMessage {
             name: self.local.name.clone(),

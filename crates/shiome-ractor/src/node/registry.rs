@@ -80,6 +80,25 @@ impl Registry {
         self.changed.notify_waiters();
     }
 
+    /// Lets the other sessions with the peer of `id` be known by the addresses of this one.
+    pub(crate) fn share_addresses(&self, id: ActorId) {
+        let mut state = self.lock();
+        let Some(record) = state.sessions.get(&id) else {
+            return;
+        };
+        let Some(peer) = &record.peer_name else {
+            return;
+        };
+        let (name, addresses) = (peer.name.clone(), record.reachable_at.clone());
+        let others = state.sessions.values_mut();
+        for other in others.filter(|r| r.is_authenticated() && r.is_named(&name)) {
+            let known = &mut other.reachable_at;
+            let fresh = addresses.iter().filter(|a| !known.contains(a));
+            let fresh: Vec<_> = fresh.copied().collect();
+            known.extend(fresh);
+        }
+    }
+
     /// Accepted connections that have not proven the cookie.
     pub(crate) fn unauthenticated(&self) -> usize {
         let state = self.lock();

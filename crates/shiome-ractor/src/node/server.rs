@@ -18,7 +18,7 @@ use super::{
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
-    registry::{MAX_UNAUTHENTICATED, Record},
+    registry::MAX_UNAUTHENTICATED,
 };
 use crate::{IncomingEncryptionMode, NetworkStream, NodeId};
 
@@ -334,7 +334,7 @@ impl NodeServerState {
 
     fn closed(&self, id: ActorId, reason: &str) {
         if let Some(record) = self.registry.remove(id) {
-            let peer = peer_of(&record);
+            let peer = record.peer();
             info!(peer, node_id = record.node_id, reason, "session closed");
             let session = record.information();
             self.subscriptions
@@ -347,12 +347,6 @@ impl NodeServerState {
             self.subscriptions.tell(event, &record.information());
         }
     }
-}
-
-/// How to call the other end in logs: by its name, which may be a mere claim, or its address.
-fn peer_of(record: &Record) -> &str {
-    let name = record.peer_name.as_ref().map(|name| name.name.as_str());
-    name.unwrap_or(&record.peer_addr)
 }
 
 /// What starts with the server, and is taken when it does.

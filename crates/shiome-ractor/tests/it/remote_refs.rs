@@ -1,7 +1,11 @@
 //! What a remote actor looks like from here, and what its end does and does not touch.
 
-use ractor::{ActorRef, ActorStatus, MessagingErr, registry::where_is, rpc::CallResult};
+use ractor::{
+    Actor, ActorProcessingErr, ActorRef, ActorStatus, MessagingErr, SupervisionEvent,
+    registry::where_is, rpc::CallResult,
+};
 use shiome_wire::{control, node};
+use tokio::sync::mpsc;
 
 use super::support::{
     ProbeMessage, RawPeer, arguments, eventually, node, probe, remote_members, sessions,
@@ -161,4 +165,59 @@ async fn a_message_that_would_cost_the_link_is_not_sent() {
     );
     remote.cast(ProbeMessage::Note("small".into())).unwrap();
     assert_eq!(peer.expect_cast().await.what, arguments(&[b"small"]));
+}
+
+/// Tells why what it supervises has ended.
+struct Watcher(mpsc::UnboundedSender<Option<String>>);
+
+impl Actor for Watcher {
+    type Msg = ProbeMessage;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ProbeMessage>,
+        (): (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<ProbeMessage>,
+        event: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorTerminated(_, _, reason) = event {
+            self.0.send(reason)?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_supervises_a_remote_actor_is_told_which_node_ended_and_why() {
+    let server = node("watched").await;
+    let (told, mut reasons) = mpsc::unbounded_channel();
+    let (watcher, _) = Actor::spawn(None, Watcher(told), ()).await.unwrap();
+    for (group, reason) in [
+        ("why-lost", "tcp_session_closed"),
+        ("why-stopped", "closed"),
+    ] {
+        let mut peer = RawPeer::join(&server, group).await;
+        peer.announce([(9, "remote")]).await;
+        peer.join_group(group, [9]).await;
+        let remote = remote_members(group, 1).await.remove(0);
+        remote.link(watcher.get_cell());
+        let session = sessions(&server).await.remove(0);
+        if group == "why-lost" {
+            drop(peer);
+        } else {
+            session.actor.stop(None);
+        }
+        let expected = format!("session with {group}@raw ended: {reason}");
+        assert_eq!(reasons.recv().await.unwrap(), Some(expected));
+        session.actor.wait(None).await.unwrap();
+    }
 }

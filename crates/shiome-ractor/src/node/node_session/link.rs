@@ -16,7 +16,7 @@ use shiome_wire::{
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::{Shared, exports::Exporter, inbound::Inbound};
+use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
     node::{NodeServerMessage, SessionCheckReply, registry::Phase},
     outcome::{ConnectError, Outcome},
@@ -87,8 +87,14 @@ impl Task {
             Err(end) => end,
         };
         report(&end, &label);
+        if matches!(end, End::ElectionLost) {
+            shared.registry.share_addresses(shared.myself.get_id());
+        }
         outcome.settle(Err(end_of_dial(&end)));
-        shared.myself.stop(Some(end.stop_reason().to_owned()));
+        shared.end(Ending {
+            why: end.stop_reason(),
+            flush: true,
+        });
     }
 
     /// Brings the connection to where its session begins.

@@ -91,6 +91,12 @@ impl Record {
         }
     }
 
+    /// How to call the other end in words: by its name, which may be a mere claim, or its address.
+    pub(crate) fn peer(&self) -> &str {
+        let name = self.peer_name.as_ref().map(|name| name.name.as_str());
+        name.unwrap_or(&self.peer_addr)
+    }
+
     /// What the peer calls itself. The number in its name message belongs to the connection, and is told to nobody.
     pub(crate) fn public_name(&self) -> Option<NameMessage> {
         let name = self.peer_name.clone()?;

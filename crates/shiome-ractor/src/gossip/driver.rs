@@ -1,0 +1,383 @@
+//! The task that keeps one session with each member.
+
+use std::{
+    future::pending,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ractor::ActorId;
+use shiome_membership::{DownReason, Events, Membership, MembershipEvent, NodeId, State};
+use tokio::{
+    net::lookup_host,
+    sync::{Notify, broadcast::error::RecvError},
+    task::{JoinHandle, JoinSet},
+    time::{sleep_until, timeout},
+};
+use tracing::{debug, info};
+
+use super::{
+    Gossip, Member, Roster,
+    member::node_address,
+    roster::{Action, Dialled, canonical},
+};
+use crate::{
+    ConnectError, Node, NodeEvent, SessionInfo,
+    connector::Connector,
+    events::Broadcast,
+    node::{Ending, Registry},
+};
+
+/// Time for a dial to become a session, until the two nodes have told each other their actors.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Time to look up where a peer says that it is dialled.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for the node server to end before this node leaves. Its sessions have a second each, at the same time.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Membership of a running node.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    membership: Arc<Membership>,
+    roster: Arc<Mutex<Roster>>,
+    offset: i32,
+    stop: Arc<Notify>,
+    driver: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Keeps a session with each member, as long as the node server runs. When it has ended, the node leaves.
+    pub(crate) fn start(membership: Membership, gossip: &Gossip, node: &Node) -> Self {
+        let membership = Arc::new(membership);
+        let offset = gossip.port_offset;
+        let own = node_address(membership.advertised_addr(), offset);
+        let verdict_age = gossip.verdict_age();
+        let roster = Roster::new(membership.id(), own, verdict_age, rand::random());
+        let roster = Arc::new(Mutex::new(roster));
+        let stop = Arc::new(Notify::new());
+        let driver = Driver {
+            members: membership.events(),
+            membership: Arc::clone(&membership),
+            roster: Arc::clone(&roster),
+            offset,
+            connector: node.connector.clone(),
+            events: node.events.clone(),
+            tasks: JoinSet::new(),
+            stop: Arc::clone(&stop),
+        };
+        Self {
+            membership,
+            roster,
+            offset,
+            stop,
+            driver: tokio::spawn(driver.run()),
+        }
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let roster = lock(&self.roster);
+        let members = self.membership.members().into_iter().map(|info| Member {
+            id: info.id,
+            address: node_address(info.addr, self.offset),
+            name: roster.name(info.id),
+            state: info.state,
+        });
+        let mut members: Vec<_> = members.collect();
+        members.sort_by_key(|member| member.address);
+        members
+    }
+
+    /// Dials nobody any more.
+    pub(crate) fn quiesce(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits until the node has left, which is when its server has ended.
+    pub(crate) async fn ended(self) {
+        let _ = self.driver.await;
+    }
+}
+
+struct Driver {
+    members: Events,
+    membership: Arc<Membership>,
+    roster: Arc<Mutex<Roster>>,
+    offset: i32,
+    connector: Connector,
+    events: Broadcast,
+    tasks: JoinSet<Done>,
+    stop: Arc<Notify>,
+}
+
+/// What a task of the driver has done.
+enum Done {
+    Dialled(NodeId, SocketAddr, Result<SessionInfo, ConnectError>),
+    Resolved(ActorId, Vec<SocketAddr>),
+}
+
+impl Driver {
+    async fn run(mut self) {
+        self.keep_sessions().await;
+        self.tasks.shutdown().await;
+        let _ = self.connector.server.wait(Some(STOP_TIMEOUT)).await;
+        self.membership.leave().await;
+    }
+
+    /// Runs until the node is to stop, or its server or membership has.
+    async fn keep_sessions(&mut self) {
+        let server = self.connector.server.clone();
+        let mut sessions = self.events.subscribe();
+        self.survey();
+        loop {
+            self.act();
+            let due = self.roster().poll_timeout();
+            tokio::select! {
+                () = self.stop.notified() => return,
+                _ = server.wait(None) => return,
+                event = self.members.next() => match event {
+                    Some(event) => self.on_member(event),
+                    None => return,
+                },
+                event = sessions.recv() => match event {
+                    Ok(event) => self.on_session(event),
+                    Err(RecvError::Lagged(_)) => self.survey(),
+                    Err(RecvError::Closed) => return,
+                },
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(done) => self.on_done(done),
+                    Err(error) => debug!(%error, "task ended early"),
+                },
+                () = until(due) => {}
+            }
+        }
+    }
+
+    /// Does what the roster says.
+    fn act(&mut self) {
+        self.roster().handle_timeout(now());
+        loop {
+            let action = self.roster().poll_action();
+            match action {
+                Some(Action::Dial { member, address }) => {
+                    let connector = self.connector.clone();
+                    self.tasks.spawn(async move {
+                        let dialled = timeout(DIAL_TIMEOUT, dial(&connector, address)).await;
+                        let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                        Done::Dialled(member, address, dialled.unwrap_or_else(timed_out))
+                    });
+                }
+                Some(Action::Close { session, reason }) => self.close(session, reason),
+                None => return,
+            }
+        }
+    }
+
+    fn close(&self, session: ActorId, reason: DownReason) {
+        let record = self.registry().get(session);
+        if let Some(shared) = record.and_then(|record| record.shared.upgrade()) {
+            shared.end(Ending {
+                why: why(reason),
+                flush: false,
+            });
+        }
+    }
+
+    fn on_member(&mut self, event: MembershipEvent) {
+        match event {
+            MembershipEvent::MemberUp(info) => {
+                self.member_up(info.id, info.addr, info.state);
+            }
+            MembershipEvent::MemberChanged(info) => {
+                let address = node_address(info.addr, self.offset);
+                self.roster().member_up(now(), info.id, address);
+            }
+            MembershipEvent::MemberDown { id, addr, reason } => {
+                self.member_down(id, node_address(addr, self.offset), reason);
+            }
+            MembershipEvent::Missed(_) => self.survey(),
+            _ => {}
+        }
+    }
+
+    fn member_up(&self, id: NodeId, gossip: SocketAddr, state: State) {
+        let address = node_address(gossip, self.offset);
+        info!(member = %id, %address, "member is up");
+        let name = {
+            let mut roster = self.roster();
+            roster.member_up(now(), id, address);
+            roster.name(id)
+        };
+        self.events.send(NodeEvent::MemberUp(Member {
+            id,
+            address,
+            name,
+            state,
+        }));
+    }
+
+    fn member_down(&self, id: NodeId, address: SocketAddr, reason: DownReason) {
+        info!(member = %id, %address, ?reason, "member is down");
+        let name = self.roster().member_down(now(), id, reason);
+        let state = match reason {
+            DownReason::Left => State::Left,
+            _ => State::Dead,
+        };
+        let member = Member {
+            id,
+            address,
+            name,
+            state,
+        };
+        self.events.send(NodeEvent::MemberDown { member, reason });
+    }
+
+    fn on_session(&mut self, event: NodeEvent) {
+        match event {
+            NodeEvent::Authenticated(session) => self.session_up(&session),
+            NodeEvent::Disconnected(session) => {
+                let session = session.session().get_id();
+                self.roster().session_down(now(), session);
+            }
+            _ => {}
+        }
+    }
+
+    fn session_up(&mut self, info: &SessionInfo) {
+        let session = info.session().get_id();
+        let known = addresses(info, self.registry());
+        self.roster()
+            .session_up(now(), session, &info.name, known.iter().copied());
+        let target = info.connection_string.clone();
+        if target.parse::<SocketAddr>().is_err() {
+            self.tasks.spawn(async move {
+                let found = timeout(RESOLVE_TIMEOUT, lookup_host(target)).await;
+                let found = found.ok().and_then(Result::ok).into_iter().flatten();
+                Done::Resolved(session, found.collect())
+            });
+        }
+    }
+
+    /// Looks at everything, when events may have been missed.
+    fn survey(&mut self) {
+        let members = self.membership.members();
+        for info in &members {
+            if !self.roster().contains(info.id) {
+                self.member_up(info.id, info.addr, info.state);
+            }
+        }
+        let known = self.roster().members();
+        for (id, address) in known {
+            if !members.iter().any(|info| info.id == id) {
+                let last = self.membership.member(id);
+                let left = last.is_some_and(|info| info.state == State::Left);
+                let reason = if left {
+                    DownReason::Left
+                } else {
+                    DownReason::Failed
+                };
+                self.member_down(id, address, reason);
+            }
+        }
+        let sessions = self.registry().authenticated();
+        let there: Vec<_> = sessions.iter().map(|r| r.actor.get_id()).collect();
+        self.roster().sessions_are(now(), &there);
+        for record in sessions {
+            self.session_up(&record.information().into());
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Resolved(session, found) => self.roster().session_at(session, found),
+            Done::Dialled(member, address, Ok(session)) => {
+                let mut roster = self.roster();
+                roster.session_at(session.session().get_id(), [address]);
+                roster.dial_ended(now(), member, Dialled::Connected);
+            }
+            Done::Dialled(member, address, Err(ConnectError::Duplicate)) => {
+                debug!(%member, %address, "connected already");
+                // The dial may have shown that the peer of another session is at that address, too.
+                for record in self.registry().authenticated() {
+                    let known = record.reachable_at.iter().copied();
+                    self.roster().session_at(record.actor.get_id(), known);
+                }
+                self.roster().dial_ended(now(), member, Dialled::Connected);
+            }
+            Done::Dialled(member, address, Err(error)) => {
+                debug!(%member, %address, %error, "member cannot be reached");
+                self.roster().dial_ended(now(), member, Dialled::Failed);
+            }
+        }
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        lock(&self.roster)
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.connector.registry
+    }
+}
+
+/// Dials a member, unless its address is being dialled for another reason.
+async fn dial(connector: &Connector, address: SocketAddr) -> Result<SessionInfo, ConnectError> {
+    let address = address.to_string();
+    if !connector.registry.begin_dial(&address, usize::MAX) {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+    }
+    let connected = connector.connect(&address).await;
+    connector.registry.end_dial(&address);
+    connected
+}
+
+/// Addresses that lead to the peer of a session, as far as they are known without asking: where it was dialled, what it
+/// says if that is an address, and the port that it says at the address it came from.
+fn addresses(info: &SessionInfo, registry: &Registry) -> Vec<SocketAddr> {
+    let said = info.connection_string.parse::<SocketAddr>().ok();
+    let port = info.connection_string.rsplit_once(':');
+    let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
+    let from = info.peer_addr.parse::<SocketAddr>().ok();
+    let there = from.zip(port).map(|(from, port)| (from.ip(), port).into());
+    let record = registry.get(info.session().get_id());
+    let dialled = record.into_iter().flat_map(|record| record.reachable_at);
+    said.into_iter()
+        .chain(there)
+        .chain(dialled)
+        .map(canonical)
+        .collect()
+}
+
+/// Why a session was closed, for those who hold references to the peer's actors.
+fn why(reason: DownReason) -> &'static str {
+    match reason {
+        DownReason::Failed => "member_failed",
+        DownReason::Left => "member_left",
+        DownReason::Replaced => "member_replaced",
+        _ => "member_down",
+    }
+}
+
+fn lock(roster: &Mutex<Roster>) -> MutexGuard<'_, Roster> {
+    // The roster's own code does not panic, and if it did, what is in it is still worth more than none.
+    roster.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => pending().await,
+    }
+}
+
+/// The runtime's clock, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
