@@ -28,6 +28,8 @@ pub struct World<'k, K: Kind> {
     /// Nodes that there are or will be.
     size: u32,
     engines: Vec<Option<K::Engine>>,
+    /// When each engine wants to be called.
+    due: Vec<Time>,
     /// When the earliest timer event of each node is in the queue for.
     armed: Vec<Time>,
     restarts: Vec<u32>,
@@ -78,6 +80,7 @@ impl<'k, K: Kind> World<'k, K> {
             kind,
             size,
             engines: (0..nodes).map(|_| None).collect(),
+            due: vec![Time::MAX; nodes],
             armed: vec![Time::MAX; nodes],
             restarts: vec![0; nodes],
             links: Links {

@@ -52,7 +52,7 @@ impl Kind for FocaKind {
 
     // Filling the tables takes a comparison for each triple of nodes.
     fn largest_cluster(&self) -> u32 {
-        2_000
+        1_000
     }
 
     fn start(&self, _now: Time, node: u32, life: Life, size: u32, seed: [u8; 32]) -> Node {

@@ -37,6 +37,7 @@ impl<K: Kind> World<'_, K> {
             is_mute: true,
         };
         engine.fill(now, members, &mut out);
+        self.call(node, |_, _, _| ());
         self.arm(node);
     }
 
@@ -82,6 +83,7 @@ impl<K: Kind> World<'_, K> {
     pub fn crash(&mut self, node: u32) {
         self.ledger.stopped(node);
         self.engines[node as usize] = None;
+        self.due[node as usize] = Time::MAX;
         self.armed[node as usize] = Time::MAX;
         self.restarts[node as usize] += 1;
         if let Some(mut held) = self.links.held[node as usize].take() {

@@ -101,11 +101,10 @@ impl<K: Kind> World<'_, K> {
         self.arm(node);
     }
 
-    /// Lets the engine's timers run if one is due at `due`.
-    fn expire(&mut self, node: u32, due: Time) {
-        let engine = self.engines[node as usize].as_ref();
-        let deadline = engine.and_then(Engine::next_deadline);
-        if deadline.is_some_and(|deadline| deadline <= due) {
+    /// Lets the engine's timers run if one is due up to `end`.
+    #[inline]
+    fn expire(&mut self, node: u32, end: Time) {
+        if self.due[node as usize] <= end {
             self.record(node, 1);
             self.call(node, |engine, now, out| engine.timeout(now, out));
         }
@@ -187,18 +186,15 @@ impl<K: Kind> World<'_, K> {
             self.ledger.incarnation(node, incarnation);
         }
         self.ledger.settle(node);
+        self.due[node as usize] = engine.next_deadline().unwrap_or(Time::MAX);
     }
 
-    /// Sees to it that an event is in the queue for the engine's next deadline. An earlier one may stay: then the engine
-    /// is asked again.
+    /// Sees to it that an event is in the queue for when the engine wants to be called. An earlier one may stay: it does
+    /// no harm.
     #[inline]
     pub(super) fn arm(&mut self, node: u32) {
-        let engine = self.engines[node as usize].as_ref();
-        let Some(deadline) = engine.and_then(Engine::next_deadline) else {
-            return;
-        };
         let now = self.links.now;
-        let at = deadline.max(now);
+        let at = self.due[node as usize].max(now);
         if at >= self.armed[node as usize] {
             return;
         }

@@ -8,7 +8,7 @@ const SIZE: u32 = 24;
 /// Things that happen, each followed by up to some seconds in which nothing does.
 const TURNS: u32 = 150;
 /// Who came and went is kept waiting for ten minutes at most. In seconds, with some to spare.
-const DAMPING: u64 = 11 * 60;
+const DAMPING: u64 = 15 * 60;
 
 #[test]
 fn whatever_happens_the_dead_stay_dead_and_in_the_end_all_know_all() {
