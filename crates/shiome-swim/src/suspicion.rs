@@ -15,6 +15,8 @@ pub(crate) struct Suspicion {
     /// Who suspects it, the first one included.
     by: [Handle; MAX_CONFIRMATIONS + 1],
     len: usize,
+    /// It is said to be dead and may object until then, whatever the number of accusers.
+    last_word: Option<Instant>,
 }
 
 impl Suspicion {
@@ -44,6 +46,7 @@ impl Suspicion {
             wanted,
             by,
             len: 1,
+            last_word: None,
         }
     }
 
@@ -67,18 +70,22 @@ impl Suspicion {
         self.len > self.wanted
     }
 
-    pub(crate) fn since(&self) -> Instant {
-        self.since
-    }
-
     /// When it is dead. The k-th of K confirmations takes log(k + 1) / log(K + 1) of what is between the longest and
     /// the shortest time.
     pub(crate) fn deadline(&self) -> Instant {
-        if self.is_confirmed() {
-            return self.since + self.min;
-        }
-        let part = (self.len as f64).ln() / (self.wanted as f64 + 1.0).ln();
-        self.since + self.max - (self.max - self.min).mul_f64(part)
+        let by_accusers = if self.is_confirmed() {
+            self.since + self.min
+        } else {
+            let part = (self.len as f64).ln() / (self.wanted as f64 + 1.0).ln();
+            self.since + self.max - (self.max - self.min).mul_f64(part)
+        };
+        self.last_word
+            .map_or(by_accusers, |last_word| last_word.min(by_accusers))
+    }
+
+    /// Somebody says that it is dead: it gets no more time to object than that.
+    pub(crate) fn hasten(&mut self, last_word: Instant) {
+        self.last_word.get_or_insert(last_word);
     }
 
     /// The latest that its deadline may be put off to.
@@ -89,6 +96,7 @@ impl Suspicion {
     /// Gives it as much time again as this node was standing still.
     pub(crate) fn put_off(&mut self, by: Duration) {
         self.since += by;
+        self.last_word = self.last_word.map(|at| at + by);
     }
 }
 

@@ -30,6 +30,9 @@ const MAX_INCARNATION_JUMP: u64 = 1 << 48;
 /// Least time between two complaints about somebody with this node's id.
 const CONFLICT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How many periods a member may object after somebody said that it is dead.
+const LAST_WORD: u32 = 1;
+
 /// About how many of those who hear of a suspicion probe the suspect out of turn, for each confirmation that is
 /// wanted. It makes the end of the time to object come sooner for the dead, and gives the living more chances to hear
 /// of it.
@@ -312,6 +315,16 @@ impl Swim {
         }
         if self.is_void(source.handle, source) {
             self.stats.void += 1;
+            return;
+        }
+        if was.is_up() {
+            // Who says so may have been cut off when the member objected. It gets one more chance, which costs the
+            // dead nothing: about everybody's time for them is over at the same moment.
+            self.suspect(now, key, incarnation, source.handle, source);
+            if let Some(suspicion) = self.suspicions.get_mut(&key) {
+                suspicion.hasten(now + self.config.probe_period * LAST_WORD);
+                self.timers.add(suspicion.deadline(), Due::Suspicion(key));
+            }
             return;
         }
         self.down(now, key, incarnation, DownReason::Failed);

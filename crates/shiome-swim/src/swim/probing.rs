@@ -20,6 +20,10 @@ use crate::{
     transmit::ReliablePing,
 };
 
+/// After as many periods in which nobody was heard, a node takes it that it is cut off. While all is well, the answer
+/// to its own probe comes in each.
+const SILENCE: u32 = 2;
+
 impl Swim {
     /// The turn of the next member.
     pub(super) fn probe(&mut self, now: Instant) {
@@ -179,9 +183,10 @@ impl Swim {
         if deadline > now {
             return;
         }
-        // A node that heard nobody since then, though there are others, is the one that is cut off; but not for ever.
+        // A node that hears nobody, though there are others, is the one that is cut off; but not for ever.
         let others = self.table.up_len() > 1;
-        let alone = others && self.heard_at <= suspicion.since();
+        let silence = now.saturating_duration_since(self.heard_at);
+        let alone = others && silence > self.config.probe_period * SILENCE;
         let latest = suspicion.latest();
         if alone && now < latest {
             self.timers.add(
