@@ -37,7 +37,12 @@ impl Error {
         let code = match self {
             Self::LogFilter(_)
             | Self::Cookie(_)
-            | Self::Build(BuildError::Address(_) | BuildError::Unspecified(_)) => 2,
+            | Self::Build(
+                BuildError::Address(_)
+                | BuildError::Unspecified(_)
+                | BuildError::Seed(_)
+                | BuildError::GossipPort { .. },
+            ) => 2,
             _ => 1,
         };
         ExitCode::from(code)

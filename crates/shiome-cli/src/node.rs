@@ -2,12 +2,16 @@
 
 use std::{collections::HashSet, net::IpAddr, path::PathBuf, sync::Arc};
 
-use shiome::{ConnectError, Events, Node, NodeEvent, NodeId, node::NodeConnectionMode};
+use shiome::{
+    ConnectError, Events, Member, Node, NodeEvent, NodeId, membership::DownReason,
+    node::NodeConnectionMode,
+};
 use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::{cookie, error::Error, print};
 
+mod gossip;
 mod redial;
 
 /// Run one node until Ctrl-C or SIGTERM
@@ -17,7 +21,13 @@ mod redial;
 ///   listening NAME at ADDRESS    the node is up
 ///   ready NAME at ADDRESS        a session with that node is up
 ///   lost NAME                    that session has ended
+///   up ADDRESS                   a member of the cluster is there
+///   down ADDRESS REASON          it is gone: failed, left or replaced
 ///   stopped                      all sessions are closed
+///
+/// With --seed or --gossip the node gossips on the UDP port of its TCP port's number: it finds all members of the
+/// cluster through any of them, keeps a session with each, and notices who is gone. Gossip is encrypted with a key that
+/// is derived from the secret.
 ///
 /// Each --connect is dialled until it succeeds, and again when the session is lost: after a quarter of a second at
 /// first, then twice as long each time up to 30 s, give or take some chance. This loop belongs to the command; the
@@ -44,9 +54,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cookie_file: Option<PathBuf>,
 
-    /// Connect to no node but those given here. Default: to the peers of peers too.
+    /// Connect to no node but those given here. Default: to the peers of peers too; with gossip to all members instead.
     #[arg(long)]
     isolated: bool,
+
+    #[command(flatten)]
+    gossip: gossip::Options,
 }
 
 /// Accepts what can be dialled, if somebody is there.
@@ -64,14 +77,11 @@ fn host_port(text: &str) -> Result<String, String> {
 /// Runs the node.
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let cookie = cookie::read(args.cookie_file.as_deref())?;
-    let mode = if args.isolated {
-        NodeConnectionMode::Isolated
-    } else {
-        NodeConnectionMode::Transitive
-    };
-    let mut builder = Node::builder(args.name)
-        .cookie(cookie)
-        .connection_mode(mode);
+    let mut builder = Node::builder(args.name).cookie(cookie);
+    if args.isolated {
+        builder = builder.connection_mode(NodeConnectionMode::Isolated);
+    }
+    builder = args.gossip.apply(builder);
     if let Some(ip) = args.listen {
         builder = builder.listen(ip);
     }
@@ -106,7 +116,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints the sessions that come and go, until the node is gone.
+/// Prints the sessions and members that come and go, until the node is gone.
 async fn print_events(mut events: Events) {
     let mut ready = HashSet::<NodeId>::new();
     while let Some(event) = events.next().await {
@@ -120,9 +130,22 @@ async fn print_events(mut events: Events) {
             NodeEvent::Disconnected(session) if ready.remove(&session.node_id) => {
                 say(format_args!("lost {}", session.name));
             }
+            NodeEvent::MemberUp(Member { address, .. }) => say(format_args!("up {address}")),
+            NodeEvent::MemberDown { member, reason } => {
+                say(format_args!("down {} {}", member.address, word(reason)));
+            }
             NodeEvent::Missed(count) => warn!(count, "events were missed"),
             _ => {}
         }
+    }
+}
+
+fn word(reason: DownReason) -> &'static str {
+    match reason {
+        DownReason::Failed => "failed",
+        DownReason::Left => "left",
+        DownReason::Replaced => "replaced",
+        _ => "gone",
     }
 }
 

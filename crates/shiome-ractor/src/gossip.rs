@@ -51,21 +51,25 @@ impl Default for Gossip {
 impl Gossip {
     /// With the defaults.
     pub fn new() -> Self {
-        Self {
+        let defaults = Self {
             config: Config::default(),
             port_offset: 0,
             advertise: None,
             cluster: DEFAULT_CLUSTER.to_owned(),
             security: None,
             state_dir: None,
-        }
+        };
+        defaults.config(Config::default())
     }
 
-    /// How often members are probed, and how long a suspect has to object. `cluster` is set by
-    /// [the name](Self::cluster), and `reliable_pings` has no effect: the node's own listener is on that port. Default:
-    /// [`Config::default`], which finds a dead member in some seconds.
+    /// How often members are probed, and how long a suspect has to object. Default: [`Config::default`], which finds a
+    /// dead member in some seconds.
+    ///
+    /// Three fields have no effect. `cluster` is set by [the name](Self::cluster). `reliable_pings` is off: the node's
+    /// own listener is on that port. `max_damping` is 0: a member whose end is not told would keep its session.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self.config.max_damping = Duration::ZERO;
         self
     }
 

@@ -135,7 +135,8 @@ impl Driver {
     async fn keep_sessions(&mut self) {
         let server = self.connector.server.clone();
         let mut sessions = self.events.subscribe();
-        self.survey();
+        self.survey_sessions();
+        debug!(me = %self.membership.id(), "keeps a session with each member");
         loop {
             self.act();
             let due = self.roster().poll_timeout();
@@ -167,6 +168,7 @@ impl Driver {
             let action = self.roster().poll_action();
             match action {
                 Some(Action::Dial { member, address }) => {
+                    debug!(%member, %address, "dials a member");
                     let connector = self.connector.clone();
                     self.tasks.spawn(async move {
                         let dialled = timeout(DIAL_TIMEOUT, dial(&connector, address)).await;
@@ -192,14 +194,15 @@ impl Driver {
 
     fn on_member(&mut self, event: MembershipEvent) {
         match event {
-            MembershipEvent::MemberUp(info) => {
+            // A survey may have been faster.
+            MembershipEvent::MemberUp(info) if !self.roster().contains(info.id) => {
                 self.member_up(info.id, info.addr, info.state);
             }
             MembershipEvent::MemberChanged(info) => {
                 let address = node_address(info.addr, self.offset);
                 self.roster().member_up(now(), info.id, address);
             }
-            MembershipEvent::MemberDown { id, addr, reason } => {
+            MembershipEvent::MemberDown { id, addr, reason } if self.roster().contains(id) => {
                 self.member_down(id, node_address(addr, self.offset), reason);
             }
             MembershipEvent::Missed(_) => self.survey(),
@@ -286,6 +289,10 @@ impl Driver {
                 self.member_down(id, address, reason);
             }
         }
+        self.survey_sessions();
+    }
+
+    fn survey_sessions(&mut self) {
         let sessions = self.registry().authenticated();
         let there: Vec<_> = sessions.iter().map(|r| r.actor.get_id()).collect();
         self.roster().sessions_are(now(), &there);
@@ -297,9 +304,15 @@ impl Driver {
     fn on_done(&mut self, done: Done) {
         match done {
             Done::Resolved(session, found) => self.roster().session_at(session, found),
-            Done::Dialled(member, address, Ok(session)) => {
+            Done::Dialled(member, address, Ok(info)) => {
+                let session = info.session().get_id();
+                // The news of it may still be on its way; if it has ended, so that no other news will come, it is not
+                // in the registry.
+                if self.registry().get(session).is_some() {
+                    self.session_up(&info);
+                }
                 let mut roster = self.roster();
-                roster.session_at(session.session().get_id(), [address]);
+                roster.session_at(session, [address]);
                 roster.dial_ended(now(), member, Dialled::Connected);
             }
             Done::Dialled(member, address, Err(ConnectError::Duplicate)) => {

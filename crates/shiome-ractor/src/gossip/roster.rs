@@ -10,7 +10,7 @@ use shiome_membership::{DownReason, NodeId};
 
 mod backoff;
 
-use backoff::Backoff;
+use backoff::{Backoff, LONGEST_PAUSE};
 
 /// Members that are dialled at a time. Each dial is a socket, a task and a handshake; the others wait their turn.
 pub(crate) const MAX_DIALS: usize = 16;
@@ -267,7 +267,9 @@ impl Roster {
             if let Some(session) = mine.map(|(id, _)| *id) {
                 return self.bind(session, member);
             }
-            contact.backoff.lengthen();
+            // With a session that is not known here, another dial would not help. This one will be told, or end.
+            let pause = backoff::jitter(LONGEST_PAUSE, &mut self.rng);
+            return self.schedule(member, Some(now + pause));
         }
         self.again(now, member);
     }

@@ -68,12 +68,9 @@ async fn a_seed_is_all_that_a_node_has_to_know() {
     let gone = c.local_addr();
     c.stop().await;
     let member = loop {
-        match seen_by_a.next().await.unwrap() {
-            NodeEvent::MemberDown { member, reason } => {
-                assert_eq!(reason, DownReason::Left);
-                break member;
-            }
-            _ => {}
+        if let NodeEvent::MemberDown { member, reason } = seen_by_a.next().await.unwrap() {
+            assert_eq!(reason, DownReason::Left);
+            break member;
         }
     };
     assert_eq!((member.address, member.state), (gone, State::Left));
@@ -108,9 +105,11 @@ async fn without_the_cookie_nobody_is_heard() {
 
 #[tokio::test]
 async fn a_node_that_is_started_again_is_found_again() {
-    let a = start("again-a", COOKIE, &[]).await;
+    // Another test may get a port that this one gives back.
+    let cookie = "the cookie of the restart";
+    let a = start("again-a", cookie, &[]).await;
     let mut seen = a.events();
-    let b = start("again-b", COOKIE, &seed(&a)).await;
+    let b = start("again-b", cookie, &seed(&a)).await;
     ready(&mut seen, "again-b@127.0.0.1").await;
     let (name, address) = (b.name().to_owned(), b.local_addr());
     let before = a.members()[0].id;
@@ -120,7 +119,7 @@ async fn a_node_that_is_started_again_is_found_again() {
     drop(b);
 
     let b = Node::builder(format!("again-b@{address}"))
-        .cookie(COOKIE)
+        .cookie(cookie)
         .seeds(seed(&a))
         .gossip(Gossip::new().config(fast()))
         .start()
@@ -142,13 +141,15 @@ async fn a_node_that_is_started_again_is_found_again() {
 
 #[tokio::test]
 async fn seeds_are_found_whenever_they_come() {
-    let early = start("early", COOKIE, &[]).await;
+    // Another test may get a port that this one gives back.
+    let cookie = "the cookie of the late seed";
+    let early = start("early", cookie, &[]).await;
     let address = early.local_addr();
     early.stop().await;
-    let waiting = start("waiting", COOKIE, &[address.to_string()]).await;
+    let waiting = start("waiting", cookie, &[address.to_string()]).await;
     let mut seen = waiting.events();
     let late = Node::builder(format!("late@{address}"))
-        .cookie(COOKIE)
+        .cookie(cookie)
         .seeds([address])
         .gossip(Gossip::new().config(fast()))
         .start()

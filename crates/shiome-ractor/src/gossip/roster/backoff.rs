@@ -24,13 +24,13 @@ impl Backoff {
     pub(super) fn next(&mut self, rng: &mut impl Rng) -> Duration {
         let due = self.0;
         self.0 = (due * 2).min(LONGEST_PAUSE);
-        due / 2 + part_of(due / 2, rng)
+        jitter(due, rng)
     }
+}
 
-    /// Goes to the longest pause.
-    pub(super) fn lengthen(&mut self) {
-        self.0 = LONGEST_PAUSE;
-    }
+/// Between half and all of `span`, by chance.
+pub(super) fn jitter(span: Duration, rng: &mut impl Rng) -> Duration {
+    span / 2 + part_of(span / 2, rng)
 }
 
 /// Some part of `span`, by chance.

@@ -310,6 +310,11 @@ fn a_connected_member_whose_session_is_not_known_is_left_alone_for_long() {
     let (passed, actions) = table.next().unwrap();
     assert_eq!(actions, [dial(9)]);
     assert!(passed >= LONGEST_PAUSE / 2);
+    // It was only late. Its loss is the first there is.
+    table.session(1, 9);
+    assert_eq!(table.next(), None);
+    table.lost(1);
+    assert!(table.next().unwrap().0 <= FIRST_PAUSE);
 }
 
 #[test]
