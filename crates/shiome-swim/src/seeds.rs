@@ -9,8 +9,9 @@ const MAX_SEEDS: usize = 64;
 /// How many seeds are asked at a time. More would answer with the same.
 pub(crate) const SEEDS_AT_A_TIME: usize = 3;
 
-/// Wait after the first attempt to join; it doubles up to 2^5 times that.
+/// Wait after the first attempts to join, whose datagrams may just have got lost; then it doubles up to 2^5 times that.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
+const FIRST_ATTEMPTS: u32 = 3;
 const MAX_DOUBLINGS: u32 = 5;
 
 /// Addresses at which the cluster may be found, and when to ask there.
@@ -70,7 +71,10 @@ impl Seeds {
         let wait = if self.joined {
             rejoin_interval
         } else {
-            let doublings = self.attempts.min(MAX_DOUBLINGS);
+            let doublings = self
+                .attempts
+                .saturating_sub(FIRST_ATTEMPTS - 1)
+                .min(MAX_DOUBLINGS);
             self.attempts = self.attempts.saturating_add(1);
             FIRST_RETRY * (1 << doublings)
         };

@@ -405,14 +405,14 @@ impl Table {
             + self.index.allocation_size()
             + self.meta.allocation_size()
             + self.meta.values().map(ranges).sum::<usize>()
-            + size_of::<[u64; 1 << MAX_BITS]>()
+            + size_of::<[u32; 1 << MAX_BITS]>()
     }
 }
 
-/// Makes room for one more by a sixteenth: doubling would leave half of a big table empty.
+/// Makes room for some more, a thirty-second: doubling would leave half of a big table empty.
 fn grow<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len() / 16 + 8);
+        list.reserve_exact(list.len() / 32 + 8);
     }
 }
 

@@ -27,8 +27,8 @@ const MAX_RATE: f64 = 2_048.0;
 /// Differences in a row that are not put down to news under way.
 const PATIENCE: u8 = 2;
 
-/// A datagram of records with as many that were not known means that there is much to learn.
-const MUCH: u8 = 4;
+/// After as many intervals in which no table was found to be the same, differences are not put down to news under way.
+const LONG: u32 = 5;
 
 /// Parts of a table, a bit each.
 pub(super) type Parts = [u64; 4];
@@ -42,7 +42,8 @@ pub(super) struct Syncing {
     /// Until when there is much to learn.
     much_until: Instant,
     differences: u8,
-    learned: u8,
+    /// When another's table was last found to be the same.
+    equal_at: Instant,
     allowance: Allowance,
 }
 
@@ -53,18 +54,15 @@ impl Syncing {
             began_at: None,
             much_until: now,
             differences: 0,
-            learned: 0,
+            equal_at: now,
             allowance: Allowance::new(now, MAX_RATE, MAX_RATE / 4.0),
         }
     }
 
-    /// A member was met, `in_records` or in news.
+    /// A member was met, `in_records` or in news. Records are of use: there may be more in them.
     pub(super) fn learned(&mut self, now: Instant, in_records: bool, config: &Config) {
         if in_records {
-            self.learned = self.learned.saturating_add(1);
-            if self.learned >= MUCH {
-                self.much(now, config);
-            }
+            self.much(now, config);
         }
     }
 
@@ -93,13 +91,16 @@ impl Swim {
     pub(super) fn compare(&mut self, now: Instant, with: Key, digest: u64) {
         if digest == self.digest() {
             self.syncing.differences = 0;
+            self.syncing.equal_at = now;
             self.syncing.much_until = now;
             self.timers.stop(Timer::Sync);
             return;
         }
         let since_change = now.saturating_duration_since(self.syncing.changed_at);
         let much = self.syncing.has_much(now);
-        if !much && since_change < self.settling() {
+        let long =
+            now.saturating_duration_since(self.syncing.equal_at) > self.config.sync_interval * LONG;
+        if !much && !long && since_change < self.settling() {
             self.syncing.differences = 0;
             return;
         }
@@ -128,7 +129,6 @@ impl Swim {
             return;
         }
         self.syncing.began_at = Some(now);
-        self.syncing.learned = 0;
         self.stats.syncs += 1;
         self.push(Outgoing::Sync {
             to: with,

@@ -16,7 +16,8 @@ const BUCKETS: usize = 1 << MAX_BITS;
 /// Fingerprints of a table.
 #[derive(Clone)]
 pub(crate) struct Digest {
-    buckets: Box<[u64; BUCKETS]>,
+    /// As they go on the wire.
+    buckets: Box<[u32; BUCKETS]>,
     total: u64,
 }
 
@@ -31,7 +32,7 @@ impl Digest {
     /// Adds a fingerprint, or takes it away.
     #[inline]
     pub(crate) fn toggle(&mut self, id: &NodeId, fingerprint: u64) {
-        self.buckets[bucket(id, MAX_BITS)] ^= fingerprint;
+        self.buckets[bucket(id, MAX_BITS)] ^= fingerprint as u32;
         self.total ^= fingerprint;
     }
 
@@ -40,13 +41,11 @@ impl Digest {
         self.total
     }
 
-    /// The buckets of the grid with 2^`bits` of them, shortened for the wire. `bits` is at most [`MAX_BITS`].
+    /// The buckets of the grid with 2^`bits` of them. `bits` is at most [`MAX_BITS`].
     pub(crate) fn buckets(&self, bits: u8) -> impl ExactSizeIterator<Item = u32> {
         let merged = 1 << (MAX_BITS - bits);
-        self.buckets.chunks_exact(merged).map(|fine| {
-            let coarse = fine.iter().fold(0, |sum, bucket| sum ^ bucket);
-            coarse as u32 ^ (coarse >> 32) as u32
-        })
+        let merge = |fine: &[u32]| fine.iter().fold(0, |sum, bucket| sum ^ bucket);
+        self.buckets.chunks_exact(merged).map(merge)
     }
 }
 
