@@ -142,3 +142,20 @@ async fn a_directory_of_another_node_is_refused() {
         "{error}"
     );
 }
+
+/// On several threads, where what is aborted may outlive the one who waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_stopped_has_let_go_of_ports_and_directory() {
+    let state = tempfile::tempdir().unwrap();
+    let mut node = Node::start(builder().state_dir(state.path())).await;
+    for round in 0..50 {
+        let addr = node.addr();
+        if round % 2 == 0 {
+            node.membership.stop().await;
+        } else {
+            node.membership.leave().await;
+        }
+        node = Node::start(at(addr).state_dir(state.path())).await;
+    }
+    assert_eq!(node.membership.incarnation(), 51);
+}
