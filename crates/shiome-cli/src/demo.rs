@@ -10,6 +10,7 @@ mod child;
 mod cluster;
 mod counter;
 mod process;
+mod promise;
 mod protocol;
 mod steps;
 mod table;
@@ -17,16 +18,19 @@ mod table;
 use cluster::Cluster;
 use table::Table;
 
-/// Start a cluster on this machine, kill a node, bring it back, and tell what the others see.
+/// Start a cluster on this machine, kill a node, bring it back, freeze it, and tell what the others see.
 ///
-/// Each node is a process of its own on 127.0.0.1, with a counter that is in one process group with all others. All
-/// nodes but the first connect to the first only, and find each other through it. They send each other casts and calls,
-/// and every count is checked. Then the last node is killed (SIGKILL) and started again on the same port.
+/// Each node is a process of its own on 127.0.0.1, with a counter that is in one process group with all others. The first
+/// is the seed of all: they find each other by gossip, which probes five times a second. They send each other casts and
+/// calls, and every count is checked. Then the last node is killed (SIGKILL) and started again on the same port. At last,
+/// where there are such signals, it is stopped (SIGSTOP), so that its connections stay open though it does nothing, and
+/// goes on (SIGCONT).
 ///
 /// The nodes share a fresh random cookie, which they are told on standard input: a command line can be read by every
 /// user of the machine, and an environment by every process of this one.
 ///
-/// Prints a table with what was seen and how long it took. Every wait has a deadline. When a step fails, it is named
+/// Prints a table with what was seen and how long it took. Where the configuration of gossip promises a time, with a
+/// second more for a busy machine, that is the deadline, and is printed too. Every other wait has a deadline as well. When a step fails, it is named
 /// with what was expected and what was seen, no process is left behind, and the exit code is 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -12,7 +12,7 @@ use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SupervisionEvent,
     pg, rpc::CallResult,
 };
-use shiome::{Events, Node, NodeEvent, NodeId, RactorMessage};
+use shiome::{Events, Gossip, Node, NodeEvent, NodeId, RactorMessage};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines, Stdin},
     sync::{Notify, watch},
@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     counter::{Count, Counter, GROUP},
+    promise,
     protocol::{Answer, Line, Order, Request, Setup, View},
 };
 use crate::{error::chain, print};
@@ -43,7 +44,10 @@ pub(super) async fn run() -> io::Result<()> {
 }
 
 async fn start(setup: Setup) -> Result<(Node, Events), String> {
-    let builder = Node::builder(setup.address).cookie(setup.cookie);
+    let builder = Node::builder(setup.address)
+        .cookie(setup.cookie)
+        .seeds(setup.seeds)
+        .gossip(Gossip::new().config(promise::config()));
     let node = builder.start().await.map_err(|error| chain(&error))?;
     let events = node.events();
     Ok((node, events))
@@ -102,7 +106,9 @@ async fn report_views(
     let mut ready = HashMap::<NodeId, String>::new();
     let mut told = View::default();
     loop {
+        let members = local.node.members();
         let view = View {
+            members: members.into_iter().map(|member| member.address).collect(),
             peers: ready.values().cloned().collect(),
             counters: local.counters().await,
             holding: *held.borrow_and_update(),
@@ -168,11 +174,6 @@ impl Local {
 
     async fn answer(&self, request: Request) -> Result<Answer, String> {
         match request {
-            Request::Connect(address) => {
-                let connected = self.node.connect(address).await;
-                let session = connected.map_err(|error| chain(&error))?;
-                Ok(Answer::Connected(session.name))
-            }
             Request::Cast { to, count } => {
                 let counter = self.counter(&to)?;
                 let from = self.node.name().to_owned();

@@ -4,10 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     ops::Range,
+    time::{Duration, Instant},
 };
 
 use super::{
-    process::{Failure, Observer, Pending, Process, all},
+    process::{DEADLINE, Failure, Observer, Pending, Process, Status},
     protocol::{Answer, Request, Setup},
 };
 
@@ -17,7 +18,7 @@ const CASTS: u64 = 1000;
 /// Calls from one node to another, a round.
 const CALLS: usize = 100;
 
-/// All nodes. The first is the one that the others dial, the last the one that is killed.
+/// All nodes. The first is the seed of the others, the last the one that is killed.
 pub(super) struct Cluster {
     nodes: Vec<Node>,
     log: String,
@@ -78,11 +79,17 @@ impl Cluster {
         }
     }
 
-    /// Starts these nodes, and waits until they listen. A node that has run before gets its port again.
+    /// Starts these nodes, and waits until they listen. A node that has run before gets its port again. All but the
+    /// first, which is up before them, are told where the first is, and nothing else.
     pub(super) async fn start(&mut self, nodes: Range<usize>) -> Result<(), Failure> {
+        let first = nodes.start == 0;
+        let seeds = match self.nodes[0].address {
+            _ if first => Vec::new(),
+            address => vec![address],
+        };
         let nodes = &mut self.nodes[nodes];
         for node in &mut *nodes {
-            node.start(&self.log).await?;
+            node.start(&self.log, seeds.clone()).await?;
         }
         for node in nodes {
             let listening = |address: Option<SocketAddr>| match (address, node.address.port()) {
@@ -91,7 +98,7 @@ impl Cluster {
             };
             let expected = format!("listens on port {}", node.address.port());
             let status = (node.observer())
-                .until(&expected, |status| listening(status.address))
+                .until(&expected, DEADLINE, |status| listening(status.address))
                 .await?;
             node.address = status.address.unwrap_or(node.address);
         }
@@ -103,46 +110,68 @@ impl Cluster {
         self.nodes[nodes].iter().map(|n| n.address.port()).collect()
     }
 
-    /// Lets these nodes dial the first, all at the same time.
-    pub(super) async fn dial_first(&mut self, nodes: Range<usize>) -> Result<(), Failure> {
-        let (address, name) = (self.nodes[0].address, self.nodes[0].name());
-        let mut dials = Vec::new();
-        for node in nodes {
-            dials.push(self.request(node, Request::Connect(address)).await);
-        }
-        let connected = |answer| match answer {
-            Answer::Connected(peer) if peer == name => Ok(()),
-            other => Err(other),
-        };
-        let expected = format!("connected to {name}");
-        all(dials
-            .into_iter()
-            .map(|dial| dial.answer(&expected, connected)))
-        .await?;
-        Ok(())
+    /// Waits until gossip tells each of these nodes of all others of them, and of nobody else.
+    pub(super) async fn see_members(
+        &self,
+        nodes: Range<usize>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        let there: BTreeSet<_> = self.nodes[nodes.clone()]
+            .iter()
+            .map(|n| n.address)
+            .collect();
+        let expected = format!("{} members", there.len() - 1);
+        self.see(nodes, &expected, patience, |node, status| {
+            let mut others = there.clone();
+            others.remove(&node.address);
+            status.view.members == others
+        })
+        .await
     }
 
     /// Waits until each of these nodes has a session with all others of them, and with nobody else.
-    pub(super) async fn see_sessions(&self, nodes: Range<usize>) -> Result<(), Failure> {
+    pub(super) async fn see_sessions(
+        &self,
+        nodes: Range<usize>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
         let names = self.names(nodes.clone());
-        for node in &self.nodes[nodes] {
+        let expected = format!("sessions with all others of [{}]", join(&names));
+        self.see(nodes, &expected, patience, |node, status| {
             let mut others = names.clone();
             others.remove(&node.name());
-            let expected = format!("sessions [{}]", join(&others));
-            (node.observer())
-                .until(&expected, |status| status.view.peers == others)
-                .await?;
-        }
-        Ok(())
+            status.view.peers == others
+        })
+        .await
     }
 
     /// Waits until each of these nodes has all their counters in the group, and no other.
-    pub(super) async fn see_counters(&self, nodes: Range<usize>) -> Result<(), Failure> {
+    pub(super) async fn see_counters(
+        &self,
+        nodes: Range<usize>,
+        patience: Duration,
+    ) -> Result<(), Failure> {
         let names = self.names(nodes.clone());
         let expected = format!("counters [{}]", join(&names));
+        self.see(nodes, &expected, patience, |_, status| {
+            status.view.counters == names
+        })
+        .await
+    }
+
+    /// Waits until this holds for each of these nodes, so long for all of them together.
+    async fn see(
+        &self,
+        nodes: Range<usize>,
+        expected: &str,
+        patience: Duration,
+        holds: impl Fn(&Node, &Status) -> bool,
+    ) -> Result<(), Failure> {
+        let began = Instant::now();
         for node in &self.nodes[nodes] {
+            let left = patience.saturating_sub(began.elapsed());
             (node.observer())
-                .until(&expected, |status| status.view.counters == names)
+                .until(expected, left, |status| holds(node, status))
                 .await?;
         }
         Ok(())
@@ -218,7 +247,7 @@ impl Cluster {
         }
         let expected = format!("{last} calls that wait for an answer");
         (self.nodes[last].observer())
-            .until(&expected, |status| status.view.holding == last)
+            .until(&expected, DEADLINE, |status| status.view.holding == last)
             .await?;
         Ok(calls)
     }
@@ -243,6 +272,13 @@ impl Cluster {
         self.sent.retain(|(_, to), _| *to != last);
         let process = self.nodes[last].process.take();
         process.ok_or_else(|| Failure::new("a process to kill", "none"))
+    }
+
+    /// The last node's process.
+    #[cfg(unix)]
+    pub(super) fn last_process(&mut self) -> &Process {
+        let last = self.last();
+        self.nodes[last].process()
     }
 
     /// Ends all nodes at the same time, as they would on a signal.
@@ -285,8 +321,9 @@ impl Node {
         format!("{}@{}", self.label, self.address.ip())
     }
 
-    async fn start(&mut self, log: &str) -> Result<(), Failure> {
+    async fn start(&mut self, log: &str, seeds: Vec<SocketAddr>) -> Result<(), Failure> {
         let setup = Setup {
+            seeds,
             address: format!("{}:{}", self.name(), self.address.port()),
             cookie: self.cookie.clone(),
         };

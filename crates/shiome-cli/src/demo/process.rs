@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     future::Future,
     io,
     net::SocketAddr,
@@ -116,6 +117,29 @@ impl Process {
         Ok(())
     }
 
+    /// Stops the process where it is, without its or anybody's knowledge.
+    #[cfg(unix)]
+    pub(super) fn freeze(&self) -> Result<(), Failure> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets the process go on.
+    #[cfg(unix)]
+    pub(super) fn thaw(&self) -> Result<(), Failure> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) -> Result<(), Failure> {
+        use rustix::process::{Pid, kill_process};
+        let expected = || format!("{signal:?} for {}", self.observer.label);
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        let Some(pid) = id.and_then(Pid::from_raw) else {
+            return Err(Failure::new(expected(), "its process has ended"));
+        };
+        kill_process(pid, signal).map_err(|error| Failure::new(expected(), error.to_string()))
+    }
+
     /// Asks the process to end.
     pub(super) fn ask_to_stop(&mut self) {
         self.stdin = None;
@@ -126,7 +150,7 @@ impl Process {
         match timeout(DEADLINE, self.child.wait()).await {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => Err(Failure::new(expected, error.to_string())),
-            Err(_) => Err(Failure::new(expected, still_after("it runs"))),
+            Err(_) => Err(Failure::new(expected, still_after("it runs", DEADLINE))),
         }
     }
 
@@ -176,15 +200,16 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Waits until what the process says is as it must be.
+    /// Waits until what the process says is as it must be, so long at most.
     pub(super) async fn until(
         &self,
         expected: &str,
+        patience: Duration,
         holds: impl Fn(&Status) -> bool,
     ) -> Result<Status, Failure> {
         let mut status = self.status.clone();
         let settled = status.wait_for(|status| status.ended.is_some() || holds(status));
-        let settled = match timeout(DEADLINE, settled).await {
+        let settled = match timeout(patience, settled).await {
             Ok(Ok(status)) => Some(status.clone()),
             Ok(Err(_)) | Err(_) => None,
         };
@@ -195,7 +220,7 @@ impl Observer {
         }
         let seen = match &last.ended {
             Some(why) => why.clone(),
-            None if timed_out => still_after(&last.view.to_string()),
+            None if timed_out => still_after(&last.view.to_string(), patience),
             None => last.view.to_string(),
         };
         let label = self.label;
@@ -206,10 +231,14 @@ impl Observer {
     }
 }
 
-impl std::fmt::Display for View {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (peers, counters) = (join(&self.peers), join(&self.counters));
-        write!(f, "sessions [{peers}], counters [{counters}]")
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (members, peers) = (self.members.len(), join(&self.peers));
+        let counters = join(&self.counters);
+        write!(
+            f,
+            "{members} members, sessions [{peers}], counters [{counters}]"
+        )
     }
 }
 
@@ -234,7 +263,7 @@ impl Pending {
             },
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer"),
+            Err(_) => still_after("no answer", DEADLINE),
         };
         Err(Failure::new(
             format!("{label}: {expected}"),
@@ -249,7 +278,7 @@ impl Pending {
             Ok(Ok(Err(error))) => return Ok(error),
             Ok(Ok(Ok(answer))) => answer.to_string(),
             Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer"),
+            Err(_) => still_after("no answer", DEADLINE),
         };
         Err(Failure::new(
             format!("{label}: {expected}"),
@@ -258,10 +287,9 @@ impl Pending {
     }
 }
 
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connected(name) => write!(f, "connected to {name}"),
             Self::Counted(count) => write!(f, "{count}"),
             Self::Totals { totals, .. } => {
                 let (low, high) = (totals.iter().min(), totals.iter().max());
@@ -272,8 +300,8 @@ impl std::fmt::Display for Answer {
     }
 }
 
-fn still_after(state: &str) -> String {
-    format!("{state}, after {} s", DEADLINE.as_secs())
+fn still_after(state: &str, patience: Duration) -> String {
+    format!("{state}, after {} s", patience.as_secs_f64())
 }
 
 /// Waits for all, and tells the first failure.
@@ -302,18 +330,23 @@ mod tests {
         let peers = ["y@h".to_owned()].into();
         sender.send_modify(|status| status.view.peers = peers);
         let began = tokio::time::Instant::now();
-        let waited = observer.until("two sessions", |status| status.view.peers.len() == 2);
+        let waited = observer.until("two sessions", DEADLINE, |status| {
+            status.view.peers.len() == 2
+        });
         let failure = waited.await.unwrap_err();
         assert_eq!(began.elapsed(), DEADLINE);
         assert_eq!(failure.expected, "x: two sessions");
-        assert_eq!(failure.seen, "x: sessions [y@h], counters [], after 20 s");
+        assert_eq!(
+            failure.seen,
+            "x: 0 members, sessions [y@h], counters [], after 20 s"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_process_that_ends_is_not_waited_for() {
         let (sender, observer) = observed();
         let waiting = tokio::spawn(async move {
-            let waited = observer.until("a call", |status| status.view.holding == 1);
+            let waited = observer.until("a call", DEADLINE, |status| status.view.holding == 1);
             waited.await.unwrap_err()
         });
         sender.send_modify(|status| status.ended = Some("gone".to_owned()));

@@ -10,6 +10,8 @@ pub(super) struct Setup {
     /// `name@host:port`.
     pub(super) address: String,
     pub(super) cookie: String,
+    /// Nodes through which it finds the others.
+    pub(super) seeds: Vec<SocketAddr>,
 }
 
 /// Every other line to a node. End of file stops it.
@@ -23,8 +25,6 @@ pub(super) struct Order {
 /// What a node is asked to do. Nodes go by their full names, `name@host`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// Connect to the node there.
-    Connect(SocketAddr),
     /// Send so many casts to a node's counter, then ask how many have come from here.
     Cast { to: String, count: u64 },
     /// Ask a node's counter for its total, so many times.
@@ -52,6 +52,8 @@ pub(super) enum Line {
 /// What a node sees of the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct View {
+    /// Where the nodes are that are up by gossip, without itself.
+    pub(super) members: BTreeSet<SocketAddr>,
     /// Nodes that it has a session with.
     pub(super) peers: BTreeSet<String>,
     /// Nodes whose counters are in the group, itself among them.
@@ -63,8 +65,6 @@ pub(super) struct View {
 /// A request that went well.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// To [`Request::Connect`]: the name of the node there.
-    Connected(String),
     /// To [`Request::Cast`]: how many have arrived.
     Counted(u64),
     /// To [`Request::Call`]: the totals, and the median time of a call, in microseconds.

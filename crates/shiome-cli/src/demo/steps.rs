@@ -8,8 +8,9 @@ use std::{
 
 use super::{
     cluster::Cluster,
-    process::{Failure, all},
-    table::Table,
+    process::{DEADLINE, Failure, Pending, all},
+    promise::Promise,
+    table::{Seen, Table},
 };
 
 /// A step of the demo.
@@ -23,17 +24,24 @@ pub(super) enum Step {
     Kill,
     Leave,
     OpenCall,
+    Down,
     NewCall,
     Survive,
     Restart,
     Rejoin,
     Recount,
+    #[cfg(unix)]
+    Freeze,
+    #[cfg(unix)]
+    Cut,
+    #[cfg(unix)]
+    Thaw,
     Stop,
 }
 
 impl Step {
     /// All steps, in order.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: &[Self] = &[
         Self::Start,
         Self::Join,
         Self::Group,
@@ -42,11 +50,18 @@ impl Step {
         Self::Kill,
         Self::Leave,
         Self::OpenCall,
+        Self::Down,
         Self::NewCall,
         Self::Survive,
         Self::Restart,
         Self::Rejoin,
         Self::Recount,
+        #[cfg(unix)]
+        Self::Freeze,
+        #[cfg(unix)]
+        Self::Cut,
+        #[cfg(unix)]
+        Self::Thaw,
         Self::Stop,
     ];
 
@@ -60,11 +75,18 @@ impl Step {
             Self::Kill => "kill",
             Self::Leave => "leave",
             Self::OpenCall => "open call",
+            Self::Down => "down",
             Self::NewCall => "new call",
             Self::Survive => "survive",
             Self::Restart => "restart",
             Self::Rejoin => "rejoin",
             Self::Recount => "recount",
+            #[cfg(unix)]
+            Self::Freeze => "freeze",
+            #[cfg(unix)]
+            Self::Cut => "cut",
+            #[cfg(unix)]
+            Self::Thaw => "thaw",
             Self::Stop => "stop",
         }
     }
@@ -83,12 +105,17 @@ pub(super) async fn run(cluster: &mut Cluster, table: &mut Table<impl Write>) ->
     table.step(Step::Restart, restart(cluster)).await?;
     table.step(Step::Rejoin, rejoin(cluster)).await?;
     table.step(Step::Recount, recount(cluster)).await?;
+    #[cfg(unix)]
+    freeze(cluster, table).await?;
+    #[cfg(unix)]
+    thaw(cluster, table).await?;
     table.step(Step::Stop, stop(cluster)).await
 }
 
 async fn start(cluster: &mut Cluster) -> Result<String, Failure> {
     let everyone = 0..cluster.len();
-    cluster.start(everyone.clone()).await?;
+    cluster.start(0..1).await?;
+    cluster.start(1..cluster.len()).await?;
     let ports = cluster.ports(everyone.clone());
     let ports = match ports.as_slice() {
         [first, .., last] if ports.len() > 4 => format!("{first} ... {last}"),
@@ -104,19 +131,18 @@ async fn start(cluster: &mut Cluster) -> Result<String, Failure> {
     ))
 }
 
-async fn meet(cluster: &mut Cluster) -> Result<String, Failure> {
+async fn meet(cluster: &mut Cluster) -> Result<Seen, Failure> {
     let count = cluster.len();
-    cluster.dial_first(1..count).await?;
-    cluster.see_sessions(0..count).await?;
-    let (who, sessions) = (cluster.labels(1..count), count * (count - 1) / 2);
-    Ok(format!(
-        "{who} dialled a and met through it: {sessions} sessions"
-    ))
+    let meet = Promise::new(count).meet;
+    cluster.see_sessions(0..count, meet).await?;
+    let sessions = count * (count - 1) / 2;
+    let seen = format!("all know a and find each other: {sessions} sessions");
+    Ok(in_time(meet, seen))
 }
 
 async fn group(cluster: &mut Cluster) -> Result<String, Failure> {
     let count = cluster.len();
-    cluster.see_counters(0..count).await?;
+    cluster.see_counters(0..count, DEADLINE).await?;
     Ok(format!("every node sees all {count} counters in the group"))
 }
 
@@ -140,25 +166,22 @@ async fn kill(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<()
     let survivors = 0..cluster.last();
     let held = match cluster.hold_calls().await {
         Ok(held) => held,
-        Err(failure) => return table.add(Step::Kill, Duration::ZERO, Err(failure)),
+        Err(failure) => return table.fail(Step::Kill, failure),
     };
     let (count, who) = (held.len(), cluster.labels(survivors.clone()));
     let victim = cluster.labels(cluster.last()..cluster.len());
+    let notice = Promise::new(cluster.len()).notice;
     let mut process = match cluster.take_last() {
         Ok(process) => process,
-        Err(failure) => return table.add(Step::Kill, Duration::ZERO, Err(failure)),
+        Err(failure) => return table.fail(Step::Kill, failure),
     };
-    let killed_at = Instant::now();
-    let (killed, sessions, group, calls) = tokio::join!(
+    let at = Instant::now();
+    let (killed, sessions, group, calls, members) = tokio::join!(
         process.kill(),
-        timed(killed_at, cluster.see_sessions(survivors.clone())),
-        timed(killed_at, cluster.see_counters(survivors)),
-        timed(
-            killed_at,
-            all(held
-                .into_iter()
-                .map(|call| call.error("the open call ends")))
-        ),
+        timed(at, cluster.see_sessions(survivors.clone(), DEADLINE)),
+        timed(at, cluster.see_counters(survivors.clone(), DEADLINE)),
+        timed(at, ends(held)),
+        timed(at, cluster.see_members(survivors, notice)),
     );
 
     let seen = killed.and(sessions.1);
@@ -171,7 +194,93 @@ async fn kill(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<()
     let seen = calls
         .1
         .map(|why| format!("{count} open calls to {victim} end: {}", quote(why)));
-    table.add(Step::OpenCall, calls.0, seen)
+    table.add(Step::OpenCall, calls.0, seen)?;
+    let know = |()| in_time(notice, format!("gossip: {who} know {victim} failed"));
+    table.add(Step::Down, members.0, members.1.map(know))
+}
+
+/// Waits until all these calls have ended without an answer.
+async fn ends(calls: Vec<Pending>) -> Result<Vec<String>, Failure> {
+    let ends = calls
+        .into_iter()
+        .map(|call| call.error("the open call ends"));
+    all(ends).await
+}
+
+/// Stops the last node while calls to it are open: its connections stay, so gossip alone can tell.
+#[cfg(unix)]
+async fn freeze(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
+    let survivors = 0..cluster.last();
+    let held = match cluster.hold_calls().await {
+        Ok(held) => held,
+        Err(failure) => return table.fail(Step::Freeze, failure),
+    };
+    let (count, who) = (held.len(), cluster.labels(survivors.clone()));
+    let victim = cluster.labels(cluster.last()..cluster.len());
+    let notice = Promise::new(cluster.len()).notice;
+    let at = Instant::now();
+    let frozen = cluster.last_process().freeze();
+    let (members, sessions, calls) = tokio::join!(
+        timed(at, cluster.see_members(survivors.clone(), notice)),
+        timed(at, cluster.see_sessions(survivors, notice)),
+        timed(at, ends(held)),
+    );
+    let know = |()| {
+        in_time(
+            notice,
+            format!("{victim} gets SIGSTOP: {who} know it failed"),
+        )
+    };
+    let seen = frozen.and(members.1).map(know);
+    table.add(Step::Freeze, members.0, seen)?;
+    let seen = sessions.1.and_then(|()| calls.1);
+    let seen = seen.map(|_| {
+        let cut = format!("its sessions are closed, {count} open calls end");
+        in_time(notice, cut)
+    });
+    table.add(Step::Cut, sessions.0.max(calls.0), seen)
+}
+
+/// Lets the last node go on. It has lost nothing that it counted.
+#[cfg(unix)]
+async fn thaw(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
+    let meet = Promise::new(cluster.len()).meet;
+    let at = Instant::now();
+    let back = come_back(cluster, meet).await;
+    let took = at.elapsed();
+    let right = match back {
+        Ok(()) => recover(cluster).await,
+        failed => failed,
+    };
+    let who = cluster.labels(cluster.last()..cluster.len());
+    let seen = right.map(|()| in_time(meet, format!("{who} gets SIGCONT: is back, calls right")));
+    table.add(Step::Thaw, took, seen)
+}
+
+#[cfg(unix)]
+async fn come_back(cluster: &mut Cluster, meet: Duration) -> Result<(), Failure> {
+    let everyone = 0..cluster.len();
+    let at = Instant::now();
+    cluster.last_process().thaw()?;
+    cluster.see_members(everyone.clone(), meet).await?;
+    let left = meet.saturating_sub(at.elapsed());
+    cluster.see_sessions(everyone, left).await
+}
+
+#[cfg(unix)]
+async fn recover(cluster: &mut Cluster) -> Result<(), Failure> {
+    let everyone = 0..cluster.len();
+    cluster.see_counters(everyone.clone(), DEADLINE).await?;
+    cluster.call(Cluster::pairs(everyone)).await?;
+    Ok(())
+}
+
+/// What was seen within the time that was promised.
+fn in_time(promised: Duration, what: String) -> Seen {
+    Seen {
+        what,
+        promised: Some(promised),
+    }
 }
 
 async fn call_the_dead(cluster: &mut Cluster) -> Result<String, Failure> {
@@ -179,7 +288,7 @@ async fn call_the_dead(cluster: &mut Cluster) -> Result<String, Failure> {
     let count = calls.len();
     let why = all(calls.into_iter().map(|call| call.error("a new call fails"))).await?;
     Ok(format!(
-        "{count} new calls by the old refs fail: {}",
+        "{count} new calls by old refs fail: {}",
         quote(why)
     ))
 }
@@ -204,14 +313,15 @@ async fn restart(cluster: &mut Cluster) -> Result<String, Failure> {
     ))
 }
 
-async fn rejoin(cluster: &mut Cluster) -> Result<String, Failure> {
+async fn rejoin(cluster: &mut Cluster) -> Result<Seen, Failure> {
     let (last, everyone) = (cluster.last()..cluster.len(), 0..cluster.len());
-    cluster.dial_first(last.clone()).await?;
-    cluster.see_sessions(everyone.clone()).await?;
-    cluster.see_counters(everyone).await?;
-    Ok(format!(
-        "{} dialled a: sessions and group are whole again",
-        cluster.labels(last)
+    let meet = Promise::new(cluster.len()).meet;
+    cluster.see_sessions(everyone.clone(), meet).await?;
+    cluster.see_counters(everyone, DEADLINE).await?;
+    let who = cluster.labels(last);
+    Ok(in_time(
+        meet,
+        format!("{who} is found: sessions and group whole"),
     ))
 }
 

@@ -9,8 +9,28 @@ use serde::Serialize;
 
 use super::{process::Failure, steps::Step};
 
-/// Width of the column for what was seen. The whole table fits 80 columns.
-const SEEN_WIDTH: usize = 57;
+/// Widths of the columns. The whole table fits 80.
+const WIDTHS: [usize; 4] = [9, SEEN_WIDTH, 7, 8];
+
+/// Width of the column for what was seen.
+const SEEN_WIDTH: usize = 50;
+
+/// What was seen in a step that went well.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) what: String,
+    /// In what time it was to be.
+    pub(super) promised: Option<Duration>,
+}
+
+impl From<String> for Seen {
+    fn from(what: String) -> Self {
+        Self {
+            what,
+            promised: None,
+        }
+    }
+}
 
 /// The steps so far. Each is printed as soon as it is done.
 pub(super) struct Table<W> {
@@ -47,53 +67,54 @@ impl<W: Write> Table<W> {
             "shiome demo: {nodes} nodes on 127.0.0.1, a process each"
         ));
         table.line("");
-        table.line(&format!(
-            "  {:<9} {:<SEEN_WIDTH$} {:>7}",
-            "step", "what was seen", "ms"
-        ));
+        table.row("step", "what was seen", "ms", "promised");
         table.rule();
         table
     }
 
     /// Takes a step, and prints it; gives it back when it failed.
-    pub(super) async fn step(
+    pub(super) async fn step<S: Into<Seen>>(
         &mut self,
         step: Step,
-        taken: impl Future<Output = Result<String, Failure>>,
+        taken: impl Future<Output = Result<S, Failure>>,
     ) -> Result<(), Step> {
         let began = Instant::now();
         let result = taken.await;
         self.add(step, began.elapsed(), result)
     }
 
+    /// Prints a step that could not be begun, and gives it back.
+    pub(super) fn fail(&mut self, step: Step, failure: Failure) -> Result<(), Step> {
+        self.add::<Seen>(step, Duration::ZERO, Err(failure))
+    }
+
     /// Prints a step that is done; gives it back when it failed.
-    pub(super) fn add(
+    pub(super) fn add<S: Into<Seen>>(
         &mut self,
         step: Step,
         took: Duration,
-        result: Result<String, Failure>,
+        result: Result<S, Failure>,
     ) -> Result<(), Step> {
         let ms = took.as_secs_f64() * 1000.0;
-        let (holds, note) = match result {
-            Ok(seen) => {
-                self.line(&format!(
-                    "  {:<9} {seen:<SEEN_WIDTH$} {ms:>7.1}",
-                    step.name()
-                ));
-                (true, seen)
+        let printed_ms = format!("{ms:.1}");
+        let (holds, note, goal) = match result.map(Into::into) {
+            Ok(Seen { what, promised }) => {
+                let goal = promised.map(|time| time.as_secs_f64() * 1000.0);
+                let promised = goal.map_or_else(String::new, |ms| format!("{ms:.0}"));
+                self.row(step.name(), &what, &printed_ms, &promised);
+                (true, what, goal)
             }
             Err(Failure { expected, seen }) => {
-                let verdict = "FAILED";
-                self.line(&format!(
-                    "  {:<9} {verdict:<SEEN_WIDTH$} {ms:>7.1}",
-                    step.name()
-                ));
+                self.row(step.name(), "FAILED", &printed_ms, "");
                 self.line(&format!("            expected  {expected}"));
                 self.line(&format!("            seen      {seen}"));
-                (false, format!("expected {expected}; seen {seen}"))
+                (false, format!("expected {expected}; seen {seen}"), None)
             }
         };
-        self.rows.push(row(step, Some(ms), Some(holds), note));
+        self.rows.push(Row {
+            goal,
+            ..row(step, Some(ms), Some(holds), note)
+        });
         if holds { Ok(()) } else { Err(step) }
     }
 
@@ -113,8 +134,13 @@ impl<W: Write> Table<W> {
     }
 
     fn rule(&mut self) {
-        let [step, seen, ms] = [9, SEEN_WIDTH, 7].map(|width| "─".repeat(width));
-        self.line(&format!("  {step} {seen} {ms}"));
+        let [step, seen, ms, promised] = WIDTHS.map(|width| "─".repeat(width));
+        self.row(&step, &seen, &ms, &promised);
+    }
+
+    fn row(&mut self, step: &str, seen: &str, ms: &str, promised: &str) {
+        let [a, b, c, d] = WIDTHS;
+        self.line(&format!("  {step:<a$} {seen:<b$} {ms:>c$} {promised:>d$}"));
     }
 
     /// Prints a line. The demo goes on when nobody reads: its exit code still tells how it went.
@@ -155,21 +181,26 @@ mod tests {
     fn a_failed_step_ends_the_demo_and_the_rest_is_listed_as_not_reached() {
         let mut table = Table::begin(3, Vec::new());
         let ms = Duration::from_millis(1);
-        assert_eq!(table.add(Step::Start, ms, Ok("up".to_owned())), Ok(()));
-        let failure = Failure::new("a session", "none");
-        assert_eq!(table.add(Step::Join, ms, Err(failure)), Err(Step::Join));
+        let up = Seen {
+            promised: Some(ms * 2),
+            ..Seen::from("up".to_owned())
+        };
+        assert_eq!(table.add(Step::Start, ms, Ok(up)), Ok(()));
+        let failure = Err::<String, _>(Failure::new("a session", "none"));
+        assert_eq!(table.add(Step::Join, ms, failure), Err(Step::Join));
         table.end();
 
         let printed = String::from_utf8(table.out.clone()).unwrap();
         assert!(printed.contains("join      FAILED"), "{printed}");
         assert!(printed.contains("expected  a session"), "{printed}");
-        assert!(printed.contains("1 of 14 steps as expected"), "{printed}");
+        assert!(printed.contains("1 of 18 steps as expected"), "{printed}");
 
         let rows: Vec<serde_json::Value> = serde_json::from_str(&table.json()).unwrap();
         assert_eq!(rows.len(), Step::ALL.len());
         let holds: Vec<_> = rows.iter().map(|row| row["holds"].as_bool()).collect();
         assert_eq!(holds[..3], [Some(true), Some(false), None]);
         assert!(holds[3..].iter().all(Option::is_none));
+        assert_eq!(rows[0]["goal"], 2.0);
         assert_eq!(rows[1]["note"], "expected a session; seen none");
         assert_eq!(rows[2]["value"], serde_json::Value::Null);
     }
