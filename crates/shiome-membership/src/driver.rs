@@ -32,6 +32,10 @@ use crate::{
 /// Datagrams that are taken in one turn, before the engine's answers and timers have theirs.
 const RECEIVE_BATCH: usize = 64;
 
+/// Batches that are taken before timers that are due, at most: what a socket's buffer holds. A storm does not keep timers
+/// waiting for long.
+const CATCH_UP_BATCHES: usize = 16;
+
 /// Pause of receiving after an error that is not the network's, so that one that stays does not keep the processor busy.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -128,7 +132,9 @@ impl Driver {
             match self.wake().await {
                 Wake::Stop => break,
                 Wake::Turn => {}
-                Wake::Readable => self.receive(),
+                Wake::Readable => {
+                    self.receive();
+                }
                 Wake::Ping(token) => self.pinged(token),
                 Wake::Recorded(result) => self.recorded(result),
             }
@@ -152,33 +158,47 @@ impl Driver {
 
     /// Gives the engine its time, and does what it wants. Returns whether the node has left.
     fn turn(&mut self) -> bool {
-        let now = now();
-        {
-            let mut engine = self.shared.engine();
-            if engine.poll_timeout().is_some_and(|due| due <= now) {
-                engine.handle_timeout(now);
-            }
+        if self.is_due() {
+            self.catch_up();
+            self.shared.engine().handle_timeout(now());
         }
         self.transmit();
         self.ping();
         self.tell()
     }
 
-    fn receive(&mut self) {
+    fn is_due(&self) -> bool {
+        let due = self.shared.engine().poll_timeout();
+        due.is_some_and(|due| due <= now())
+    }
+
+    /// Receives what is there. A process that stood still finds its timers due and the answers in the socket: these come
+    /// first, or the others seem dead.
+    fn catch_up(&mut self) {
+        for _ in 0..CATCH_UP_BATCHES {
+            if self.receive_from.is_some() || !self.receive() {
+                return;
+            }
+        }
+    }
+
+    /// Receives a batch. Returns whether there may be more.
+    fn receive(&mut self) -> bool {
         self.receive_from = None;
         for _ in 0..RECEIVE_BATCH {
             match self.parts.socket.try_receive(&mut self.buffers.receive) {
                 Ok((len, from)) => self.received(len, from),
-                Err(Fault::WouldBlock) => return,
+                Err(Fault::WouldBlock) => return false,
                 Err(Fault::Other(error)) => {
                     self.shared.counters.receive_failed.increment();
                     tracing::warn!(%error, "cannot receive");
                     self.receive_from = Some(now() + RECEIVE_PAUSE);
-                    return;
+                    return false;
                 }
                 Err(_) => self.shared.counters.network_errors.increment(),
             }
         }
+        true
     }
 
     fn received(&mut self, len: usize, from: SocketAddr) {

@@ -1,8 +1,8 @@
-use std::{collections::HashSet, net::Ipv6Addr};
+use std::{collections::HashSet, net::Ipv6Addr, time::Instant};
 
 use shiome_membership::{DownReason, MembershipEvent, NodeId, SlotRange, State};
 
-use crate::support::{Node, V4, any_port, at, builder, cluster, eventually};
+use crate::support::{Node, V4, any_port, at, builder, cluster, eventually, quick, talk};
 
 fn ids(nodes: &[Node]) -> HashSet<NodeId> {
     nodes.iter().map(Node::id).collect()
@@ -160,4 +160,40 @@ async fn a_node_of_another_cluster_stays_out() {
         assert_eq!(node.membership.member(stranger.id()), None);
         assert_eq!(node.downs(), []);
     }
+}
+
+/// Its thread does not run for longer than a probe may take, again and again, while the other is well.
+#[test]
+fn a_process_that_stands_still_does_not_think_others_dead() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let (here, there) = (runtime(), runtime());
+    let mut seed = there.block_on(Node::start(builder()));
+    let (addr, id) = (seed.addr(), seed.id());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let other = std::thread::spawn(move || {
+        there.block_on(async {
+            stopped.await.unwrap();
+            seed.membership.members().len() + seed.downs().len()
+        })
+    });
+    let mut node = here.block_on(async {
+        let mut node = Node::start(builder().seed(addr)).await;
+        node.until_members(1).await;
+        node
+    });
+    for _ in 0..5 {
+        // Keeps the thread to itself, so that the node does not run.
+        let since = Instant::now();
+        while since.elapsed() < 2 * quick().probe_period {
+            std::hint::spin_loop();
+        }
+        here.block_on(talk(std::slice::from_ref(&node)));
+    }
+    assert_eq!(node.downs(), []);
+    assert_eq!(node.membership.members()[0].id, id);
+    stop.send(()).unwrap();
+    assert_eq!(other.join().unwrap(), 1);
 }
