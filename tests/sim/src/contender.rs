@@ -10,6 +10,11 @@ pub trait Contender: Sync {
     /// Why it cannot play a game, if so.
     fn declines(&self, game: &Game) -> Option<String>;
 
+    /// With how many seeds it plays, because it is slow.
+    fn most_seeds(&self) -> usize {
+        usize::MAX
+    }
+
     /// Plays a game once.
     fn play(&self, game: &Game, seed: u64) -> Score;
 }

@@ -33,8 +33,8 @@ pub struct Score {
     pub values: Vec<(&'static Metric, f64)>,
     /// How something grew: seconds and share.
     pub curve: Vec<(f64, f64)>,
-    /// Fingerprint of the play.
-    pub fingerprint: u64,
+    /// Fingerprint of the play, if it can be repeated.
+    pub fingerprint: Option<u64>,
 }
 
 impl Score {

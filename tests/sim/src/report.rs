@@ -58,7 +58,7 @@ pub fn rows(experiment: &Experiment, outcome: &Outcome) -> Vec<Row> {
 fn figures(prefix: &str, outcome: &Outcome, played: &Played) -> Vec<Row> {
     let mut rows = Vec::new();
     for metric in outcome.metrics() {
-        for figure in played.figures(metric, outcome.cell.seeds) {
+        for figure in played.figures(metric) {
             rows.push(row(prefix, outcome, played, metric, figure));
         }
     }
@@ -96,8 +96,6 @@ fn row(
         ratio: ratio.map(|base| value / base),
         goal: goal.map(|goal| goal.limit.value()),
         holds: goal.map(|goal| goal.limit.holds(value)),
-        note: Some(format!(
-            "{never}seeds: {seeds}, fingerprint {fingerprint:016x}"
-        )),
+        note: Some(format!("{never}seeds: {seeds}, {fingerprint}")),
     }
 }

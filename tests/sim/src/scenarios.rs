@@ -80,7 +80,7 @@ fn elapsed(begin: Time, end: Option<Time>) -> f64 {
 /// The score of a world in which all is over.
 fn score<K: Kind>(world: &World<'_, K>) -> Score {
     Score {
-        fingerprint: world.fingerprint(),
+        fingerprint: Some(world.fingerprint()),
         ..Score::default()
     }
 }

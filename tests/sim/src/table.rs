@@ -43,7 +43,7 @@ fn header(metrics: &[&'static Metric]) -> Vec<String> {
 
 fn line(outcome: &Outcome, played: &Played, metrics: &[&'static Metric]) -> Vec<String> {
     let cells = metrics.iter().map(|metric| {
-        let figures = played.figures(metric, outcome.cell.seeds);
+        let figures = played.figures(metric);
         let figures = figures.iter().map(|figure| {
             let number = number(figure.value);
             let goal = outcome.goal(played.name, metric, figure.statistic);
@@ -55,7 +55,11 @@ fn line(outcome: &Outcome, played: &Played, metrics: &[&'static Metric]) -> Vec<
         });
         Vec::from_iter(figures).join(" / ")
     });
-    [played.name.to_owned()].into_iter().chain(cells).collect()
+    let name = match played.seeds {
+        seeds if seeds < outcome.cell.seeds => format!("{} (seeds: {seeds})", played.name),
+        _ => played.name.to_owned(),
+    };
+    [name].into_iter().chain(cells).collect()
 }
 
 /// Three digits, or all of a larger number.

@@ -2,6 +2,7 @@
 //! published ones on one simulated network. Tables go to the terminal, rows to `--json`, charts to `--out`.
 
 mod foca;
+mod memberlist;
 mod options;
 
 use std::{fs, process::ExitCode, time::Instant};
@@ -15,6 +16,7 @@ use shiome_sim::{
 };
 
 use foca::FocaKind;
+use memberlist::Memberlist;
 use options::Options;
 
 fn main() -> ExitCode {
@@ -59,7 +61,11 @@ fn contenders() -> Vec<Box<dyn Contender>> {
     let ours = ours::all()
         .into_iter()
         .map(|kind| Box::new(kind) as Box<dyn Contender>);
-    let others: [Box<dyn Contender>; 2] = [Box::new(FocaKind::LAN), Box::new(FocaKind::QUIET)];
+    let others: [Box<dyn Contender>; 3] = [
+        Box::new(FocaKind::LAN),
+        Box::new(FocaKind::QUIET),
+        Box::new(Memberlist),
+    ];
     ours.chain(others).collect()
 }
 

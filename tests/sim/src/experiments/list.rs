@@ -316,7 +316,7 @@ fn newcomer(scale: Scale) -> Vec<Cell> {
             let seeds = if is_large {
                 scale.seeds(1, 5)
             } else {
-                scale.seeds(10, 30)
+                scale.seeds(5, 30)
             };
             let mut cell = Cell::new(format!("N={size}, {}", percent(loss)), game, seeds)
                 .at_most(DEFAULT, &newcomer::KNOWN_BY_ALL, "median", seconds * slack)

@@ -24,6 +24,8 @@ pub struct Outcome {
 pub struct Played {
     /// Who.
     pub name: &'static str,
+    /// With how many seeds.
+    pub seeds: usize,
     /// All scores, or why there are none.
     pub scores: Result<Vec<Score>, String>,
 }
@@ -31,31 +33,34 @@ pub struct Played {
 impl Cell {
     /// Lets all play, on as many threads as there are cores.
     pub fn run(self, contenders: &[Box<dyn Contender>], seed: u64) -> Outcome {
-        let played = self
-            .who
-            .iter()
-            .map(|name| Played {
+        let play = |name: &&'static str| {
+            let found = contenders.iter().find(|c| c.name() == *name);
+            let most = found.map_or(usize::MAX, |contender| contender.most_seeds());
+            let seeds = self.seeds.min(most);
+            let scores = match found {
+                Some(contender) => self.play(contender.as_ref(), seed, seeds),
+                None => Err("is not part of this build".to_owned()),
+            };
+            Played {
                 name,
-                scores: self.play(contenders, name, seed),
-            })
-            .collect();
+                seeds,
+                scores,
+            }
+        };
+        let played = self.who.iter().map(play).collect();
         Outcome { cell: self, played }
     }
 
     fn play(
         &self,
-        contenders: &[Box<dyn Contender>],
-        name: &str,
+        contender: &dyn Contender,
         seed: u64,
+        seeds: usize,
     ) -> Result<Vec<Score>, String> {
-        let contender = contenders
-            .iter()
-            .find(|contender| contender.name() == name)
-            .ok_or("is not part of this build")?;
         if let Some(reason) = self.games.iter().find_map(|game| contender.declines(game)) {
             return Err(reason);
         }
-        let plays = self.games.len() * self.seeds;
+        let plays = self.games.len() * seeds;
         let threads = match self.is_alone {
             true => 1,
             false => std::thread::available_parallelism().map_or(1, usize::from),
@@ -70,8 +75,8 @@ impl Cell {
                         if play >= plays {
                             break;
                         }
-                        let game = &self.games[play / self.seeds];
-                        let seed = seed + (play % self.seeds) as u64;
+                        let game = &self.games[play / seeds];
+                        let seed = seed + (play % seeds) as u64;
                         let score = contender.play(game, seed);
                         let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
                         scores[play] = Some(score);
@@ -100,7 +105,7 @@ impl Outcome {
     /// One figure of one player.
     pub fn figure(&self, name: &str, metric: &Metric, statistic: &str) -> Option<f64> {
         let played = self.played.iter().find(|played| played.name == name)?;
-        let figures = played.figures(metric, self.cell.seeds);
+        let figures = played.figures(metric);
         let found = figures.iter().find(|f| f.statistic == statistic)?;
         Some(found.value)
     }
@@ -116,17 +121,17 @@ impl Outcome {
 
 impl Played {
     /// The figures of a metric; none when it was not measured.
-    pub fn figures(&self, metric: &Metric, seeds: usize) -> Vec<Figure> {
+    pub fn figures(&self, metric: &Metric) -> Vec<Figure> {
         let scores = self.scores.as_deref().unwrap_or_default();
         let values = Vec::from_iter(scores.iter().filter_map(|score| score.get(metric)));
-        metric.figures(&values, seeds)
+        metric.figures(&values, self.seeds)
     }
 
-    /// Fingerprint of all plays.
+    /// Fingerprint of all plays; `None` when they cannot be repeated.
     pub fn fingerprint(&self) -> Option<u64> {
         let mut all = Fingerprint::default();
         for score in self.scores.as_ref().ok()? {
-            all.add(score.fingerprint);
+            all.add(score.fingerprint?);
         }
         Some(all.value())
     }

@@ -43,7 +43,7 @@ const fn spread(name: &'static str, unit: &'static str) -> Metric {
 const WARM_UP: Time = 5 * SECOND;
 const PATIENCE: Time = 120 * SECOND;
 /// All engines gossip that often.
-const GOSSIP_INTERVAL: Time = 200 * MILLISECOND;
+pub const GOSSIP_INTERVAL: Time = 200 * MILLISECOND;
 /// Nodes that the newcomer is told of.
 const SEEDS: usize = 3;
 
@@ -60,7 +60,7 @@ impl Newcomer {
         world.start_and_join(newcomer, Memory::Lost, &seeds);
 
         let (mut known, mut knows) = (None, None);
-        let end = begin + PATIENCE;
+        let end = begin + PATIENCE / kind.slowness().min(2);
         while let Some(at) = world.run_until_done(end, |ledger| {
             known.is_none() && ledger.known_by(newcomer) == newcomer
                 || knows.is_none() && ledger.knows(newcomer) == newcomer
