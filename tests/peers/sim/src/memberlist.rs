@@ -57,8 +57,8 @@ impl Contender for Memberlist {
         }
     }
 
-    fn most_seeds(&self) -> usize {
-        5
+    fn most_seeds(&self, _: &Game) -> usize {
+        3
     }
 
     fn play(&self, game: &Game, seed: u64) -> Score {

@@ -35,7 +35,7 @@ impl Cell {
     pub fn run(self, contenders: &[Box<dyn Contender>], seed: u64) -> Outcome {
         let play = |name: &&'static str| {
             let found = contenders.iter().find(|c| c.name() == *name);
-            let most = found.map_or(usize::MAX, |contender| contender.most_seeds());
+            let most = found.map_or(usize::MAX, |contender| contender.most_seeds(&self.games[0]));
             let seeds = self.seeds.min(most);
             let scores = match found {
                 Some(contender) => self.play(contender.as_ref(), seed, seeds),

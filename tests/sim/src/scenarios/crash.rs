@@ -21,6 +21,12 @@ pub struct Crash {
 
 /// Until some node did not get an answer: the detection time of SWIM §5.
 pub const FIRST_SUSPECTS: Metric = spread("first suspects");
+/// The mean of that in protocol periods, of which SWIM has e/(e-1) = 1.58 whatever the size.
+pub const PERIODS: Metric = Metric {
+    name: "detection",
+    unit: "periods",
+    summary: Summary::Mean,
+};
 /// Until some node holds it for gone.
 pub const FIRST_KNOWS: Metric = spread("first knows");
 /// Until all nodes do.
@@ -66,6 +72,8 @@ impl Crash {
         let mut score = score(&world);
         if let Some(at) = first(Belief::Suspect) {
             score.set(&FIRST_SUSPECTS, elapsed(begin, Some(at)));
+            // All engines probe once a second.
+            score.set(&PERIODS, elapsed(begin, Some(at)));
         }
         score.set(&FIRST_KNOWS, elapsed(begin, first(Belief::Down)));
         score.set(&ALL_KNOW, elapsed(begin, all));
