@@ -42,6 +42,9 @@ const BOTTOM: f64 = 60.0;
 const COLOURS: [&str; 8] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933",
 ];
+/// Room that a label of 12 pixels takes, about.
+const LETTER_WIDTH: f64 = 7.0;
+const LINE_HEIGHT: f64 = 13.0;
 /// Points of a curve that are drawn: more than there are pixels would only make the file long.
 const MAX_POINTS: usize = 400;
 
@@ -55,8 +58,12 @@ impl Chart {
         );
         svg.push_str(&text(LEFT, 28.0, "start", 16, &self.title));
         self.draw_grid(&mut svg);
+        let mut labels = Vec::new();
         for (number, series) in self.series.iter().enumerate() {
-            self.draw_series(&mut svg, number, series);
+            match series.points[..] {
+                [point] => self.draw_point(&mut svg, number, point, &series.name, &mut labels),
+                _ => self.draw_curve(&mut svg, number, series),
+            }
         }
         svg.push_str("</svg>\n");
         svg
@@ -97,17 +104,41 @@ impl Chart {
         svg.push_str(&turned);
     }
 
-    fn draw_series(&self, svg: &mut String, number: usize, series: &Series) {
+    /// Draws a point with its name beside it, below the `labels` that are in its way.
+    fn draw_point(
+        &self,
+        svg: &mut String,
+        number: usize,
+        point: (f64, f64),
+        name: &str,
+        labels: &mut Vec<(f64, f64, f64)>,
+    ) {
         let colour = COLOURS[number % COLOURS.len()];
-        if let [point] = series.points[..] {
-            let (x, y) = self.place(point);
-            let _ = writeln!(
-                svg,
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"{colour}\"/>"
-            );
-            svg.push_str(&text(x + 9.0, y + 4.0, "start", 12, &series.name));
-            return;
+        let (x, y) = self.place(point);
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\" fill=\"{colour}\"/>"
+        );
+        let (begin, width) = (x + 9.0, name.len() as f64 * LETTER_WIDTH);
+        let mut baseline = y + 4.0;
+        let collides = |baseline: f64| {
+            labels.iter().any(|(other, other_width, at)| {
+                begin < other + other_width
+                    && *other < begin + width
+                    && (baseline - at).abs() < LINE_HEIGHT
+            })
+        };
+        while collides(baseline) {
+            baseline += 1.0;
         }
+        labels.push((begin, width, baseline));
+        svg.push_str(&text(begin, baseline, "start", 12, name));
+    }
+
+    fn draw_curve(&self, svg: &mut String, number: usize, series: &Series) {
+        let colour = COLOURS[number % COLOURS.len()];
+        // Curves that lie upon each other show through.
+        let dashes = if number % 2 == 1 { "7 5" } else { "none" };
         let step = series.points.len().div_ceil(MAX_POINTS).max(1);
         let last = series.points.last().copied();
         let points = series.points.iter().copied().step_by(step).chain(last);
@@ -118,13 +149,15 @@ impl Chart {
         let path = Vec::from_iter(path).join(" ");
         let _ = writeln!(
             svg,
-            "<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
+            "<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" \
+             stroke-dasharray=\"{dashes}\"/>"
         );
         let y = TOP + 12.0 + 20.0 * number as f64;
         let x = WIDTH - RIGHT + 14.0;
         let _ = writeln!(
             svg,
-            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{colour}\" stroke-width=\"2\" \
+             stroke-dasharray=\"{dashes}\"/>",
             x + 20.0
         );
         svg.push_str(&text(x + 26.0, y + 4.0, "start", 12, &series.name));
