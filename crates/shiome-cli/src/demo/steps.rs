@@ -233,8 +233,8 @@ async fn freeze(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<
     };
     let seen = frozen.and(members.1).map(know);
     table.add(Step::Freeze, members.0, seen)?;
-    let seen = sessions.1.and_then(|()| calls.1);
-    let seen = seen.map(|_| {
+    let closed = sessions.1;
+    let seen = calls.1.and(closed).map(|()| {
         let cut = format!("its sessions are closed, {count} open calls end");
         in_time(notice, cut)
     });

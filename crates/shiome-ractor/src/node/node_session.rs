@@ -245,11 +245,15 @@ impl Actor for NodeSession {
             .registry
             .update(shared.myself.get_id(), |r| r.phase = Phase::Closing);
         shared.peer.close();
-        shared.shims.end(&shared.exit_reason()).await;
-        let flush = shared.ending.get().is_none_or(|ending| ending.flush);
-        if flush && shared.authenticated.load(Ordering::Relaxed) {
+        // Said before the link ends, which has a reason too.
+        let ending = shared.ending.get_or_init(|| Ending {
+            why: "closed",
+            flush: true,
+        });
+        if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
+        shared.shims.end(&shared.exit_reason(ending));
         Ok(())
     }
 
@@ -313,11 +317,10 @@ impl Shared {
     }
 
     /// What those who watch a stand-in are told when the session ends.
-    fn exit_reason(&self) -> String {
+    fn exit_reason(&self, ending: &Ending) -> String {
         let record = self.registry.get(self.myself.get_id());
         let peer = record.as_ref().map_or("a peer", Record::peer);
-        let why = self.ending.get().map_or("closed", |ending| ending.why);
-        format!("session with {peer} ended: {why}")
+        format!("session with {peer} ended: {}", ending.why)
     }
 
     pub(crate) fn own_name(&self) -> NameMessage {

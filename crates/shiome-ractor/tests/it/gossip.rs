@@ -125,12 +125,13 @@ async fn a_node_that_is_started_again_is_found_again() {
         .start()
         .await
         .unwrap();
-    ready(&mut seen, &name).await;
     // The successor's session outlives the news of the predecessor's end.
-    loop {
+    let (mut fresh, mut buried) = (None, false);
+    while fresh.is_none() || !buried {
         match seen.next().await.unwrap() {
-            NodeEvent::MemberDown { member, .. } if member.id == before => break,
-            NodeEvent::Disconnected(session) => panic!("{session:?}"),
+            NodeEvent::Ready(session) if session.name == name => fresh = Some(session.node_id),
+            NodeEvent::Disconnected(session) => assert_ne!(Some(session.node_id), fresh),
+            NodeEvent::MemberDown { member, .. } => buried |= member.id == before,
             _ => {}
         }
     }

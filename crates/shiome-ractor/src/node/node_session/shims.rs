@@ -1,12 +1,10 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
 use shiome_transport::Peer;
-use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::{
@@ -19,9 +17,6 @@ use crate::{
 /// Each costs some 11 KiB, and only those in groups or asked for are ever used; the actors beyond get theirs when they
 /// join a group or somebody asks.
 pub(super) const MAX_EAGER_SHIMS: usize = 1024;
-
-/// Time for a stand-in to end with its session. It has nothing to wait for; after that it is killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The local stand-ins for one peer's actors.
 pub(crate) struct Shims {
@@ -94,15 +89,14 @@ impl Shims {
         }
     }
 
-    /// Ends all shims, and waits until whoever watches them has been told why.
-    pub(crate) async fn end(&self, reason: &str) {
+    /// Ends all shims; whoever watches them is told why.
+    pub(crate) fn end(&self, reason: &str) {
         let shims = std::mem::take(&mut *self.lock());
-        let mut ending = JoinSet::new();
-        for shim in shims.into_values().filter(is_usable) {
-            let reason = Some(reason.to_owned());
-            ending.spawn(async move { shim.stop_and_wait(reason, Some(STOP_TIMEOUT)).await });
+        for shim in shims.into_values() {
+            // A supervisor that ends kills what it supervises, and that would be all that is told.
+            shim.unlink(self.supervisor.clone());
+            shim.stop(Some(reason.to_owned()));
         }
-        while ending.join_next().await.is_some() {}
     }
 
     /// Forgets a shim that has ended, unless the actor has got another since.
