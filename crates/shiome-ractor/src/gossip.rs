@@ -1,6 +1,6 @@
 //! Membership by gossip: who is in the cluster, and a session with each.
 //!
-//! [`Roster`] decides whom to dial and which session to close, [`Driver`] gives it time and events and does what it says.
+//! [`Roster`] decides whom to dial and which session to close, `driver` gives it time and events and does what it says.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -25,6 +25,24 @@ const KEY_LABEL: &str = "shiome gossip 1";
 
 /// How a node gossips, for [`Builder::gossip`](crate::Builder::gossip). All nodes of a cluster should agree on it, but
 /// for what is about the node itself: where it is reached and what it remembers.
+///
+/// # Members and sessions
+///
+/// A node keeps one session with each member: of two the one with the smaller id dials at once, the other a second or two
+/// later if nobody has by then. A member that cannot be dialled, or that is no node of ours, is dialled again after
+/// pauses that grow from a quarter of a second to a minute. 16 are dialled at a time.
+///
+/// Gossip knows members by address, sessions know peers by what they call themselves. They are brought together by the
+/// address that a peer says it is dialled at, names being looked up, by the address that it came from with the port that
+/// it says, and by where it was dialled. So a node should be known by the address that it
+/// [advertises](Self::advertise). One that has several, and says another than it gossips, is dialled at the one that it
+/// gossips although there is a session; the dial ends when the two find that they are connected, and is made again after
+/// a minute if it taught nothing. Until it has, the end of that member closes no session.
+///
+/// A member that is down loses its session at once, but for one that began after the last sign of life that gossip can
+/// have had: within `probe_period` × `suspicion.alpha`. There is somebody at that address.
+///
+/// Over TLS a member is dialled by its IP address, which its certificate has to name.
 ///
 /// ```
 /// use shiome_ractor::{Gossip, membership::Config};

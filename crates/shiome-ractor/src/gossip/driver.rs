@@ -83,8 +83,9 @@ impl Handle {
     }
 
     pub(crate) fn members(&self) -> Vec<Member> {
+        let members = self.membership.members();
         let roster = lock(&self.roster);
-        let members = self.membership.members().into_iter().map(|info| Member {
+        let members = members.into_iter().map(|info| Member {
             id: info.id,
             address: node_address(info.addr, self.offset),
             name: roster.name(info.id),
