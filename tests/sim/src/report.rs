@@ -79,8 +79,11 @@ fn row(
         .and_then(|name| outcome.figure(name, metric, statistic))
         .filter(|value| value.is_finite());
     let ratio = baseline_value.filter(|base| *base > 0.0 && value.is_finite());
-    let seeds = outcome.cell.seeds;
-    let fingerprint = played.fingerprint().unwrap_or_default();
+    let seeds = played.seeds;
+    let fingerprint = match played.fingerprint() {
+        Some(fingerprint) => format!("fingerprint {fingerprint:016x}"),
+        None => "cannot be repeated".to_owned(),
+    };
     let never = if value.is_finite() {
         ""
     } else {
@@ -97,5 +100,73 @@ fn row(
         goal: goal.map(|goal| goal.limit.value()),
         holds: goal.map(|goal| goal.limit.holds(value)),
         note: Some(format!("{never}seeds: {seeds}, {fingerprint}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        experiments::{EXPERIMENTS, Scale},
+        metrics::Score,
+        scenarios::partition::{COMPLETE, MERGED},
+    };
+
+    /// The partition experiment, as if it had come out so.
+    fn played(name: &'static str, seconds: f64, fingerprint: Option<u64>) -> Played {
+        let mut score = Score {
+            fingerprint,
+            ..Score::default()
+        };
+        score.set(&MERGED, seconds);
+        score.set(&COMPLETE, f64::from(u8::from(seconds.is_finite())));
+        Played {
+            name,
+            seeds: 1,
+            scores: Ok(vec![score]),
+        }
+    }
+
+    #[test]
+    fn rows_say_what_came_out_beside_what_should() {
+        let experiment = EXPERIMENTS.iter().find(|e| e.name == "partition");
+        let experiment = experiment.expect("it is among the experiments");
+        let scale = Scale {
+            is_full: false,
+            seeds: Some(1),
+        };
+        let outcome = Outcome {
+            cell: experiment.cells(scale).swap_remove(0),
+            played: vec![
+                played("shiome", 20.0, Some(0xbeef)),
+                played("foca", f64::INFINITY, None),
+                Played {
+                    name: "memberlist",
+                    seeds: 1,
+                    scores: Err("cannot".to_owned()),
+                },
+            ],
+        };
+        let rows = rows(experiment, &outcome);
+        let row = |name: &str| rows.iter().find(|row| row.name.ends_with(name)).cloned();
+
+        let ours = row("N=100 | shiome | merged after healing (s), p99").unwrap();
+        assert_eq!(
+            (ours.value, ours.goal, ours.holds),
+            (Some(20.0), Some(10.0), Some(false))
+        );
+        assert_eq!((ours.baseline, ours.ratio), (None, None));
+        assert!(ours.note.unwrap().starts_with("seeds: 1, fingerprint "));
+
+        let never = row("foca | merged after healing (s), p99").unwrap();
+        assert_eq!((never.value, never.holds), (None, None));
+        assert_eq!(
+            never.note.unwrap(),
+            "never came; seeds: 1, cannot be repeated"
+        );
+
+        let absent = row("memberlist").unwrap();
+        assert_eq!((absent.value, absent.holds), (None, None));
+        assert_eq!(absent.note.unwrap(), "memberlist cannot");
     }
 }

@@ -136,15 +136,7 @@ pub(super) fn loss(scale: Scale) -> Vec<Cell> {
             span,
         })
     };
-    let who = &[
-        DEFAULT,
-        FAST,
-        RELIABLE,
-        "SWIM",
-        "Lifeguard 4 6 3",
-        "foca",
-        "foca, notify_down off",
-    ];
+    let who = &[DEFAULT, FAST, RELIABLE, "SWIM", "Lifeguard 4 6 3", "foca"];
     let goals = [(0.1, 0.0, 0.0), (0.2, 10.0, 0.0), (0.3, 50.0, 1.0)];
     let mut cells = Vec::from_iter(goals.map(|(loss, most, reliable)| {
         let game = steady(Conditions::lossy(loss));
