@@ -8,11 +8,12 @@ use shiome_handshake::Cookie;
 use shiome_membership::{Config, Key, Keyring, Security};
 
 mod driver;
+mod handle;
 mod member;
 mod roster;
 mod start;
 
-pub(crate) use driver::Handle;
+pub(crate) use handle::Handle;
 pub use member::Member;
 use roster::Roster;
 pub(crate) use start::Joining;

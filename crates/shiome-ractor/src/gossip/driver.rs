@@ -13,18 +13,18 @@ use shiome_membership::{DownReason, Events, Membership, MembershipEvent, NodeId,
 use tokio::{
     net::lookup_host,
     sync::{Notify, broadcast::error::RecvError},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::{sleep_until, timeout},
 };
 use tracing::{debug, info};
 
 use super::{
-    Gossip, Member, Roster,
+    Member, Roster,
     member::node_address,
     roster::{Action, Dialled, canonical},
 };
 use crate::{
-    ConnectError, Node, NodeEvent, SessionInfo,
+    ConnectError, NodeEvent, SessionInfo,
     connector::Connector,
     events::Broadcast,
     node::{Ending, Registry},
@@ -39,93 +39,27 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the node server to end before this node leaves. Its sessions have a second each, at the same time.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Membership of a running node.
-#[derive(Debug)]
-pub(crate) struct Handle {
-    membership: Arc<Membership>,
-    roster: Arc<Mutex<Roster>>,
-    offset: i32,
-    stop: Arc<Notify>,
-    driver: JoinHandle<()>,
-}
-
-impl Handle {
-    /// Keeps a session with each member, as long as the node server runs. When it has ended, the node leaves.
-    pub(crate) fn start(membership: Membership, gossip: &Gossip, node: &Node) -> Self {
-        let membership = Arc::new(membership);
-        let offset = gossip.port_offset;
-        let own = node_address(membership.advertised_addr(), offset);
-        let verdict_age = gossip.verdict_age();
-        let roster = Roster::new(membership.id(), own, verdict_age, rand::random());
-        let roster = Arc::new(Mutex::new(roster));
-        let stop = Arc::new(Notify::new());
-        let driver = Driver {
-            members: membership.events(),
-            membership: Arc::clone(&membership),
-            roster: Arc::clone(&roster),
-            offset,
-            connector: node.connector.clone(),
-            events: node.events.clone(),
-            tasks: JoinSet::new(),
-            stop: Arc::clone(&stop),
-        };
-        Self {
-            membership,
-            roster,
-            offset,
-            stop,
-            driver: tokio::spawn(driver.run()),
-        }
-    }
-
-    pub(crate) fn membership(&self) -> &Membership {
-        &self.membership
-    }
-
-    pub(crate) fn members(&self) -> Vec<Member> {
-        let members = self.membership.members();
-        let roster = lock(&self.roster);
-        let members = members.into_iter().map(|info| Member {
-            id: info.id,
-            address: node_address(info.addr, self.offset),
-            name: roster.name(info.id),
-            state: info.state,
-        });
-        let mut members: Vec<_> = members.collect();
-        members.sort_by_key(|member| member.address);
-        members
-    }
-
-    /// Dials nobody any more.
-    pub(crate) fn quiesce(&self) {
-        self.stop.notify_one();
-    }
-
-    /// Waits until the node has left, which is when its server has ended.
-    pub(crate) async fn ended(self) {
-        let _ = self.driver.await;
-    }
-}
-
-struct Driver {
-    members: Events,
-    membership: Arc<Membership>,
-    roster: Arc<Mutex<Roster>>,
-    offset: i32,
-    connector: Connector,
-    events: Broadcast,
-    tasks: JoinSet<Done>,
-    stop: Arc<Notify>,
+/// Keeps a session with each member.
+pub(super) struct Driver {
+    pub(super) members: Events,
+    pub(super) membership: Arc<Membership>,
+    pub(super) roster: Arc<Mutex<Roster>>,
+    pub(super) offset: i32,
+    pub(super) connector: Connector,
+    pub(super) events: Broadcast,
+    pub(super) tasks: JoinSet<Done>,
+    pub(super) stop: Arc<Notify>,
 }
 
 /// What a task of the driver has done.
-enum Done {
+pub(super) enum Done {
     Dialled(NodeId, SocketAddr, Result<SessionInfo, ConnectError>),
     Resolved(ActorId, Vec<SocketAddr>),
 }
 
 impl Driver {
-    async fn run(mut self) {
+    /// Runs until the node has left.
+    pub(super) async fn run(mut self) {
         self.keep_sessions().await;
         self.tasks.shutdown().await;
         let _ = self.connector.server.wait(Some(STOP_TIMEOUT)).await;
@@ -379,7 +313,7 @@ fn why(reason: DownReason) -> &'static str {
     }
 }
 
-fn lock(roster: &Mutex<Roster>) -> MutexGuard<'_, Roster> {
+pub(super) fn lock(roster: &Mutex<Roster>) -> MutexGuard<'_, Roster> {
     // The roster's own code does not panic, and if it did, what is in it is still worth more than none.
     roster.lock().unwrap_or_else(PoisonError::into_inner)
 }

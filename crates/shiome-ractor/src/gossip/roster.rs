@@ -148,7 +148,9 @@ impl Roster {
         };
         let known = self.contacts.entry(member).or_insert(fresh);
         let old = std::mem::replace(&mut known.address, address);
-        self.vacate(member, old);
+        if old != address {
+            self.vacate(now, member, old);
+        }
         let predecessor = self.at.insert(address, member);
         if let Some(predecessor) = predecessor.filter(|other| *other != member) {
             self.schedule(predecessor, None);
@@ -169,7 +171,7 @@ impl Roster {
     ) -> Option<String> {
         self.schedule(member, None);
         let contact = self.contacts.remove(&member)?;
-        self.vacate(member, contact.address);
+        self.vacate(now, member, contact.address);
         let (actions, verdict_age) = (&mut self.actions, self.verdict_age);
         self.sessions.retain(|session, entry| {
             if entry.member != Some(member) {
@@ -265,7 +267,7 @@ impl Roster {
             let mut sessions = self.sessions.iter();
             let mine = sessions.find(|(_, session)| session.addresses.contains(&address));
             if let Some(session) = mine.map(|(id, _)| *id) {
-                return self.bind(session, member);
+                return self.rebind(now, session, member);
             }
             // With a session that is not known here, another dial would not help. This one will be told, or end.
             let pause = backoff::jitter(LONGEST_PAUSE, &mut self.rng);
@@ -331,13 +333,32 @@ impl Roster {
         let fitting = self.sessions.iter().filter(|(_, session)| fit(session));
         let fitting: Vec<_> = fitting.map(|(id, _)| *id).collect();
         for session in fitting {
-            self.bind(session, member);
+            self.rebind(now, session, member);
         }
     }
 
-    fn vacate(&mut self, member: NodeId, address: SocketAddr) {
-        if self.at.get(&address) == Some(&member) {
-            self.at.remove(&address);
+    /// Gives a session to another member. Who had it is dialled.
+    fn rebind(&mut self, now: Instant, session: ActorId, member: NodeId) {
+        let before = self.sessions.get(&session).and_then(|entry| entry.member);
+        self.bind(session, member);
+        if let Some(before) = before.filter(|before| !self.is_linked(*before)) {
+            self.again(now, before);
+        }
+    }
+
+    /// Leaves an address to whoever else is said to be there.
+    fn vacate(&mut self, now: Instant, member: NodeId, address: SocketAddr) {
+        if self.at.get(&address) != Some(&member) {
+            return;
+        }
+        self.at.remove(&address);
+        let mut contacts = self.contacts.iter();
+        let other = contacts.find(|(id, contact)| **id != member && contact.address == address);
+        if let Some(other) = other.map(|(id, _)| *id) {
+            self.at.insert(address, other);
+            if !self.is_linked(other) {
+                self.again(now, other);
+            }
         }
     }
 

@@ -365,3 +365,75 @@ fn missed_ends_are_made_up_for() {
     assert_eq!(actions, [dial(9)]);
     assert_eq!(table.next(), None);
 }
+
+/// What must hold whatever has happened: nobody who can be dialled is forgotten, and nobody who is connected is dialled.
+fn check(roster: &Roster) {
+    let mut due = 0;
+    for (id, contact) in &roster.contacts {
+        let linked = roster.is_linked(*id);
+        let there = roster.at.get(&contact.address) == Some(id);
+        let can_be_dialled = there && contact.address != roster.own;
+        match contact.phase {
+            Phase::Linked => assert!(linked, "{contact:?}"),
+            Phase::Waiting(Some(at)) => {
+                assert!(!linked && can_be_dialled, "{contact:?}");
+                assert!(roster.due.contains(&(at, *id)));
+                due += 1;
+            }
+            Phase::Waiting(None) => assert!(linked || !can_be_dialled, "{contact:?}"),
+            Phase::Dialling => {}
+        }
+    }
+    for contact in roster.contacts.values() {
+        assert!(roster.at.contains_key(&contact.address), "{contact:?}");
+    }
+    assert_eq!(roster.due.len(), due);
+    assert!(roster.dials <= MAX_DIALS);
+    for session in roster.sessions.values() {
+        assert!(session.member.is_none_or(|id| roster.contains(id)));
+    }
+}
+
+#[test]
+fn nobody_is_forgotten_whatever_happens() {
+    use rand::RngExt as _;
+
+    for seed in 0..300 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut table = Table::new(seed);
+        let mut dials = Vec::new();
+        for _ in 0..300 {
+            table.now += Duration::from_millis(rng.random_range(0..3_000));
+            let now = table.now;
+            let (n, at) = (rng.random_range(3..9), rng.random_range(3..9));
+            let number = rng.random_range(0..6);
+            match rng.random_range(0..8) {
+                0 | 1 => table.roster.member_up(now, member(n), address(at)),
+                2 => drop(table.down(n, DownReason::Failed)),
+                3 => table.session(number, at),
+                4 => table.lost(number),
+                5 => table.roster.session_at(session(number), [address(at)]),
+                6 => table.roster.sessions_are(now, &[session(number)]),
+                _ if dials.is_empty() => {}
+                _ => {
+                    let member = dials.swap_remove(0);
+                    let connected = rng.random_range(0..2) == 0;
+                    let dialled = if connected {
+                        Dialled::Connected
+                    } else {
+                        Dialled::Failed
+                    };
+                    table.roster.dial_ended(now, member, dialled);
+                }
+            }
+            check(&table.roster);
+            for action in table.actions() {
+                if let Action::Dial { member, address } = action {
+                    assert!(!table.roster.is_linked(member) && address != table.roster.own);
+                    dials.push(member);
+                }
+            }
+            check(&table.roster);
+        }
+    }
+}
