@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -26,6 +26,11 @@ pub(crate) fn tool(root: &Path, program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Where cargo puts what it builds, below which trees outside of the workspace get a directory each.
+pub(crate) fn target_dir(root: &Path) -> PathBuf {
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// Runs `command` to its end with its output on the terminal.

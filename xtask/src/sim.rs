@@ -53,8 +53,7 @@ fn absolute(path: &OsString) -> Result<PathBuf, String> {
 
 /// Builds the program, for speed: it handles millions of datagrams a second.
 fn build(root: &Path) -> Result<PathBuf, String> {
-    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
-    let dir = root.join(target).join("peers-sim");
+    let dir = cargo::target_dir(root).join("peers-sim");
     let mut build = cargo::cargo(root);
     build
         .args(["build", "--release", "--locked", "--manifest-path"])

@@ -1,9 +1,7 @@
 //! The programs that meet.
 
 use std::{
-    env,
-    ffi::OsString,
-    fmt,
+    env, fmt,
     path::{Path, PathBuf},
 };
 
@@ -54,8 +52,7 @@ impl Programs {
     ///
     /// What to tell when the nodes do not build.
     pub(super) fn build(root: &Path) -> Result<Self, String> {
-        let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
-        let target = root.join(target);
+        let target = cargo::target_dir(root);
         let build = |workspace: &str, packages: &[&str]| {
             let dir = target.join(format!("peers-{workspace}"));
             let mut command = cargo::cargo(root);

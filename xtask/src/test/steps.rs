@@ -93,6 +93,12 @@ pub(super) const STEPS: &[Step] = &[
         run: |root, _| wasm32(root),
     },
     Step {
+        name: "gossip",
+        about: "the published gossip codecs and engine and ours agree, and form one cluster",
+        needs: &["build"],
+        run: |root, tally| gossip(root, tally).into(),
+    },
+    Step {
         name: "interop",
         about: "published nodes and ours do everything together",
         needs: &["build"],
@@ -266,6 +272,20 @@ fn check_wasm32(root: &Path) -> Result<(), String> {
         check.args(["--package", name]);
     }
     cargo::succeed(&mut check)
+}
+
+/// Messages that each differential test compares. They take some seconds; a hunt for rare differences takes more of them.
+const GOSSIP_ROUNDS: &str = "50000";
+
+/// Runs the tests of `tests/peers/gossip`, which have a workspace and so a target directory of their own.
+fn gossip(root: &Path, tally: &mut Tally) -> Result<(), String> {
+    let mut test = cargo(root);
+    test.args(["test", "--locked", "--no-fail-fast", "--manifest-path"])
+        .arg("tests/peers/gossip/Cargo.toml")
+        .arg("--target-dir")
+        .arg(cargo::target_dir(root).join("peers-gossip"))
+        .env("GOSSIP_ROUNDS", GOSSIP_ROUNDS);
+    tally.run(&mut test)
 }
 
 /// Runs `cargo xtask interop`, as a process because of what it prints and counts.
