@@ -119,6 +119,11 @@ impl Probe {
         Some(step)
     }
 
+    /// Whether nobody who was asked gets an answer either, and all own pings are out: there is nothing to wait for.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.next == Step::Fail && self.nacks > 1 && self.nacks == self.relays.len()
+    }
+
     pub(crate) fn is_indirect(&self) -> bool {
         !self.relays.is_empty()
     }

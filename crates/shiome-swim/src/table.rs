@@ -138,6 +138,12 @@ impl Table {
         (!self.record(key).has(flag::AMBIGUOUS)).then_some(key)
     }
 
+    /// The member of that handle which listens there.
+    pub(crate) fn by_handle_at(&self, handle: Handle, addr: SocketAddr) -> Option<Key> {
+        let there = |key: &Key| *key != Key::ME && self.record(*key).addr() == addr;
+        self.same_handle(handle).find(there)
+    }
+
     #[inline]
     pub(crate) fn by_id(&self, id: &NodeId) -> Option<Key> {
         let records = &self.records;

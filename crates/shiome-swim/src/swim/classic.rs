@@ -454,7 +454,12 @@ impl Swim {
         let room = budget.min(buf.len());
         let buf = &mut buf[..room];
         let mut packer = Packer::welcome(kept_back(buf), self.id()).ok()?;
-        packer.push(&member(&self.table, Key::ME)).ok()?;
+        let mut me = member(&self.table, Key::ME);
+        if brief {
+            // They are in the records.
+            me.slots = Slots::EMPTY;
+        }
+        packer.push(&me).ok()?;
         if !brief {
             for key in self.table.some_up(&mut self.rng) {
                 if packer.push(&member(&self.table, key)).is_err() {

@@ -30,12 +30,16 @@ impl Swim {
             self.stats.wrong_cluster += 1;
             return;
         }
-        if header.sender == self.header.sender {
+        if from == self.addr() {
             // Its own, come back.
             self.stats.unknown_sender += 1;
             return;
         }
         let sender = self.table.by_handle(header.sender);
+        // Members of the same handle are told apart by where they listen.
+        let sender = sender
+            .filter(|key| *key != Key::ME)
+            .or_else(|| self.table.by_handle_at(header.sender, from));
         let Some(key) = sender else {
             self.handle_stranger(now, from, header.sender, message);
             return;
@@ -62,7 +66,7 @@ impl Swim {
                 let target = self.table.by_handle(request.target);
                 self.relay(now, target, (key, from, request.seq.into()), true);
             }
-            Message::Nack(nack) => self.nacked(key, nack.seq),
+            Message::Nack(nack) => self.nacked(now, key, nack.seq),
             Message::Gossip(updates) => self.hear_all(now, updates, source),
             Message::Records(updates) => {
                 self.hear_all(
@@ -99,10 +103,21 @@ impl Swim {
     ) {
         self.stats.unknown_sender += 1;
         match message {
-            Message::Ping(ping) => self.push(Outgoing::Nack {
-                to: from,
-                seq: ping.seq.into(),
-            }),
+            Message::Ping(ping) => {
+                if self.seeds.asked(from) {
+                    // It overtook the welcome.
+                    let source = Source {
+                        key: None,
+                        handle,
+                        news: false,
+                    };
+                    self.hear_all(now, ping.updates, source);
+                }
+                self.push(Outgoing::Nack {
+                    to: from,
+                    seq: ping.seq.into(),
+                });
+            }
             Message::Ack(ack) => self.acked(now, handle, |ours| ours as u32 == ack.seq),
             Message::Records(updates) if self.seeds.asked(from) => {
                 let source = Source {

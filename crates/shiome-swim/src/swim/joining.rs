@@ -18,7 +18,7 @@ use super::{
 use crate::{event::Event, key::Key, member::State, table::flag, transmit::Transmit};
 
 /// What this node can do.
-const CAPABILITIES: u64 = Capabilities::COMPACT.bits() | Capabilities::NACK.bits();
+const CAPABILITIES: Capabilities = Capabilities::COMPACT;
 
 /// Most strangers that wait to be asked who they are.
 const MAX_STRANGERS: usize = 8;
@@ -97,12 +97,20 @@ impl Swim {
         }
     }
 
+    /// Asks a stranger who he is, if there was one.
+    pub(super) fn ask_stranger(&mut self) -> bool {
+        let stranger = self.strangers.pop();
+        if let Some(to) = stranger {
+            self.seeds.ask(to);
+            self.push(Outgoing::Join { to, filled: false });
+        }
+        stranger.is_some()
+    }
+
     /// Asks a stranger who he is, or a member of the common form who is in: nothing else finds what both have missed,
     /// since such members tell no fingerprints.
     pub(super) fn ask_around(&mut self, now: Instant, probed: Key) {
-        if let Some(to) = self.strangers.pop() {
-            self.seeds.ask(to);
-            self.push(Outgoing::Join { to, filled: false });
+        if self.ask_stranger() {
             return;
         }
         let interval = self.config.rejoin_interval * ASK_AROUND;
@@ -118,7 +126,7 @@ impl Swim {
     pub(super) fn extend(&self, buf: &mut [u8], len: usize) -> usize {
         let mut extension = ExtensionPacker::new(&mut buf[len..]);
         let capabilities = if self.config.compact {
-            Capabilities::from_bits(CAPABILITIES)
+            CAPABILITIES
         } else {
             Capabilities::NONE
         };
@@ -188,7 +196,9 @@ impl Swim {
             self.push(Outgoing::WelcomeRecords { to: from, budget });
         }
         if !self.table.record(key).state().is_up() {
-            self.push(Outgoing::Accuse { to: key });
+            // It is told that it is said to be gone.
+            let seq = self.rng.u64();
+            self.push(Outgoing::Ping { to: key, seq });
         }
     }
 

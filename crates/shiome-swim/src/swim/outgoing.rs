@@ -83,8 +83,6 @@ pub(super) enum Outgoing {
     },
     /// More of who is in, for somebody who speaks compact.
     WelcomeRecords { to: SocketAddr, budget: usize },
-    /// You are said to be gone.
-    Accuse { to: Key },
     /// This node's slots.
     SlotsAnnounce { to: Key },
 }
@@ -127,7 +125,6 @@ impl Swim {
             Outgoing::Join { to, filled } => self.write_join(to, filled, buf),
             Outgoing::Welcome { to, budget, brief } => self.write_welcome(to, budget, brief, buf),
             Outgoing::WelcomeRecords { to, budget } => self.write_welcome_records(to, budget, buf),
-            Outgoing::Accuse { to } => self.write_accusation(to, buf),
             Outgoing::SlotsAnnounce { to } => self.write_slots(to, buf),
         }
     }
@@ -198,15 +195,6 @@ impl Swim {
         let mut packer = Packer::gossip(buf, &self.header).ok()?;
         self.tell(&mut packer, Some(to));
         (packer.items() > 0).then(|| sent(addr, packer.finish()))?
-    }
-
-    fn write_accusation(&mut self, to: Key, buf: &mut [u8]) -> Option<Transmit> {
-        let addr = self.addr_of(to)?;
-        let mut packer = Packer::gossip(buf, &self.header).ok()?;
-        let record = self.table.occupied(to)?;
-        let accusation = accusation(record.handle(), record.incarnation(), record.state())?;
-        packer.push(&accusation).ok()?;
-        sent(addr, packer.finish())
     }
 
     fn write_sync(&mut self, to: Key, is_answer: bool, buf: &mut [u8]) -> Option<Transmit> {

@@ -39,6 +39,7 @@ impl Swim {
             return;
         }
         let Some(target) = self.table.next_to_probe(&mut self.rng) else {
+            self.ask_stranger();
             return;
         };
         self.start_probe(now, target, Purpose::Turn);
@@ -147,6 +148,13 @@ impl Swim {
         }
     }
 
+    fn fail_hopeless(&mut self, now: Instant) {
+        if let Some(at) = self.probes.iter().position(Probe::is_hopeless) {
+            let probe = self.probes.swap_remove(at);
+            self.failed(now, &probe);
+        }
+    }
+
     /// Nobody had an answer.
     fn failed(&mut self, now: Instant, probe: &Probe) {
         self.stats.probes_failed += 1;
@@ -251,11 +259,14 @@ impl Swim {
     }
 
     /// A relay got no answer. The target itself says so when it does not know this node.
-    pub(super) fn nacked(&mut self, sender: Key, seq: u32) {
+    pub(super) fn nacked(&mut self, now: Instant, sender: Key, seq: u32) {
         let known =
             |probe: &&mut Probe| probe.indirect_seq as u32 == seq && probe.relays.contains(&sender);
         if let Some(probe) = self.probes.iter_mut().find(known) {
             probe.nacks = (probe.nacks + 1).min(probe.nacks_expected);
+            if probe.is_hopeless() {
+                self.fail_hopeless(now);
+            }
             return;
         }
         let stranger = |probe: &Probe| probe.seq as u32 == seq && probe.target == sender;

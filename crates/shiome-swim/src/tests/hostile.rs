@@ -84,6 +84,25 @@ fn no_stranger_gets_more_than_it_sends() {
 }
 
 #[test]
+fn the_answer_to_a_join_is_no_longer_for_many_slots() {
+    let mut net = Net::joined(60, &Config::default());
+    let ranges: Vec<SlotRange> = (0..286)
+        .map(|n| SlotRange::new(n * 4, n * 4 + 1).unwrap())
+        .collect();
+    let now = net.now;
+    net.node(0).set_slots(now, &ranges).unwrap();
+    net.run(5 * SECOND);
+    let joiner = net.add(&Config::default());
+    let mut join = [0; 1_400];
+    net.node(joiner).join(now, &[addr(0)]);
+    let now = net.now;
+    net.node(joiner).handle_timeout(now);
+    let len = net.node(joiner).poll_transmit(&mut join).unwrap().len;
+    let sent = answers(&mut net, 0, joiner, &join[..len]);
+    assert!(0 < sent && sent <= len, "{sent} to {len}");
+}
+
+#[test]
 fn short_joins_are_answered_so_many_times_a_second() {
     let mut net = Net::joined(60, &Config::default());
     let mut buf = [0; 64];
