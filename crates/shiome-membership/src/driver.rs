@@ -228,7 +228,7 @@ impl Driver {
         let mut departed = false;
         while let Some((event, owned)) = self.next_event() {
             match event {
-                Event::Refuted { incarnation } => {
+                Event::Incarnation { incarnation } => {
                     if let Some(recorder) = &mut self.parts.recorder {
                         recorder.record(incarnation);
                     }

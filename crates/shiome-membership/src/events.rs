@@ -89,7 +89,7 @@ impl MembershipEvent {
             Event::MemberRecovered { id } => Self::MemberRecovered(member(id)?),
             Event::MemberChanged { id } => Self::MemberChanged(member(id)?),
             Event::MemberDown { id, addr, reason } => Self::MemberDown { id, addr, reason },
-            Event::Refuted { incarnation } => Self::Refuted { incarnation },
+            Event::Incarnation { incarnation } => Self::Refuted { incarnation },
             Event::Conflict { addr } => Self::Conflict { addr },
             Event::VoteRequest {
                 candidate,
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn refuted(incarnation: u64) -> MembershipEvent {
-        MembershipEvent::Refuted { incarnation }
+        MembershipEvent::Incarnation { incarnation }
     }
 
     #[tokio::test]

@@ -41,7 +41,7 @@
 //!  UDP socket ──► Guard::open ──► Swim::handle_datagram        lookups (seeds) ──► Swim::join
 //!  UDP socket ◄── Guard::seal ◄── Swim::poll_transmit          Membership ──► commands, views
 //!  TCP dials  ◄── Swim::poll_reliable_ping                     TCP listener: answers pings
-//!  state directory ◄── Event::Refuted                          Events ◄── Swim::poll_event
+//!  state directory ◄── Event::Incarnation                          Events ◄── Swim::poll_event
 //! ```
 //!
 //! One task drives the engine: it receives, at most 64 datagrams in a row, gives the engine its time, sends, and passes

@@ -23,7 +23,7 @@ pub struct Config {
     /// more datagrams. 10 ms to 1 min; default: 1 s.
     pub probe_period: Duration,
     /// How long a probe waits for the target itself before it asks others. It should be some times the round trip of
-    /// the slowest path. Below `probe_period`; default: 500 ms.
+    /// the slowest path. From 5 ms, below `probe_period`; default: 500 ms.
     pub probe_timeout: Duration,
     /// How many members are asked to ping a target that does not answer (SWIM §3.1: k). 0 to 16; default: 3.
     pub indirect_probes: usize,
@@ -37,26 +37,25 @@ pub struct Config {
     pub gossip_fanout: usize,
     /// News is sent `retransmit_mult` × log10(members + 1) times by each node, rounded up. 1 to 32; default: 4.
     pub retransmit_mult: u32,
-    /// Longest datagram that is sent, in bytes, and so the budget of what rides on it. 512 to 65 507; default: 1 400.
+    /// Longest datagram that is sent, in bytes, and so the budget of what rides on it. 1 140 to 65 507; default: 1 400.
     pub max_datagram_len: usize,
     /// Most members, dead ones included. Above it nobody can join. 2 to 1 048 576; default: 65 536.
     pub max_members: usize,
     /// Shortest time between two exchanges of tables that this node starts when another's digest differs from its own.
     /// 10 ms to 10 min; default: 1 s.
     pub sync_interval: Duration,
-    /// How long the dead are remembered, so that an old datagram cannot bring them back. At least one minute; default:
-    /// 24 h.
+    /// How long the dead are remembered, so that an old datagram cannot bring them back. 1 min to 365 d; default: 24 h.
     pub tombstone_ttl: Duration,
     /// How often a seed that is not a member is asked again, so that two clusters that should be one find each other.
-    /// Default: 30 s.
+    /// 100 ms to 1 d; default: 30 s.
     pub rejoin_interval: Duration,
-    /// How long a node that leaves goes on telling so. Default: 1 s.
+    /// How long a node that leaves goes on telling so. Up to 10 min; default: 1 s.
     pub leave_timeout: Duration,
     /// Least time between two announcements of new members, so that those who join together are announced together.
-    /// The first is announced at once. Default: 250 ms.
+    /// The first is announced at once. Up to 10 min; default: 250 ms.
     pub announce_interval: Duration,
     /// Longest time that a member which comes and goes is kept from being announced again. 0 turns damping off.
-    /// Default: 10 min.
+    /// Up to 1 d; default: 10 min.
     pub max_damping: Duration,
     /// Whether the compact form is spoken with those who understand it. Without it all talk is in the form of
     /// `ember-cluster`, which has less room. Default: true.
@@ -149,7 +148,8 @@ impl Config {
             ("probe_period", interval.contains(&self.probe_period)),
             (
                 "probe_timeout",
-                !self.probe_timeout.is_zero() && self.probe_timeout < self.probe_period,
+                self.probe_timeout >= Duration::from_millis(5)
+                    && self.probe_timeout < self.probe_period,
             ),
             ("indirect_probes", self.indirect_probes <= 16),
             ("suspicion.alpha", alpha > 0.0 && alpha <= 100.0),
@@ -164,7 +164,7 @@ impl Config {
             ("retransmit_mult", (1..=32).contains(&self.retransmit_mult)),
             (
                 "max_datagram_len",
-                (512..=MAX_DATAGRAM_LEN).contains(&self.max_datagram_len),
+                (1_140..=MAX_DATAGRAM_LEN).contains(&self.max_datagram_len),
             ),
             ("max_members", (2..=1 << 20).contains(&self.max_members)),
             (
@@ -174,12 +174,15 @@ impl Config {
             ),
             (
                 "tombstone_ttl",
-                self.tombstone_ttl >= Duration::from_secs(60),
+                (Duration::from_secs(60)..=365 * DAY).contains(&self.tombstone_ttl),
             ),
             (
                 "rejoin_interval",
-                self.rejoin_interval >= Duration::from_millis(100),
+                (Duration::from_millis(100)..=DAY).contains(&self.rejoin_interval),
             ),
+            ("leave_timeout", self.leave_timeout <= MINUTES_10),
+            ("announce_interval", self.announce_interval <= MINUTES_10),
+            ("max_damping", self.max_damping <= DAY),
         ];
         match checks.into_iter().find(|(_, holds)| !holds) {
             Some((field, _)) => Err(ConfigError { field }),
@@ -187,6 +190,9 @@ impl Config {
         }
     }
 }
+
+const MINUTES_10: Duration = Duration::from_secs(10 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most independent suspicions that are counted for one suspect.
 pub(crate) const MAX_CONFIRMATIONS: usize = 8;

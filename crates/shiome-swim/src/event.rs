@@ -44,12 +44,14 @@ pub enum Event {
         /// Its id.
         id: NodeId,
     },
-    /// This node was said to be gone, or older than it is, and took a new incarnation. Keep it for the next start.
-    Refuted {
+    /// This node took a new incarnation: it was said to be gone, or somewhere else, or its role or slots changed. Keep
+    /// it for the next start.
+    Incarnation {
         /// The new incarnation.
         incarnation: u64,
     },
-    /// Somebody else uses this node's id at another address. One of the two has to change.
+    /// Somebody uses this node's id at another address: it had that address before, or somebody else has the same id
+    /// and one of the two has to change.
     Conflict {
         /// The other's address.
         addr: SocketAddr,

@@ -2,6 +2,8 @@ use core::net::SocketAddr;
 
 use shiome_gossip::{NodeId, SlotRange};
 
+use crate::config::ConfigError;
+
 /// Who a node is when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -9,9 +11,32 @@ pub struct Identity {
     pub id: NodeId,
     /// Where the others reach it. It must not be unspecified (`0.0.0.0`, `[::]`).
     pub addr: SocketAddr,
-    /// Its incarnation, from 1. A node that keeps its id over a restart has to come back with a higher one than it ever
+    /// Its incarnation, from 1 to [`Identity::MAX_INCARNATION`]. A node that keeps its id over a restart has to come back with a higher one than it ever
     /// had; if it does not know, it finds out from the others and goes above.
     pub incarnation: u64,
+}
+
+impl Identity {
+    /// Highest incarnation to start with: others believe no more of somebody whom they meet.
+    pub const MAX_INCARNATION: u64 = 1 << 47;
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        let field = if !is_reachable(self.addr) {
+            "addr"
+        } else if self.incarnation > Self::MAX_INCARNATION {
+            "incarnation"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError { field })
+    }
+}
+
+/// Whether a datagram can be sent there, and to one node only.
+pub(crate) fn is_reachable(addr: SocketAddr) -> bool {
+    let ip = addr.ip().to_canonical();
+    let broadcast = matches!(ip, core::net::IpAddr::V4(ip) if ip.is_broadcast());
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 /// What is known of a member.

@@ -25,7 +25,7 @@ pub(crate) struct Probe {
     /// Who was asked.
     pub(crate) relays: Vec<Key>,
     /// Who of them said that the target does not answer them either.
-    pub(crate) nacks: usize,
+    pub(crate) nackers: Vec<Key>,
     /// Of how many a nack is expected.
     pub(crate) nacks_expected: usize,
     pub(crate) sent: Instant,
@@ -82,7 +82,7 @@ impl Probe {
             seq,
             indirect_seq,
             relays: Vec::new(),
-            nacks: 0,
+            nackers: Vec::new(),
             nacks_expected: 0,
             sent: now,
             scale,
@@ -121,7 +121,8 @@ impl Probe {
 
     /// Whether nobody who was asked gets an answer either, and all own pings are out: there is nothing to wait for.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.next == Step::Fail && self.nacks > 1 && self.nacks == self.relays.len()
+        let asked = self.relays.len();
+        self.next == Step::Fail && asked > 1 && self.nackers.len() == asked
     }
 
     pub(crate) fn is_indirect(&self) -> bool {

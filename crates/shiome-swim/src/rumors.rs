@@ -97,6 +97,11 @@ impl Rumors {
         self.about.remove(&key);
     }
 
+    /// Whether a vote was seen lately.
+    pub(crate) fn knows_vote(&self, vote: &Vote) -> bool {
+        self.seen_votes.contains(vote)
+    }
+
     /// Passes a vote on, once. Whether it was not under way already.
     pub(crate) fn vote(&mut self, vote: Vote) -> bool {
         if self.seen_votes.contains(&vote) {
@@ -142,7 +147,7 @@ impl Rumors {
         let mut told = levels.iter_mut().rev();
         let most = told.find_map(|level| {
             while let Some(entry) = level.pop_back() {
-                if current(about, entry).is_some() {
+                if entry.key != Key::ME && current(about, entry).is_some() {
                     return Some(entry.key);
                 }
             }

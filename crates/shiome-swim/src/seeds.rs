@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use crate::rng::Rng;
 
 /// Most seeds that are kept.
-const MAX_SEEDS: usize = 64;
+const MAX_SEEDS: usize = 256;
 
 /// How many seeds are asked at a time. More would answer with the same.
 pub(crate) const SEEDS_AT_A_TIME: usize = 3;
@@ -40,7 +40,7 @@ impl Seeds {
         }
         if self.addrs.is_empty() {
             self.due = None;
-        } else if !self.joined {
+        } else if !self.joined || self.due.is_none() {
             self.attempts = 0;
             self.due = Some(now);
         }

@@ -19,11 +19,9 @@ pub(crate) fn normalised(ranges: impl IntoIterator<Item = SlotRange>) -> Vec<Slo
     merged
 }
 
-/// How many ranges a record may have so that it fits into a datagram of this length beside a probe, in either form.
-pub(crate) fn max_ranges(max_datagram_len: usize) -> usize {
-    // Twice what a header and the rest of a record take at most.
-    max_datagram_len.saturating_sub(256) / 4
-}
+/// Most ranges of a member. The same on every node, or nodes would differ for ever; a record with as many fits into
+/// the shortest datagram that may be configured.
+pub(crate) const MAX_RANGES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,10 @@ use std::time::{Duration, Instant};
 
 use shiome_gossip::compact::Handle;
 
-use crate::config::{self, MAX_CONFIRMATIONS};
+use crate::{
+    config::{self, MAX_CONFIRMATIONS},
+    event::DownReason,
+};
 
 /// One suspect, and how long it has to object (Lifeguard §IV-B).
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Suspicion {
     len: usize,
     /// It is said to be dead and may object until then, whatever the number of accusers.
     last_word: Option<Instant>,
+    /// Another node answered at its address.
+    replaced: bool,
 }
 
 impl Suspicion {
@@ -47,6 +52,7 @@ impl Suspicion {
             by,
             len: 1,
             last_word: None,
+            replaced: false,
         }
     }
 
@@ -91,6 +97,21 @@ impl Suspicion {
     /// The latest that its deadline may be put off to.
     pub(crate) fn latest(&self) -> Instant {
         self.since + self.max.max(self.min * 4)
+    }
+
+    /// Another node answers at its address: unless it is found elsewhere, it is gone.
+    pub(crate) fn replaced(&mut self, last_word: Instant) {
+        self.replaced = true;
+        self.hasten(last_word);
+    }
+
+    /// How it went, if it does not object.
+    pub(crate) fn reason(&self) -> DownReason {
+        if self.replaced {
+            DownReason::Replaced
+        } else {
+            DownReason::Failed
+        }
     }
 
     /// Gives it as much time again as this node was standing still.

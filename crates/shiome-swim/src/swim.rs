@@ -44,6 +44,12 @@ use crate::{
 use outgoing::Outgoing;
 use syncing::Syncing;
 
+/// New votes that are passed on per second, and at a time.
+const VOTES: f64 = 64.0;
+
+/// How late a timer is, at least, when this node takes it that it stood still.
+const MIN_STALL: Duration = Duration::from_millis(100);
+
 /// Joins of the installed base that are let in per second, and at a time.
 const SHORT_JOINS: f64 = 20.0;
 
@@ -85,6 +91,14 @@ pub struct Swim {
     strangers: Vec<SocketAddr>,
     /// When a member that tells no fingerprint was last asked who is in.
     asked_around_at: Instant,
+    /// Since when, and from which incarnation on, this node follows claims about itself.
+    followed: (Instant, u64),
+    /// Pings from elsewhere than where their sender listens that are answered with the question who it is.
+    questions: Allowance,
+    /// When this node last introduced itself to a member that did not know it.
+    introduced_at: Option<Instant>,
+    /// Votes that are passed on.
+    votes: Allowance,
     phase: Phase,
     outgoing: VecDeque<Outgoing>,
     events: VecDeque<Event>,
@@ -119,7 +133,7 @@ impl Swim {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when `config` is not valid.
+    /// [`ConfigError`] when `config` or `me` is not valid.
     pub fn new(
         now: Instant,
         me: Identity,
@@ -127,6 +141,7 @@ impl Swim {
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
         config.validate()?;
+        me.validate()?;
         let mut rng = Rng::new(seed);
         let Identity {
             id,
@@ -162,6 +177,10 @@ impl Swim {
             short_joins: Allowance::new(now, SHORT_JOINS, SHORT_JOINS),
             strangers: Vec::new(),
             asked_around_at: now,
+            followed: (now, incarnation),
+            questions: Allowance::new(now, 1.0, 1.0),
+            introduced_at: None,
+            votes: Allowance::new(now, VOTES, VOTES),
             phase: Phase::In,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -197,7 +216,7 @@ impl Swim {
             return;
         };
         let late = now.saturating_duration_since(due);
-        if late >= self.config.probe_timeout {
+        if late >= MIN_STALL.max(self.config.probe_period / 2) {
             self.stood_still(now, late);
         }
         while let Some(due) = self.timers.pop_member(now) {
@@ -335,9 +354,10 @@ impl Swim {
     /// [`SlotsError`] when there are too many ranges even so.
     pub fn set_slots(&mut self, now: Instant, slots: &[SlotRange]) -> Result<(), SlotsError> {
         let slots = slots::normalised(slots.iter().copied());
-        let max = slots::max_ranges(self.config.max_datagram_len);
-        if slots.len() > max {
-            return Err(SlotsError::TooMany { max });
+        if slots.len() > slots::MAX_RANGES {
+            return Err(SlotsError::TooMany {
+                max: slots::MAX_RANGES,
+            });
         }
         let record = self.table.record(Key::ME);
         let is_primary = record.has(flag::PRIMARY);
@@ -371,6 +391,7 @@ impl Swim {
         self.table.set_meta(Key::ME, is_primary, meta);
         self.start_rumor(now, Key::ME, true);
         self.changed(now);
+        self.event(Event::Incarnation { incarnation });
     }
 
     /// Asks for votes to replace this node's primary, as the protocol of `ember-cluster` has it.
@@ -465,6 +486,11 @@ impl Swim {
     #[cfg(test)]
     pub(crate) fn fingerprint_of_all(&self) -> u64 {
         self.table.fingerprint_of_all()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn timers_len(&self) -> usize {
+        self.timers.members_len()
     }
 
     fn span(&self) -> Span {

@@ -126,7 +126,14 @@ impl Table {
     }
 
     pub(crate) fn set_addr(&mut self, key: Key, addr: SocketAddr) {
+        self.toggle(key);
         self.records[key.index()].set_addr(addr);
+        self.toggle(key);
+    }
+
+    /// Whether there is no room for anybody.
+    pub(crate) fn is_full(&self) -> bool {
+        self.index.len() >= self.max_members
     }
 
     /// The member of that handle, unless there are several.
@@ -167,7 +174,7 @@ impl Table {
         rng: &mut Rng,
     ) -> Option<Key> {
         debug_assert!(self.by_id(&id).is_none(), "{id} is new");
-        if self.index.len() >= self.max_members {
+        if self.is_full() {
             return None;
         }
         let handle = Handle::of(&id);
@@ -230,6 +237,11 @@ impl Table {
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == key) {
             entry.remove();
         }
+        let handle = self.record(key).handle();
+        let left: Vec<Key> = self.same_handle(handle).collect();
+        if let [alone] = left[..] {
+            self.records[alone.index()].set(flag::AMBIGUOUS, false);
+        }
         let record = &mut self.records[key.index()];
         record.set(flag::META, false);
         record.set(flag::VACANT, true);
@@ -242,7 +254,9 @@ impl Table {
         let record = &mut self.records[key.index()];
         let moves = key != Key::ME && record.state().is_up() != state.is_up();
         record.incarnation = incarnation;
-        record.set(flag::AGED, false);
+        if state.is_up() {
+            record.set(flag::AGED, false);
+        }
         if moves {
             self.delist(key);
         }
@@ -253,32 +267,34 @@ impl Table {
         self.toggle(key);
     }
 
-    /// Takes a member that is long gone out of what is told and compared.
+    /// Takes a member that is long gone out of what is told.
     pub(crate) fn age(&mut self, key: Key) {
-        self.toggle(key);
         self.records[key.index()].set(flag::AGED, true);
     }
 
     /// Adds the fingerprint of a member to the digest, or takes it away.
     fn toggle(&mut self, key: Key) {
         let record = &self.records[key.index()];
-        if record.has(flag::AGED) {
+        if !record.state().is_up() && key != Key::ME {
+            // Nodes forget the gone at different times.
             return;
         }
-        let meta = self.meta_incarnation(key);
-        let print = fingerprint(&record.id, record.incarnation, record.state(), meta);
+        let print = self.fingerprint(key);
         self.digest.toggle(&record.id, print);
+    }
+
+    fn fingerprint(&self, key: Key) -> u64 {
+        let record = &self.records[key.index()];
+        let meta = self.meta_incarnation(key);
+        fingerprint(&record.id, record.incarnation, record.place(), meta)
     }
 
     #[cfg(test)]
     pub(crate) fn fingerprint_of_all(&self) -> u64 {
         let keys = (0..self.places()).map(Key);
         keys.filter_map(|key| Some((key, self.occupied(key)?)))
-            .filter(|(_, record)| !record.has(flag::AGED))
-            .map(|(key, record)| {
-                let meta = self.meta_incarnation(key);
-                fingerprint(&record.id, record.incarnation, record.state(), meta)
-            })
+            .filter(|(key, record)| record.state().is_up() || *key == Key::ME)
+            .map(|(key, _)| self.fingerprint(key))
             .fold(0, |sum, print| sum ^ print)
     }
 

@@ -1,10 +1,11 @@
+use core::hash::BuildHasherDefault;
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     time::{Duration, Instant},
 };
 
-use crate::key::Key;
+use crate::key::{Key, KeyHasher};
 
 /// What happens at a time, once for the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ const TIMERS: [Timer; 6] = [
 ];
 
 /// What happens at a time, once for a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Due {
     /// A suspect may be dead. It is looked up whether it is.
     Suspicion(Key),
@@ -48,6 +49,8 @@ pub(crate) enum Due {
 pub(crate) struct Timers {
     at: [Option<Instant>; TIMERS.len()],
     members: BinaryHeap<Reverse<(Instant, Due)>>,
+    /// The earliest of each in `members`: a later one is not added, since who takes the earlier out adds it again.
+    earliest: hashbrown::HashMap<Due, Instant, BuildHasherDefault<KeyHasher>>,
 }
 
 impl Timers {
@@ -69,8 +72,13 @@ impl Timers {
         self.at[timer as usize].is_some()
     }
 
+    /// Adds what happens at a time, unless it happens earlier already.
     pub(crate) fn add(&mut self, at: Instant, due: Due) {
-        self.members.push(Reverse((at, due)));
+        let earliest = self.earliest.get(&due);
+        if earliest.is_none_or(|earliest| at < *earliest) {
+            self.earliest.insert(due, at);
+            self.members.push(Reverse((at, due)));
+        }
     }
 
     /// Takes out a timer that is due.
@@ -86,6 +94,9 @@ impl Timers {
         let Reverse((at, due)) = *self.members.peek()?;
         (at <= now).then(|| {
             self.members.pop();
+            if self.earliest.get(&due) == Some(&at) {
+                self.earliest.remove(&due);
+            }
             due
         })
     }
@@ -96,10 +107,18 @@ impl Timers {
         self.at.iter().copied().chain([member]).flatten().min()
     }
 
+    #[cfg(test)]
+    pub(crate) fn members_len(&self) -> usize {
+        self.members.len()
+    }
+
     /// Puts all of the members' times off.
     pub(crate) fn put_off_members(&mut self, by: Duration) {
         let mut members = core::mem::take(&mut self.members).into_vec();
         for Reverse((at, _)) in &mut members {
+            *at += by;
+        }
+        for at in self.earliest.values_mut() {
             *at += by;
         }
         self.members = members.into();

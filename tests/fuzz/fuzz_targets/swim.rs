@@ -83,7 +83,7 @@ fuzz_target!(|script: &[u8]| {
             match event {
                 Event::MemberUp { id, .. } => assert_eq!(up.insert(id, ()), None),
                 Event::MemberDown { id, .. } => assert_eq!(up.remove(&id), Some(())),
-                Event::Refuted { incarnation: told } => assert!(told > incarnation),
+                Event::Incarnation { incarnation: told } => assert!(told > incarnation),
                 _ => {}
             }
         }

@@ -78,7 +78,7 @@ async fn an_incarnation_that_was_taken_on_the_way_is_kept() {
 
     let refuted = accused
         .until(|event| match event {
-            MembershipEvent::Refuted { incarnation } => Some(*incarnation),
+            MembershipEvent::Incarnation { incarnation } => Some(*incarnation),
             _ => None,
         })
         .await;

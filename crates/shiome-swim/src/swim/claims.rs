@@ -13,19 +13,23 @@ use super::{Phase, Swim};
 use crate::{
     event::{DownReason, Event},
     key::Key,
-    member::State,
+    member::{State, is_reachable},
     slots,
     suspicion::Suspicion,
     table::{Meta, flag},
     timers::Due,
 };
 
-/// Highest incarnation that is believed. There is room above it to object, whatever is claimed.
+/// Highest incarnation that a node takes. Claims are only believed below it, so that there is always room to object.
 pub(super) const MAX_INCARNATION: u64 = u64::MAX / 4;
 
 /// Most that an incarnation may grow at a time. A node takes one after the other, or the time of day at most; who
-/// wants to use up all of them with forged claims needs more datagrams than that.
+/// wants to use up all of them with forged claims needs days.
 const MAX_INCARNATION_JUMP: u64 = 1 << 48;
+
+/// Time in which this node follows claims about itself by no more than one such jump. What it took before has reached
+/// all others by then, so that they never find it to jump.
+const FOLLOW_WINDOW: Duration = Duration::from_secs(10);
 
 /// Least time between two complaints about somebody with this node's id.
 const CONFLICT_INTERVAL: Duration = Duration::from_secs(10);
@@ -64,7 +68,7 @@ pub(super) struct Claim {
 impl Swim {
     /// Takes all that is said of a member, who may be new.
     pub(super) fn hear(&mut self, now: Instant, claim: Claim, source: Source) {
-        if !is_reachable(claim.addr) || claim.incarnation > MAX_INCARNATION {
+        if !is_reachable(claim.addr) || claim.incarnation >= MAX_INCARNATION {
             self.stats.impossible += 1;
             return;
         }
@@ -79,24 +83,24 @@ impl Swim {
         if claim.compact {
             self.table.mark(key, flag::COMPACT, true);
         }
-        if let Some(meta) = claim.meta {
-            self.hear_meta(now, key, claim.is_primary, meta, source);
-        }
         match claim.state {
             State::Alive => self.alive(now, key, claim.incarnation, Some(claim.addr), source),
             State::Suspect => self.suspect(now, key, claim.incarnation, source.handle, source),
             State::Dead => self.dead(now, key, claim.incarnation, source),
             State::Left => self.left(now, key, claim.incarnation, source),
         }
+        if let Some(meta) = claim.meta {
+            self.hear_meta(now, key, claim.is_primary, meta, source);
+        }
     }
 
-    /// Somebody new.
+    /// Somebody new. Of those who are gone nobody needs to hear who has never known them: what everybody told to
+    /// everybody new would never be forgotten.
     fn meet(&mut self, now: Instant, claim: Claim, source: Source) {
-        let state = match claim.state {
-            State::Suspect => State::Alive,
-            other => other,
-        };
-        let Some(key) = self.admit(now, &claim, state) else {
+        if !claim.state.is_up() || self.jumps(0, claim.incarnation) {
+            return;
+        }
+        let Some(key) = self.admit(now, &claim) else {
             self.stats.refused += 1;
             return;
         };
@@ -104,16 +108,13 @@ impl Swim {
         self.table.mark(key, flag::COMPACT, claim.compact);
         if let Some(meta) = claim.meta
             && self.fits(&meta)
+            && meta.incarnation <= claim.incarnation
         {
             self.table.set_meta(key, claim.is_primary, meta);
         }
         self.changed(now);
         self.syncing.learned(now, !source.news, &self.config);
-        if state.is_up() {
-            self.await_announcement(now, key, Duration::ZERO);
-        } else {
-            self.bury(now, key, false);
-        }
+        self.await_announcement(now, key, Duration::ZERO);
         if source.news {
             self.start_rumor_unless_many(now, key);
         }
@@ -123,28 +124,24 @@ impl Swim {
     }
 
     /// Puts somebody new into the table, at the cost of whoever has been gone for longest.
-    fn admit(&mut self, now: Instant, claim: &Claim, state: State) -> Option<Key> {
+    fn admit(&mut self, now: Instant, claim: &Claim) -> Option<Key> {
         let Claim {
             id,
             addr,
             incarnation,
             ..
         } = *claim;
-        let admitted = self
-            .table
-            .insert(id, addr, incarnation, state, &mut self.rng);
-        if admitted.is_some() || !state.is_up() {
-            return admitted;
+        if self.table.is_full() {
+            let oldest = self.graves.pop_oldest(now)?;
+            self.erase(oldest);
         }
-        let oldest = self.graves.pop_oldest(now)?;
-        self.erase(oldest);
         self.table
-            .insert(id, addr, incarnation, state, &mut self.rng)
+            .insert(id, addr, incarnation, State::Alive, &mut self.rng)
     }
 
     /// Whether it can be told to others, in a datagram.
     pub(super) fn fits(&self, meta: &Meta) -> bool {
-        meta.slots.len() <= slots::max_ranges(self.config.max_datagram_len)
+        meta.slots.len() <= slots::MAX_RANGES
     }
 
     /// Role and slots: those of the higher incarnation hold.
@@ -157,7 +154,7 @@ impl Swim {
         source: Source,
     ) {
         let known = self.table.meta(key).map_or(0, |meta| meta.incarnation);
-        if meta.incarnation <= known {
+        if meta.incarnation <= known || meta.incarnation > self.table.record(key).incarnation() {
             return;
         }
         if !self.fits(&meta) {
@@ -193,6 +190,13 @@ impl Swim {
         let (was, known) = (record.state(), record.incarnation());
         let (id, announced) = (record.id, record.has(flag::ANNOUNCED));
         let moved = addr.filter(|addr| *addr != record.addr());
+        if incarnation == known && was.is_up() {
+            // All have to settle on one of two addresses. If it is the wrong one, the member hears of it and objects.
+            if let Some(addr) = moved.filter(|addr| *addr > record.addr()) {
+                self.moved(now, key, addr, source);
+            }
+            return;
+        }
         if incarnation <= known || self.jumps(known, incarnation) {
             return;
         }
@@ -223,6 +227,15 @@ impl Swim {
         }
     }
 
+    fn moved(&mut self, now: Instant, key: Key, addr: SocketAddr, source: Source) {
+        self.table.set_addr(key, addr);
+        self.changed(now);
+        self.tell_changed(key);
+        if source.news {
+            self.start_rumor(now, key, true);
+        }
+    }
+
     /// Somebody suspects it.
     pub(super) fn suspect(
         &mut self,
@@ -241,6 +254,11 @@ impl Swim {
             self.stats.void += 1;
             return;
         }
+        // Accusers that nobody knows could be made up. Who names them counts.
+        let from = match self.table.by_handle(from) {
+            Some(_) => from,
+            None => source.handle,
+        };
         if incarnation == known {
             match was {
                 State::Alive => {}
@@ -366,7 +384,7 @@ impl Swim {
     /// Somebody says all there is about this node.
     fn hear_of_me(&mut self, now: Instant, claim: &Claim) {
         let (mine, me) = (self.incarnation(), self.addr());
-        if claim.addr != me && claim.state.is_up() && claim.incarnation >= mine {
+        if claim.addr != me && claim.incarnation >= mine {
             let due = self
                 .conflict_at
                 .is_none_or(|at| now.saturating_duration_since(at) >= CONFLICT_INTERVAL);
@@ -411,29 +429,35 @@ impl Swim {
 
     /// Takes an incarnation above the claimed one, and tells so before anything else.
     fn object(&mut self, now: Instant, claimed: u64) {
-        if claimed > MAX_INCARNATION {
+        let mine = self.incarnation();
+        let incarnation = claimed.saturating_add(1).max(mine + 1);
+        if !self.may_follow(now, incarnation) {
             self.stats.impossible += 1;
             return;
         }
-        let incarnation = claimed.max(self.incarnation()) + 1;
         let state = self.table.record(Key::ME).state();
         self.table
             .assign(Key::ME, incarnation, state, &mut self.rng);
         self.stats.refutations += 1;
         self.changed(now);
-        self.start_rumor(now, Key::ME, false);
-        self.event(Event::Refuted { incarnation });
+        self.start_rumor(now, Key::ME, true);
+        self.event(Event::Incarnation { incarnation });
+    }
+
+    /// Whether a new incarnation is one that all others will believe.
+    fn may_follow(&mut self, now: Instant, incarnation: u64) -> bool {
+        let (since, base) = self.followed;
+        let over = now.saturating_duration_since(since) >= FOLLOW_WINDOW;
+        let base = if over { self.incarnation() } else { base };
+        let may = incarnation <= MAX_INCARNATION && incarnation - base <= MAX_INCARNATION_JUMP;
+        if may && over {
+            self.followed = (now, base);
+        }
+        may
     }
 }
 
 /// Slots in order, as a record keeps them.
 pub(super) fn kept_slots(ranges: impl IntoIterator<Item = SlotRange>) -> Box<[SlotRange]> {
     slots::normalised(ranges).into()
-}
-
-/// Whether a datagram can be sent there, and to one node only.
-fn is_reachable(addr: SocketAddr) -> bool {
-    let ip = addr.ip().to_canonical();
-    let broadcast = matches!(ip, core::net::IpAddr::V4(ip) if ip.is_broadcast());
-    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }

@@ -174,8 +174,13 @@ impl Swim {
                 Some(Key::ME) => self.accused(now, self.incarnation(), State::Left),
                 Some(key) => {
                     let record = self.table.record(key);
-                    if record.state().is_up() {
-                        self.left(now, key, record.incarnation(), source);
+                    let incarnation = record.incarnation();
+                    if !record.state().is_up() {
+                    } else if source.key == Some(key) {
+                        self.left(now, key, incarnation, source);
+                    } else {
+                        // It does not say which incarnation left, so it may be an old farewell.
+                        self.dead(now, key, incarnation, source);
                     }
                 }
                 None => {}
@@ -459,7 +464,10 @@ impl Swim {
             // They are in the records.
             me.slots = Slots::EMPTY;
         }
-        packer.push(&me).ok()?;
+        if packer.push(&me).is_err() {
+            me.slots = Slots::EMPTY;
+            packer.push(&me).ok()?;
+        }
         if !brief {
             for key in self.table.some_up(&mut self.rng) {
                 if packer.push(&member(&self.table, key)).is_err() {

@@ -45,7 +45,11 @@ impl Swim {
             return;
         };
         self.heard_at = now;
-        self.table.mark(key, flag::COMPACT, true);
+        let record = self.table.record(key);
+        let (state, at_home) = (record.state(), record.addr() == from);
+        if at_home {
+            self.table.mark(key, flag::COMPACT, true);
+        }
         let source = Source {
             key: Some(key),
             handle: header.sender,
@@ -54,6 +58,14 @@ impl Swim {
         match message {
             Message::Ping(ping) => {
                 self.hear_all(now, ping.updates, source);
+                if !at_home && self.questions.take(now) {
+                    // It may not know that it is thought to be elsewhere.
+                    self.push(Outgoing::Nack {
+                        to: from,
+                        seq: ping.seq.into(),
+                    });
+                    return;
+                }
                 self.push(Outgoing::Ack {
                     to: from,
                     key: Some(key),
@@ -79,7 +91,8 @@ impl Swim {
                 );
                 self.sync_soon(now);
             }
-            Message::Sync(sync) => self.handle_sync(now, key, &sync),
+            Message::Sync(sync) if at_home && state.is_up() => self.handle_sync(now, key, &sync),
+            Message::Sync(_) => self.stats.unknown_sender += 1,
             _ => self.stats.malformed += 1,
         }
     }
@@ -225,9 +238,14 @@ impl Swim {
 
     /// A vote is passed on once, and an event once.
     pub(super) fn hear_vote(&mut self, now: Instant, vote: Vote) {
-        if !self.pass_vote_on(now, vote) {
+        if self.rumors.knows_vote(&vote) {
             return;
         }
+        if !self.votes.take(now) {
+            self.stats.refused += 1;
+            return;
+        }
+        self.pass_vote_on(now, vote);
         self.event(match vote {
             Vote::Request {
                 candidate,

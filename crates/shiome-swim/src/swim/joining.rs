@@ -178,6 +178,7 @@ impl Swim {
         let Some(key) = self.table.by_id(&join.sender) else {
             return;
         };
+        self.table.mark(key, flag::COMPACT, compact);
         if self
             .seeds
             .answered(now, self.config.rejoin_interval, &mut self.rng)
@@ -193,9 +194,12 @@ impl Swim {
         });
         if compact {
             let budget = budget.saturating_sub(WELCOME_LEN);
-            self.push(Outgoing::WelcomeRecords { to: from, budget });
-        }
-        if !self.table.record(key).state().is_up() {
+            self.push(Outgoing::WelcomeRecords {
+                to: from,
+                budget,
+                joiner: key,
+            });
+        } else if !self.table.record(key).state().is_up() {
             // It is told that it is said to be gone.
             let seq = self.rng.u64();
             self.push(Outgoing::Ping { to: key, seq });

@@ -82,7 +82,12 @@ pub(super) enum Outgoing {
         brief: bool,
     },
     /// More of who is in, for somebody who speaks compact.
-    WelcomeRecords { to: SocketAddr, budget: usize },
+    WelcomeRecords {
+        to: SocketAddr,
+        budget: usize,
+        /// Who joins: what is known of him comes first, so that he can object.
+        joiner: Key,
+    },
     /// This node's slots.
     SlotsAnnounce { to: Key },
 }
@@ -124,7 +129,9 @@ impl Swim {
             Outgoing::Records { .. } => self.write_records(outgoing, buf),
             Outgoing::Join { to, filled } => self.write_join(to, filled, buf),
             Outgoing::Welcome { to, budget, brief } => self.write_welcome(to, budget, brief, buf),
-            Outgoing::WelcomeRecords { to, budget } => self.write_welcome_records(to, budget, buf),
+            Outgoing::WelcomeRecords { to, budget, joiner } => {
+                self.write_welcome_records(to, budget, joiner, buf)
+            }
             Outgoing::SlotsAnnounce { to } => self.write_slots(to, buf),
         }
     }
@@ -256,14 +263,18 @@ impl Swim {
         &mut self,
         to: SocketAddr,
         budget: usize,
+        joiner: Key,
         buf: &mut [u8],
     ) -> Option<Transmit> {
         let room = budget.min(buf.len());
         let mut packer = Packer::records(&mut buf[..room], &self.header).ok()?;
-        packer
-            .push(&Update::Member(member(&self.table, Key::ME)))
-            .ok()?;
-        for key in self.table.some_up(&mut self.rng) {
+        let first = [joiner, Key::ME];
+        let others = self.table.some_up(&mut self.rng);
+        let others = others.filter(|key| *key != joiner);
+        for key in first.into_iter().chain(others) {
+            if self.table.occupied(key).is_none() {
+                continue;
+            }
             if packer
                 .push(&Update::Member(member(&self.table, key)))
                 .is_err()
@@ -341,7 +352,8 @@ fn tell_votes(rumors: &mut Rumors, limit: u32, packer: &mut Packer<'_>) {
 /// What is told to somebody who is thought to be gone.
 fn accusation(node: compact::Handle, incarnation: u64, state: State) -> Option<Update<'static>> {
     match state {
-        State::Alive | State::Left => None,
+        State::Alive => None,
+        State::Left => Some(Update::Left { node, incarnation }),
         State::Suspect => Some(Update::Suspect {
             node,
             incarnation,

@@ -91,7 +91,7 @@ impl Swim {
         self.probes.retain(|probe| probe.target != key);
         self.changed(now);
         if was_up {
-            self.bury(now, key, reason == DownReason::Failed);
+            self.bury(now, key, reason != DownReason::Left);
         }
         let record = self.table.record(key);
         let (id, addr, announced) = (record.id, record.addr(), record.has(flag::ANNOUNCED));

@@ -11,7 +11,6 @@ use super::{
 use shiome_gossip::compact::Handle;
 
 use crate::{
-    event::DownReason,
     key::Key,
     member::State,
     probe::{MAX_PROBES, MAX_RELAYS, MAX_RELAYS_EACH, Probe, Purpose, Relay, Step},
@@ -161,7 +160,9 @@ impl Swim {
         // Relays that say nothing either hint at this node's own link.
         match probe.nacks_expected {
             0 => self.health.worsen(1),
-            expected => self.health.worsen(expected.saturating_sub(probe.nacks)),
+            expected => self
+                .health
+                .worsen(expected.saturating_sub(probe.nackers.len())),
         }
         let record = self.table.record(probe.target);
         if !record.state().is_up() {
@@ -189,6 +190,7 @@ impl Swim {
         };
         let deadline = suspicion.deadline();
         if deadline > now {
+            self.timers.add(deadline, Due::Suspicion(key));
             return;
         }
         // A node that hears nobody, though there are others, is the one that is cut off; but not for ever.
@@ -204,8 +206,9 @@ impl Swim {
             return;
         }
         self.stats.deaths += 1;
+        let reason = suspicion.reason();
         let incarnation = self.table.record(key).incarnation();
-        self.down(now, key, incarnation, DownReason::Failed);
+        self.down(now, key, incarnation, reason);
         self.start_rumor(now, key, false);
     }
 
@@ -251,10 +254,16 @@ impl Swim {
     /// Somebody else answers at the address of a member, with a number that only who is there can know.
     fn replaced(&mut self, now: Instant, key: Key) {
         let record = self.table.record(key);
-        if record.state().is_up() {
-            let incarnation = record.incarnation();
-            self.down(now, key, incarnation, DownReason::Replaced);
-            self.start_rumor(now, key, false);
+        if !record.state().is_up() {
+            return;
+        }
+        let incarnation = record.incarnation();
+        let me = self.myself();
+        self.suspect(now, key, incarnation, me.handle, me);
+        // It may have been told to be there by mistake, and listen elsewhere.
+        if let Some(suspicion) = self.suspicions.get_mut(&key) {
+            suspicion.replaced(now + self.config.probe_period);
+            self.timers.add(suspicion.deadline(), Due::Suspicion(key));
         }
     }
 
@@ -263,7 +272,9 @@ impl Swim {
         let known =
             |probe: &&mut Probe| probe.indirect_seq as u32 == seq && probe.relays.contains(&sender);
         if let Some(probe) = self.probes.iter_mut().find(known) {
-            probe.nacks = (probe.nacks + 1).min(probe.nacks_expected);
+            if !probe.nackers.contains(&sender) {
+                probe.nackers.push(sender);
+            }
             if probe.is_hopeless() {
                 self.fail_hopeless(now);
             }
@@ -279,11 +290,23 @@ impl Swim {
             .called
             .take_if(|(key, called)| (*key, *called as u32) == (sender, seq));
         if probed.is_some() || called.is_some() {
-            let to = self.table.record(sender).addr();
-            self.push(Outgoing::Join { to, filled: true });
+            self.introduce(now, sender);
             return;
         }
         self.stats.unexpected_ack += 1;
+    }
+
+    /// Tells a member who this node is. One that listens elsewhere than it sends from is asked again and again.
+    fn introduce(&mut self, now: Instant, to: Key) {
+        let pause = self.config.rejoin_interval / 3;
+        let recent = |at: Instant| now.saturating_duration_since(at) < pause;
+        if self.introduced_at.is_some_and(recent) {
+            return;
+        }
+        self.introduced_at = Some(now);
+        let to = self.table.record(to).addr();
+        self.seeds.ask(to);
+        self.push(Outgoing::Join { to, filled: true });
     }
 
     /// The reliable ping of that token was answered: the member is there, and only datagrams do not get through.

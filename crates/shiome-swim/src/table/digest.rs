@@ -1,13 +1,11 @@
 //! What two tables are compared by.
 //!
-//! Each member has a fingerprint of its id, incarnation, state and metadata; a bucket is the exclusive or of the
+//! Each member that is up has a fingerprint of its id, address, incarnation and metadata; a bucket is the exclusive or of the
 //! fingerprints of the members in it. So a change costs two operations, whatever the number of members, and a bucket
 //! of a coarser grid is the exclusive or of finer ones. Suspicion leaves no trace in it: it comes and goes too fast to
 //! be reconciled, and gossip carries it.
 
 use shiome_gossip::NodeId;
-
-use crate::member::State;
 
 /// Grid of the buckets that are kept: 2^8.
 pub(crate) const MAX_BITS: u8 = 8;
@@ -57,26 +55,30 @@ pub(crate) fn bucket(id: &NodeId, bits: u8) -> usize {
     ((mixed >> (64 - MAX_BITS)) as usize) >> (MAX_BITS - bits)
 }
 
-/// Fingerprint of what all nodes should agree on about a member. The same on every node.
+/// Fingerprint of what all nodes should agree on about a member that is up. The same on every node. `place` is its
+/// address, IPv4 as mapped into IPv6, and its port.
 #[inline]
 pub(crate) fn fingerprint(
     id: &NodeId,
     incarnation: u64,
-    state: State,
+    place: (u128, u16),
     meta_incarnation: u64,
 ) -> u64 {
     let (high, low) = halves(id);
-    let class = match state {
-        State::Alive | State::Suspect => 1,
-        State::Dead => 2,
-        State::Left => 3,
-    };
+    let (ip, port) = place;
     let id = fold(high ^ 0x4b33_a62e_d433_d4a3, low ^ 0x4d5a_2da5_1de1_aa47);
     let version = fold(
         incarnation ^ 0xa076_1d64_78bd_642f,
-        (meta_incarnation << 2 | class) ^ 0xe703_7ed1_a0b4_28db,
+        meta_incarnation ^ 0xe703_7ed1_a0b4_28db,
     );
-    fold(id ^ 0x9fb2_1c65_1e98_df25, version ^ 0x0ddd_b1e7_c9b5_0d4f)
+    let place = fold(
+        (ip >> 64) as u64 ^ u64::from(port) ^ 0x8ebc_6af0_9c88_c6e3,
+        ip as u64 ^ 0x5899_65cc_7537_4cc3,
+    );
+    fold(
+        id ^ place.rotate_left(32) ^ 0x9fb2_1c65_1e98_df25,
+        version ^ place ^ 0x0ddd_b1e7_c9b5_0d4f,
+    )
 }
 
 #[inline]
@@ -117,13 +119,13 @@ mod tests {
     fn a_coarser_grid_holds_the_same_members() {
         let mut digest = Digest::new();
         for n in 0..1_000 {
-            digest.toggle(&id(n), fingerprint(&id(n), n, State::Alive, 0));
+            digest.toggle(&id(n), fingerprint(&id(n), n, (7, 7), 0));
         }
         for bits in 0..=MAX_BITS {
             assert_eq!(digest.buckets(bits).len(), 1 << bits);
             let before: Vec<u32> = digest.buckets(bits).collect();
             let member = id(500);
-            let change = fingerprint(&member, 1, State::Dead, 0);
+            let change = fingerprint(&member, 1, (7, 8), 0);
             digest.toggle(&member, change);
             let after: Vec<u32> = digest.buckets(bits).collect();
             digest.toggle(&member, change);
@@ -135,20 +137,18 @@ mod tests {
     #[test]
     fn each_part_changes_the_fingerprint() {
         let mut seen = HashSet::new();
-        for n in 0..50 {
-            for incarnation in 0..50 {
-                for state in [State::Alive, State::Dead, State::Left] {
-                    for meta in 0..4 {
-                        seen.insert(fingerprint(&id(n), incarnation, state, meta));
+        for n in 0..30 {
+            for incarnation in 0..30 {
+                for ip in [0, 1, 1 << 64] {
+                    for port in [1, 2] {
+                        for meta in 0..4 {
+                            seen.insert(fingerprint(&id(n), incarnation, (ip, port), meta));
+                        }
                     }
                 }
             }
         }
-        assert_eq!(seen.len(), 50 * 50 * 3 * 4);
-        assert_eq!(
-            fingerprint(&id(1), 1, State::Alive, 0),
-            fingerprint(&id(1), 1, State::Suspect, 0)
-        );
+        assert_eq!(seen.len(), 30 * 30 * 3 * 2 * 4);
     }
 
     #[test]

@@ -83,6 +83,12 @@ impl Record {
         SocketAddr::new(ip, self.port)
     }
 
+    /// Its address, as it goes into the fingerprint: two numbers.
+    #[inline]
+    pub(super) fn place(&self) -> (u128, u16) {
+        (u128::from_be_bytes(self.ip), self.port)
+    }
+
     pub(crate) fn set_addr(&mut self, addr: SocketAddr) {
         self.ip = match addr.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),

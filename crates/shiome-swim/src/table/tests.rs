@@ -16,6 +16,11 @@ fn addr(n: u64) -> SocketAddr {
     (Ipv4Addr::from(n as u32), 7).into()
 }
 
+fn place(n: u64) -> (u128, u16) {
+    let mapped = Ipv4Addr::from(n as u32).to_ipv6_mapped();
+    (mapped.to_bits(), 7)
+}
+
 fn table(max_members: usize) -> (Table, Rng) {
     (
         Table::new(id(0), addr(0), 1, max_members, 7),
@@ -161,7 +166,8 @@ proptest! {
                 }
                 Op::Assign(n, incarnation, state) => if let Some(known) = model.get_mut(&n) {
                     table.assign(table.by_id(&id(n)).unwrap(), incarnation, state, &mut rng);
-                    *known = Model { incarnation, state, aged: false, ..*known };
+                    let aged = known.aged && !state.is_up();
+                    *known = Model { incarnation, state, aged, ..*known };
                 },
                 Op::Meta(n, incarnation) => if let Some(known) = model.get_mut(&n) {
                     let meta = Meta { incarnation, ..Meta::default() };
@@ -183,7 +189,7 @@ proptest! {
                     prop_assert_eq!(table.next_to_probe(&mut rng).is_some(), up);
                 }
             }
-            let mut digest = fingerprint(&id(0), 1, State::Alive, 0);
+            let mut digest = fingerprint(&id(0), 1, place(0), 0);
             for (n, known) in &model {
                 let key = table.by_id(&id(*n)).unwrap();
                 prop_assert_eq!(table.by_handle(Handle::of(&id(*n))), Some(key));
@@ -191,8 +197,8 @@ proptest! {
                 prop_assert_eq!((record.incarnation, record.state()), (known.incarnation, known.state));
                 let list = if known.state.is_up() { &table.up } else { &table.down };
                 prop_assert_eq!(list[record.position as usize], key);
-                if !known.aged {
-                    digest ^= fingerprint(&id(*n), known.incarnation, known.state, known.meta);
+                if known.state.is_up() {
+                    digest ^= fingerprint(&id(*n), known.incarnation, place(*n), known.meta);
                 }
             }
             prop_assert_eq!(table.up.len() + table.down.len(), model.len());

@@ -219,3 +219,92 @@ fn a_node_that_lost_all_others_finds_them_by_its_seeds() {
     assert_eq!(net.node(0).len(), 1);
     assert_eq!(net.node(1).len(), 1);
 }
+
+#[test]
+fn who_comes_back_at_another_address_with_the_same_incarnation_is_found_there() {
+    for pause in [Duration::ZERO, MINUTE] {
+        let config = Config::default();
+        let mut net = Net::joined(8, &config);
+        net.kill(4);
+        net.run(pause);
+        // Its place is taken by nobody, and it comes back in another.
+        net.nodes.push(None);
+        net.events.push(Vec::new());
+        let me = crate::Identity {
+            id: id(4),
+            addr: addr(8),
+            incarnation: 1,
+        };
+        let now = net.now;
+        net.nodes[8] = Some(crate::Swim::new(now, me, config.clone(), [5; 32]).unwrap());
+        net.join(8, 0);
+        net.run(MINUTE);
+        for n in [0, 1, 2, 3, 5, 6, 7] {
+            let member = net.node(n).member(&id(4)).unwrap();
+            assert_eq!((member.addr, member.state), (addr(8), State::Alive), "{n}");
+            assert_eq!(net.node(n).len(), 7);
+        }
+    }
+}
+
+#[test]
+fn who_left_long_ago_comes_back_with_the_same_incarnation() {
+    let config = Config::default();
+    let mut net = Net::joined(6, &config);
+    let now = net.now;
+    net.node(4).leave(now);
+    net.drain(4);
+    net.run(120 * MINUTE);
+    net.start(4, 1, &config);
+    net.join(4, 0);
+    net.run(30 * SECOND);
+    assert_eq!(net.sizes(), [5; 6]);
+}
+
+#[test]
+fn the_dead_are_forgotten_though_others_come() {
+    let config = Config {
+        tombstone_ttl: 5 * MINUTE,
+        ..Config::default()
+    };
+    let mut net = Net::joined(5, &config);
+    net.kill(4);
+    for _ in 0..20 {
+        net.run(MINUTE);
+        let late = net.add(&config);
+        net.join(late, 0);
+    }
+    net.run(MINUTE);
+    for node in net.nodes.iter().flatten() {
+        assert_eq!(node.member(&id(4)), None);
+        assert_eq!(node.len(), 23);
+    }
+}
+
+#[test]
+fn seeds_that_are_known_late_join_two_clusters() {
+    let config = Config::default();
+    let mut net = Net::new(6, &config);
+    for (n, seed) in [(1, 0), (2, 0), (4, 3), (5, 3)] {
+        net.join(n, seed);
+    }
+    net.run(10 * SECOND);
+    assert_eq!(net.sizes(), [2; 6]);
+    net.join(0, 3);
+    net.run(10 * SECOND);
+    assert_eq!(net.sizes(), [5; 6]);
+}
+
+#[test]
+fn timers_that_are_a_little_late_do_not_stop_detection() {
+    let config = Config {
+        probe_timeout: Duration::from_millis(5),
+        ..Config::default()
+    };
+    let mut net = Net::joined(5, &config);
+    net.late = Duration::from_millis(20);
+    net.kill(2);
+    let gone = |net: &Net| net.nodes.iter().flatten().all(|node| node.len() == 3);
+    net.run_until(MINUTE, gone);
+    assert!(gone(&net), "{:?}", net.sizes());
+}

@@ -21,6 +21,8 @@ pub(super) struct Net {
     pub(super) loss: f64,
     /// Whether nodes answer reliable pings.
     pub(super) reliable: bool,
+    /// How much later than due timers fire.
+    pub(super) late: Duration,
     flying: BinaryHeap<Reverse<Flying>>,
     sent: u64,
     rng: Rng,
@@ -50,6 +52,7 @@ impl Net {
             blocked: Box::new(|_, _| false),
             loss: 0.0,
             reliable: false,
+            late: Duration::ZERO,
             flying: BinaryHeap::new(),
             sent: 0,
             rng: Rng::new([99; 32]),
@@ -166,7 +169,7 @@ impl Net {
         let due = |node: &Swim| node.poll_timeout();
         let timers = self.nodes.iter().enumerate();
         let timer = timers
-            .filter_map(|(n, node)| Some((node.as_ref().and_then(due)?, n)))
+            .filter_map(|(n, node)| Some((node.as_ref().and_then(due)? + self.late, n)))
             .min();
         let arrival = self.flying.peek().map(|Reverse((at, ..))| *at);
         let next = timer.map(|(at, _)| at).into_iter().chain(arrival).min();
