@@ -68,7 +68,7 @@
 //! An ack counts only with the number of the ping and from the member that was pinged. Nobody is pinged on behalf of
 //! somebody who is no member, and only members are. A stranger gets no more bytes than it sends, but for Joins of the
 //! installed base, of which so many a second are answered. Every list has a bound. Who may send datagrams at all may
-//! still lie about others: encrypt, or authenticate, below this.
+//! still lie about others, and have an address pinged by naming it in a Join: encrypt, or authenticate, below this.
 
 mod allowance;
 mod config;

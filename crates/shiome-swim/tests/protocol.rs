@@ -109,8 +109,8 @@ fn the_documents_join_is_that_of_a_node() {
 #[derive(Debug)]
 struct Row {
     id: NodeId,
+    addr: SocketAddr,
     incarnation: u64,
-    state: State,
     meta: u64,
     fingerprint: u64,
     bucket: usize,
@@ -122,28 +122,13 @@ impl Row {
     fn read(line: &str) -> Option<Self> {
         let cells = line.strip_prefix("| `")?.split('|');
         let cells: Vec<&str> = cells.map(|cell| cell.trim_matches([' ', '`'])).collect();
-        let &[
-            id,
-            incarnation,
-            state,
-            meta,
-            fingerprint,
-            bucket,
-            handle,
-            "",
-        ] = &cells[..]
-        else {
+        let &[id, addr, incarnation, meta, fingerprint, bucket, handle, ""] = &cells[..] else {
             return None;
         };
         Some(Self {
             id: NodeId::from(<[u8; 16]>::try_from(bytes(id)).unwrap()),
+            addr: addr.parse().unwrap(),
             incarnation: incarnation.parse().unwrap(),
-            state: match state {
-                "Alive" => State::Alive,
-                "Dead" => State::Dead,
-                "Left" => State::Left,
-                other => panic!("{other}"),
-            },
             meta: meta.parse().unwrap(),
             fingerprint: u64::from_str_radix(fingerprint, 16).unwrap(),
             bucket: bucket.parse().unwrap(),
@@ -154,9 +139,9 @@ impl Row {
     fn member(&self) -> Member<'static> {
         Member {
             id: self.id,
-            addr: addr('c'),
+            addr: self.addr,
             incarnation: self.incarnation,
-            state: self.state,
+            state: State::Alive,
             is_primary: true,
             compact: true,
             meta: (self.meta != 0).then_some(Meta {
