@@ -109,9 +109,9 @@ impl Builder {
     }
 
     /// Time from one lookup of the seeds' names to the next, give or take a tenth. After a failure it is at most 5 s.
-    /// Default: 60 s.
+    /// 1 s to 1 d, the nearer of which is taken; default: 60 s.
     pub fn resolve_interval(mut self, interval: Duration) -> Self {
-        self.resolve_interval = interval;
+        self.resolve_interval = interval.clamp(MIN_RESOLVE_INTERVAL, MAX_RESOLVE_INTERVAL);
         self
     }
 
@@ -252,6 +252,9 @@ impl fmt::Debug for Builder {
             .finish_non_exhaustive()
     }
 }
+
+const MIN_RESOLVE_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_RESOLVE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The id of the cluster of that name: the first eight bytes, little-endian, of SHA-256 over the name.
 ///

@@ -42,13 +42,14 @@ pub enum MembershipEvent {
         /// How it went.
         reason: DownReason,
     },
-    /// This node was said to be gone, or older than it is, and took a new incarnation. With a state directory it is
-    /// kept for the next start.
-    Refuted {
+    /// This node took a new incarnation: it was said to be gone, or somewhere else, or its role or slots changed. With a
+    /// state directory it is kept for the next start.
+    Incarnation {
         /// The new incarnation.
         incarnation: u64,
     },
-    /// Somebody else uses this node's id at another address. One of the two has to change.
+    /// Somebody uses this node's id at another address: it had that address before, or somebody else has the same id
+    /// and one of the two has to change.
     Conflict {
         /// The other's address.
         addr: SocketAddr,
@@ -89,7 +90,7 @@ impl MembershipEvent {
             Event::MemberRecovered { id } => Self::MemberRecovered(member(id)?),
             Event::MemberChanged { id } => Self::MemberChanged(member(id)?),
             Event::MemberDown { id, addr, reason } => Self::MemberDown { id, addr, reason },
-            Event::Incarnation { incarnation } => Self::Refuted { incarnation },
+            Event::Incarnation { incarnation } => Self::Incarnation { incarnation },
             Event::Conflict { addr } => Self::Conflict { addr },
             Event::VoteRequest {
                 candidate,

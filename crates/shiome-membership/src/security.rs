@@ -13,11 +13,13 @@
 //! | 2      | 2     | low bits of the cluster's id                                                       |
 //! | 4      | 4     | [`KeyId`]                                                                          |
 //! | 8      | 4     | when it was sent, seconds of Unix time modulo 2³²                                  |
-//! | 12     | 8     | sender: start of SHA-256 over `shiome gossip sender 1` and the node's id           |
+//! | 12     | 8     | sender: start of SHA-256 over `shiome gossip sender 1` and the node's id (*)       |
 //! | 20     | 8     | epoch: greater after each start of the sender                                      |
 //! | 28     | 8     | counter: number of the datagram within the epoch, whoever it goes to               |
 //! | 36     | n     | what is said, encrypted with XChaCha20-Poly1305                                    |
 //! | 36 + n | 16    | tag over it, the 36 bytes before, and the cluster's id (u64)                       |
+//!
+//! (*) Without a state directory, 16 random bytes of each run.
 //!
 //! The nonce is bytes 12 to 35. All nodes of a cluster share a key, so nonces must never meet: who, which run and which
 //! datagram make 24 bytes, which XChaCha20 has room for and AES-GCM (12) has not, and no node has to draw or agree on

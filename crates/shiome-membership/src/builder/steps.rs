@@ -23,7 +23,13 @@ use crate::{
 impl Builder {
     pub(super) fn context(&self, identity: &Identity, cluster: u64) -> reliable::Context {
         let (me, epoch) = (identity.id, identity.epoch);
-        let protection = Protection::new(&self.security, cluster, &me, epoch);
+        // Only a directory knows that an epoch is above the former ones, whatever the clock says. Without one, each run
+        // is a sender of its own, or a clock that was set back would make this node deaf to all.
+        let sender = match identity.recorder {
+            Some(_) => me,
+            None => NodeId::from(random::<[u8; NodeId::LEN]>()),
+        };
+        let protection = Protection::new(&self.security, cluster, &sender, epoch);
         reliable::Context {
             cluster,
             me,

@@ -77,7 +77,7 @@ async fn what_the_program_got_wrong_is_named() {
     );
 
     let mut config = quick();
-    config.max_datagram_len = 512;
+    config.max_datagram_len = 1_140;
     let keyring = Keyring::new(&Key::random());
     Node::start(builder().config(config.clone())).await;
     let error = builder()
