@@ -91,7 +91,7 @@ impl Swim {
                 );
                 self.sync_soon(now);
             }
-            Message::Sync(sync) if at_home && state.is_up() => self.handle_sync(now, key, &sync),
+            Message::Sync(sync) if state.is_up() => self.handle_sync(now, key, &sync),
             Message::Sync(_) => self.stats.unknown_sender += 1,
             _ => self.stats.malformed += 1,
         }

@@ -660,6 +660,19 @@ fn tables_are_only_told_to_where_a_member_listens() {
     let mut net = Net::joined(60, &Config::default());
     let mut buf = [0; 64];
     let len = compact::Sync::encode(&header(3), &mut buf, false, 0, [9].into_iter()).unwrap();
-    assert_eq!(answers(&mut net, 0, 7, &buf[..len]), 0);
-    assert!(answers(&mut net, 0, 3, &buf[..len]) > len);
+    // Wherever it comes from, as behind a translated address.
+    for from in [3, 7, 500] {
+        let now = net.now;
+        net.node(0).handle_datagram(now, addr(from), &buf[..len]);
+        let mut out = [0; 1_400];
+        let mut sent = 0;
+        while let Some(transmit) = net.node(0).poll_transmit(&mut out) {
+            assert_eq!(transmit.to, addr(3));
+            sent += 1;
+        }
+        assert!(sent > 1);
+    }
+    net.kill(3);
+    net.run(MINUTE);
+    assert_eq!(answers(&mut net, 0, 3, &buf[..len]), 0, "the dead get none");
 }
