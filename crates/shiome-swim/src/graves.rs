@@ -84,10 +84,10 @@ impl Graves {
         wait
     }
 
-    /// Whether a member that is back is still to wait.
-    pub(crate) fn holds(&self, now: Instant, key: Key) -> bool {
-        let flaps = self.flaps.get(&key);
-        flaps.is_some_and(|flaps| now < flaps.held_until)
+    /// Until when a member that is back is still to wait.
+    pub(crate) fn held_until(&self, now: Instant, key: Key) -> Option<Instant> {
+        let until = self.flaps.get(&key)?.held_until;
+        (now < until).then_some(until)
     }
 
     /// Takes out a member that has been gone for `age`, so that it is told no more.

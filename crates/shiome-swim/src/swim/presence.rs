@@ -42,9 +42,13 @@ impl Swim {
             .table
             .occupied(key)
             .is_some_and(|record| record.has(flag::PENDING) && record.state().is_up());
+        if !waits {
+            return;
+        }
         // It may have come and gone again since this was set.
-        if waits && !self.graves.holds(now, key) {
-            self.await_announcement(now, key, Duration::ZERO);
+        match self.graves.held_until(now, key) {
+            Some(until) => self.timers.add(until, Due::Damped(key)),
+            None => self.await_announcement(now, key, Duration::ZERO),
         }
     }
 
