@@ -4,6 +4,7 @@ mod classic;
 mod cluster;
 mod failure;
 mod hostile;
+mod liars;
 mod net;
 mod presence;
 
