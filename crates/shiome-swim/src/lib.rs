@@ -88,6 +88,7 @@ mod swim;
 mod table;
 mod timers;
 mod transmit;
+mod vote;
 
 pub use config::{Config, ConfigError, Suspicion};
 pub use event::{DownReason, Event};

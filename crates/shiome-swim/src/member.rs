@@ -1,6 +1,6 @@
 use core::net::SocketAddr;
 
-use shiome_gossip::{NodeId, SlotRange};
+use shiome_gossip::{NodeId, SlotRange, compact};
 
 use crate::config::ConfigError;
 
@@ -79,5 +79,27 @@ impl State {
     /// Alive or Suspect: it counts as a member, is probed and gossiped to.
     pub fn is_up(self) -> bool {
         self <= Self::Suspect
+    }
+}
+
+impl From<State> for compact::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Alive => Self::Alive,
+            State::Suspect => Self::Suspect,
+            State::Dead => Self::Dead,
+            State::Left => Self::Left,
+        }
+    }
+}
+
+impl From<compact::State> for State {
+    fn from(state: compact::State) -> Self {
+        match state {
+            compact::State::Alive => Self::Alive,
+            compact::State::Suspect => Self::Suspect,
+            compact::State::Dead => Self::Dead,
+            compact::State::Left => Self::Left,
+        }
     }
 }

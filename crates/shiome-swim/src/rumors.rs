@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 
-use shiome_gossip::NodeId;
-
-use crate::key::{Key, KeyMap};
+use crate::{
+    key::{Key, KeyMap},
+    vote::Vote,
+};
 
 /// Most rumors at a time. What falls out is found by comparing tables.
 const MAX_RUMORS: usize = 8_192;
@@ -40,21 +41,6 @@ struct Rumor {
 struct Entry {
     key: Key,
     version: u32,
-}
-
-/// A vote update. It belongs to no member's state and passes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Vote {
-    Request {
-        candidate: NodeId,
-        epoch: u64,
-        offset: u64,
-    },
-    Granted {
-        from: NodeId,
-        candidate: NodeId,
-        epoch: u64,
-    },
 }
 
 /// A rumor that is offered to be told.
@@ -240,6 +226,8 @@ fn current(about: &KeyMap<Rumor>, entry: Entry) -> Option<&Rumor> {
 
 #[cfg(test)]
 mod tests {
+    use shiome_gossip::NodeId;
+
     use super::*;
 
     fn told(rumors: &mut Rumors, limit: u32, room: usize) -> Vec<u32> {

@@ -32,7 +32,7 @@ use crate::{
     member::{Identity, Member, State},
     probe::{Probe, Relay, Span},
     rng::Rng,
-    rumors::{Rumors, Vote},
+    rumors::Rumors,
     seeds::Seeds,
     slots,
     stats::Stats,
@@ -40,6 +40,7 @@ use crate::{
     table::{Meta, Table, flag},
     timers::{Due, Timer, Timers},
     transmit::{ReliablePing, Transmit},
+    vote::Vote,
 };
 use outgoing::Outgoing;
 use syncing::Syncing;

@@ -94,6 +94,27 @@ impl Swim {
         }
     }
 
+    /// Takes a state that is said of somebody by name: of this node, of a member, or of nobody that is known.
+    pub(super) fn hear_state(
+        &mut self,
+        now: Instant,
+        of: Option<Key>,
+        state: State,
+        incarnation: u64,
+        source: Source,
+    ) {
+        match (of, state) {
+            (None, _) => {}
+            (Some(Key::ME), _) => self.accused(now, incarnation, state),
+            (Some(key), State::Alive) => self.alive(now, key, incarnation, None, source),
+            (Some(key), State::Suspect) => {
+                self.suspect(now, key, incarnation, source.handle, source);
+            }
+            (Some(key), State::Dead) => self.dead(now, key, incarnation, source),
+            (Some(key), State::Left) => self.left(now, key, incarnation, source),
+        }
+    }
+
     /// Somebody new. Of those who are gone nobody needs to hear who has never known them: what everybody told to
     /// everybody new would never be forgotten.
     fn meet(&mut self, now: Instant, claim: Claim, source: Source) {
@@ -113,13 +134,20 @@ impl Swim {
             self.table.set_meta(key, claim.is_primary, meta);
         }
         self.changed(now);
-        self.syncing.learned(now, !source.news, &self.config);
+        self.learned(now, source);
         self.await_announcement(now, key, Duration::ZERO);
         if source.news {
             self.start_rumor_unless_many(now, key);
         }
         if claim.state == State::Suspect {
             self.suspect(now, key, claim.incarnation, source.handle, source);
+        }
+    }
+
+    /// Records were of use: there may be more in them.
+    fn learned(&mut self, now: Instant, source: Source) {
+        if !source.news {
+            self.syncing.much(now, &self.config);
         }
     }
 
@@ -215,7 +243,7 @@ impl Swim {
                 }
             }
             State::Dead | State::Left => {
-                self.syncing.learned(now, !source.news, &self.config);
+                self.learned(now, source);
                 self.back(now, key);
             }
         }
@@ -385,12 +413,7 @@ impl Swim {
     fn hear_of_me(&mut self, now: Instant, claim: &Claim) {
         let (mine, me) = (self.incarnation(), self.addr());
         if claim.addr != me && claim.incarnation >= mine {
-            let due = self
-                .conflict_at
-                .is_none_or(|at| now.saturating_duration_since(at) >= CONFLICT_INTERVAL);
-            if due {
-                self.conflict_at = Some(now);
-                self.event(Event::Conflict { addr: claim.addr });
+            if self.complain(now, claim.addr) {
                 self.object(now, claim.incarnation);
             }
             return;
@@ -409,6 +432,17 @@ impl Swim {
             return;
         }
         self.accused(now, claim.incarnation, claim.state);
+    }
+
+    /// Tells the owner of somebody with this node's id, unless it was told lately.
+    pub(super) fn complain(&mut self, now: Instant, addr: SocketAddr) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < CONFLICT_INTERVAL;
+        if self.conflict_at.is_some_and(lately) {
+            return false;
+        }
+        self.conflict_at = Some(now);
+        self.event(Event::Conflict { addr });
+        true
     }
 
     /// Somebody says that this node is in some state in some incarnation.

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     key::Key,
     member::State,
-    rumors::Vote,
     table::{Meta, flag},
+    vote::Vote,
 };
 
 /// A Join of this length was filled up by its sender.
@@ -156,22 +156,20 @@ impl Swim {
                 }
                 None => {}
             },
-            Update::Dead { node, incarnation } => match self.table.by_id(&node) {
-                Some(Key::ME) => self.accused(now, incarnation, State::Dead),
-                Some(key) => self.dead(now, key, incarnation, source),
-                None => {}
-            },
+            Update::Dead { node, incarnation } => {
+                let of = self.table.by_id(&node);
+                self.hear_state(now, of, State::Dead, incarnation, source);
+            }
             Update::Left { node } => match self.table.by_id(&node) {
                 Some(Key::ME) => self.accused(now, self.incarnation(), State::Left),
                 Some(key) => {
                     let record = self.table.record(key);
                     let incarnation = record.incarnation();
-                    if !record.state().is_up() {
-                    } else if source.key == Some(key) {
-                        self.left(now, key, incarnation, source);
-                    } else {
-                        // It does not say which incarnation left, so it may be an old farewell.
-                        self.dead(now, key, incarnation, source);
+                    if record.state().is_up() {
+                        // It does not say which incarnation left: by another than the member it may be an old farewell.
+                        let own = source.key == Some(key);
+                        let state = if own { State::Left } else { State::Dead };
+                        self.hear_state(now, Some(key), state, incarnation, source);
                     }
                 }
                 None => {}

@@ -3,9 +3,7 @@
 use core::net::SocketAddr;
 use std::time::Instant;
 
-use shiome_gossip::compact::{
-    Datagram, Handle, Message, Probe, State as WireState, Update, Updates,
-};
+use shiome_gossip::compact::{Datagram, Handle, Message, Probe, Update, Updates};
 
 use super::{
     Swim,
@@ -13,11 +11,10 @@ use super::{
     outgoing::{Form, Outgoing},
 };
 use crate::{
-    event::Event,
     key::Key,
     member::State,
-    rumors::Vote,
     table::{Meta, flag},
+    vote::Vote,
 };
 
 impl Swim {
@@ -155,30 +152,26 @@ impl Swim {
 
     fn hear_update(&mut self, now: Instant, update: Update<'_>, source: Source) {
         match update {
-            Update::Alive { node, incarnation } => match self.table.by_handle(node) {
-                Some(Key::ME) => self.accused(now, incarnation, State::Alive),
-                Some(key) => self.alive(now, key, incarnation, None, source),
-                None => {}
-            },
+            Update::Alive { node, incarnation } => {
+                let of = self.table.by_handle(node);
+                self.hear_state(now, of, State::Alive, incarnation, source);
+            }
             Update::Suspect {
                 node,
                 incarnation,
                 from,
             } => match self.table.by_handle(node) {
-                Some(Key::ME) => self.accused(now, incarnation, State::Suspect),
-                Some(key) => self.suspect(now, key, incarnation, from, source),
-                None => {}
+                Some(key) if key != Key::ME => self.suspect(now, key, incarnation, from, source),
+                of => self.hear_state(now, of, State::Suspect, incarnation, source),
             },
-            Update::Dead { node, incarnation } => match self.table.by_handle(node) {
-                Some(Key::ME) => self.accused(now, incarnation, State::Dead),
-                Some(key) => self.dead(now, key, incarnation, source),
-                None => {}
-            },
-            Update::Left { node, incarnation } => match self.table.by_handle(node) {
-                Some(Key::ME) => self.accused(now, incarnation, State::Left),
-                Some(key) => self.left(now, key, incarnation, source),
-                None => {}
-            },
+            Update::Dead { node, incarnation } => {
+                let of = self.table.by_handle(node);
+                self.hear_state(now, of, State::Dead, incarnation, source);
+            }
+            Update::Left { node, incarnation } => {
+                let of = self.table.by_handle(node);
+                self.hear_state(now, of, State::Left, incarnation, source);
+            }
             Update::Member(member) => self.hear_member(now, &member, source),
             Update::VoteRequest {
                 candidate,
@@ -219,12 +212,7 @@ impl Swim {
             id: member.id,
             addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
             incarnation: member.incarnation,
-            state: match member.state {
-                WireState::Alive => State::Alive,
-                WireState::Suspect => State::Suspect,
-                WireState::Dead => State::Dead,
-                WireState::Left => State::Left,
-            },
+            state: member.state.into(),
             is_primary: member.is_primary,
             compact: member.compact,
             meta: member.meta.map(|meta| Meta {
@@ -246,25 +234,6 @@ impl Swim {
             return;
         }
         self.pass_vote_on(now, vote);
-        self.event(match vote {
-            Vote::Request {
-                candidate,
-                epoch,
-                offset,
-            } => Event::VoteRequest {
-                candidate,
-                epoch,
-                offset,
-            },
-            Vote::Granted {
-                from,
-                candidate,
-                epoch,
-            } => Event::VoteGranted {
-                from,
-                candidate,
-                epoch,
-            },
-        });
+        self.event(vote.into());
     }
 }

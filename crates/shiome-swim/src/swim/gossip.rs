@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Swim, outgoing::Outgoing};
-use crate::{key::Key, rumors::Vote, timers::Timer};
+use crate::{key::Key, timers::Timer, vote::Vote};
 
 /// With more news than that, newcomers are left to those who compare tables: told one by one, a thousand of them
 /// would have to pass through each node a dozen times.

@@ -4,7 +4,7 @@
 //! datagram up: the answer is never longer than what was sent, so that a forged Join is of no use to flood somebody.
 
 use core::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use shiome_gossip::{
     Capabilities, Extension, ExtensionPacker, Field, Join, NodeId, compact::Handle,
@@ -150,8 +150,13 @@ impl Swim {
         told: Told,
         len: usize,
     ) {
-        if self.phase != Phase::In || join.sender == self.id() {
-            self.hear_join_of_me(now, join);
+        if join.sender == self.id() {
+            if join.sender_addr != self.addr() {
+                self.complain(now, join.sender_addr);
+            }
+            return;
+        }
+        if self.phase != Phase::In {
             return;
         }
         let compact = told.speaks_compact() && self.config.compact;
@@ -203,17 +208,6 @@ impl Swim {
             // It is told that it is said to be gone.
             let seq = self.rng.u64();
             self.push(Outgoing::Ping { to: key, seq });
-        }
-    }
-
-    fn hear_join_of_me(&mut self, now: Instant, join: &Join) {
-        let claim_addr = join.sender_addr;
-        let due = self
-            .conflict_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= Duration::from_secs(10));
-        if join.sender == self.id() && claim_addr != self.addr() && due {
-            self.conflict_at = Some(now);
-            self.event(Event::Conflict { addr: claim_addr });
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Swim, syncing::Parts};
 use crate::{
     key::{Key, KeyMap},
     member::State,
-    rumors::{Offer, Rumors, Vote},
+    rumors::{Offer, Rumors},
     suspicion::Suspicion,
     table::{Table, flag},
     transmit::Transmit,
@@ -297,13 +297,23 @@ impl Swim {
         if let Some(record) = to.and_then(|key| table.occupied(key)) {
             // Buddy (Lifeguard §IV-C): who is suspected or thought dead is told first of all.
             let (handle, incarnation) = (record.handle(), record.incarnation());
-            let told = match (record.state(), to.and_then(|key| suspicions.get(&key))) {
-                (State::Suspect, Some(suspicion)) => Some(Update::Suspect {
+            let told = match record.state() {
+                State::Alive => None,
+                State::Suspect => Some(Update::Suspect {
                     node: handle,
                     incarnation,
-                    from: suspicion.from(0),
+                    from: to
+                        .and_then(|key| suspicions.get(&key))
+                        .map_or(handle, |suspicion| suspicion.from(0)),
                 }),
-                (state, _) => accusation(handle, incarnation, state),
+                State::Dead => Some(Update::Dead {
+                    node: handle,
+                    incarnation,
+                }),
+                State::Left => Some(Update::Left {
+                    node: handle,
+                    incarnation,
+                }),
             };
             if let Some(told) = told {
                 // A datagram has room for one.
@@ -325,42 +335,9 @@ impl Swim {
 fn tell_votes(rumors: &mut Rumors, limit: u32, packer: &mut Packer<'_>) {
     let keep = packer.room() - packer.room() / VOTES_SHARE;
     rumors.tell_votes(limit, |vote| {
-        let update = match *vote {
-            Vote::Request {
-                candidate,
-                epoch,
-                offset,
-            } => Update::VoteRequest {
-                candidate,
-                epoch,
-                offset,
-            },
-            Vote::Granted {
-                from,
-                candidate,
-                epoch,
-            } => Update::VoteGranted {
-                from,
-                candidate,
-                epoch,
-            },
-        };
+        let update = Update::from(*vote);
         packer.room() >= keep + update.encoded_len() && packer.push(&update).is_ok()
     });
-}
-
-/// What is told to somebody who is thought to be gone.
-fn accusation(node: compact::Handle, incarnation: u64, state: State) -> Option<Update<'static>> {
-    match state {
-        State::Alive => None,
-        State::Left => Some(Update::Left { node, incarnation }),
-        State::Suspect => Some(Update::Suspect {
-            node,
-            incarnation,
-            from: node,
-        }),
-        State::Dead => Some(Update::Dead { node, incarnation }),
-    }
 }
 
 /// A rumor, as the table has it now.
@@ -368,7 +345,7 @@ fn news<'a>(table: &'a Table, suspicions: &KeyMap<Suspicion>, offer: Offer) -> U
     let record = table.record(offer.key);
     if offer.full || record.has(flag::AMBIGUOUS) {
         let mut member = member(table, offer.key);
-        member.state = wire_state(record.state());
+        member.state = record.state().into();
         return Update::Member(member);
     }
     let (node, incarnation) = (record.handle(), record.incarnation());
@@ -397,7 +374,7 @@ pub(super) fn member(table: &Table, key: Key) -> compact::Member<'_> {
         id: record.id,
         addr: record.addr(),
         incarnation: record.incarnation(),
-        state: wire_state(state),
+        state: state.into(),
         is_primary: record.has(flag::PRIMARY),
         compact: record.has(flag::COMPACT),
         meta: table.meta(key).map(|meta| compact::Meta {
@@ -405,15 +382,6 @@ pub(super) fn member(table: &Table, key: Key) -> compact::Member<'_> {
             replicates: meta.replicates,
             slots: Slots::from(&*meta.slots),
         }),
-    }
-}
-
-fn wire_state(state: State) -> compact::State {
-    match state {
-        State::Alive => compact::State::Alive,
-        State::Suspect => compact::State::Suspect,
-        State::Dead => compact::State::Dead,
-        State::Left => compact::State::Left,
     }
 }
 

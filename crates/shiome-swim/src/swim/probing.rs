@@ -311,8 +311,8 @@ impl Swim {
 
     /// The reliable ping of that token was answered: the member is there, and only datagrams do not get through.
     pub fn handle_reliable_ack(&mut self, now: Instant, token: u64) {
-        let _ = now;
         if let Some(at) = self.probes.iter().position(|probe| probe.seq == token) {
+            self.heard_at = now;
             self.probes.swap_remove(at);
             self.stats.probes_indirect += 1;
         }

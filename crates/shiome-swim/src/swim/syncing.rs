@@ -59,13 +59,6 @@ impl Syncing {
         }
     }
 
-    /// A member was met, `in_records` or in news. Records are of use: there may be more in them.
-    pub(super) fn learned(&mut self, now: Instant, in_records: bool, config: &Config) {
-        if in_records {
-            self.much(now, config);
-        }
-    }
-
     /// There is much to learn for some time.
     pub(super) fn much(&mut self, now: Instant, config: &Config) {
         self.much_until = self.much_until.max(now + config.sync_interval);

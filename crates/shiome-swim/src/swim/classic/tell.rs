@@ -8,7 +8,7 @@ use super::Accusers;
 use crate::{
     key::{Key, KeyMap},
     member::State,
-    rumors::{Offer, Vote},
+    rumors::Offer,
     suspicion::Suspicion,
     swim::{
         Swim,
@@ -103,7 +103,7 @@ impl Swim {
             let _ = packer.push(&news(table, offer));
         }
         if extended {
-            rumors.tell_votes(limit, |vote| packer.push(&vote_update(vote)).is_ok());
+            rumors.tell_votes(limit, |vote| packer.push(&Update::from(*vote)).is_ok());
         }
         rumors.tell(limit, |offer| {
             if Some(offer.key) == to {
@@ -260,29 +260,6 @@ fn push_meta(table: &Table, key: Key, packer: &mut Packer<'_, Update<'static>>) 
     for update in [role, slots] {
         // They are an addition to the news of the member itself, and told again with its next.
         let _ = packer.push(&update);
-    }
-}
-
-fn vote_update(vote: &Vote) -> Update<'static> {
-    match *vote {
-        Vote::Request {
-            candidate,
-            epoch,
-            offset,
-        } => Update::VoteRequest {
-            candidate,
-            epoch,
-            offset,
-        },
-        Vote::Granted {
-            from,
-            candidate,
-            epoch,
-        } => Update::VoteGranted {
-            from,
-            candidate,
-            epoch,
-        },
     }
 }
 
