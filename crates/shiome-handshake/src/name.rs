@@ -16,6 +16,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub(crate) fn flags() -> Option<NodeFlags> {
     Some(NodeFlags {
         version: PROTOCOL_VERSION,
+        ..NodeFlags::default()
     })
 }
 

@@ -17,4 +17,6 @@ pub mod control;
 #[rustfmt::skip]
 pub mod meta;
 #[rustfmt::skip]
+pub mod native;
+#[rustfmt::skip]
 pub mod node;

@@ -20,15 +20,17 @@
 //! Nothing here reads a clock or a socket, and no input from a peer panics: it ends in a [`FrameError`] (the byte
 //! stream is useless from there on) or a [`DecodeError`] (this one frame is).
 
+mod capability;
 mod error;
 mod frame;
 mod generated;
 mod message;
 mod scan;
 
+pub use capability::Capabilities;
 pub use error::{DecodeError, EncodeError, FrameError};
 pub use frame::{
     Frame, FrameDecoder, LENGTH_PREFIX_LEN, MAX_FRAME_LEN, MAX_UNAUTHENTICATED_FRAME_LEN, encode,
 };
-pub use generated::{auth, control, meta, node};
+pub use generated::{auth, control, meta, native, node};
 pub use scan::MAX_LIST_ITEMS;

@@ -4,6 +4,7 @@ use crate::{
     auth::{self, AuthenticationMessage, authentication_message},
     control::{self, ControlMessage, control_message},
     meta::{NetworkMessage, network_message::Message},
+    native::{self, NativeMessage, native_message},
     node::{self, NodeMessage, node_message},
 };
 
@@ -32,6 +33,14 @@ impl NetworkMessage {
         }
     }
 
+    /// The message between nodes of shiome, if that is what this is.
+    pub fn into_native(self) -> Option<native_message::Msg> {
+        match self.message? {
+            Message::Native(native) => native.msg,
+            _ => None,
+        }
+    }
+
     /// Name of the message's kind, for logs: contents can be secret and are never logged.
     pub fn kind(&self) -> &'static str {
         match &self.message {
@@ -39,6 +48,7 @@ impl NetworkMessage {
             Some(Message::Auth(auth)) => auth_kind(auth),
             Some(Message::Node(node)) => node.kind(),
             Some(Message::Control(control)) => control_kind(control),
+            Some(Message::Native(native)) => native_kind(native),
         }
     }
 }
@@ -82,6 +92,23 @@ fn control_kind(message: &ControlMessage) -> &'static str {
         Some(Msg::EnumerateNodeSessions(_)) => "enumerate sessions",
         Some(Msg::NodeSessions(_)) => "sessions",
         Some(Msg::Ready(_)) => "ready",
+    }
+}
+
+fn native_kind(message: &NativeMessage) -> &'static str {
+    use native_message::Msg;
+    match &message.msg {
+        None => "native",
+        Some(Msg::Proof(_)) => "proof",
+        Some(Msg::Fragment(_)) => "fragment",
+        Some(Msg::Credit(_)) => "credit",
+        Some(Msg::CallError(_)) => "call error",
+        Some(Msg::Stop(_)) => "stop",
+        Some(Msg::Monitor(_)) => "monitor",
+        Some(Msg::Demonitor(_)) => "demonitor",
+        Some(Msg::Refused(_)) => "refused",
+        Some(Msg::Exit(_)) => "exit",
+        Some(Msg::Goodbye(_)) => "goodbye",
     }
 }
 
@@ -130,6 +157,18 @@ network_message_from! {
         PgLeave(control::PgLeave),
         NodeSessions(control::NodeSessions),
         Ready(control::Ready),
+    }
+    Native::NativeMessage.native_message {
+        Proof(native::Proof),
+        Fragment(native::Fragment),
+        Credit(native::Credit),
+        CallError(native::CallError),
+        Stop(native::Stop),
+        Monitor(native::Monitor),
+        Demonitor(native::Demonitor),
+        Refused(native::Refused),
+        Exit(native::Exit),
+        Goodbye(native::Goodbye),
     }
 }
 

@@ -10,7 +10,8 @@ use shiome_wire::{
 
 pub(super) fn project(message: &NetworkMessage) -> Value {
     match &message.message {
-        None => json!({}),
+        // Published nodes read what they do not know as a message without content.
+        None | Some(Message::Native(_)) => json!({}),
         Some(Message::Auth(message)) => json!({ "auth": auth(message) }),
         Some(Message::Node(message)) => json!({ "node": node(message) }),
         Some(Message::Control(message)) => json!({ "control": control(message) }),

@@ -128,7 +128,10 @@ fn both_ends_authenticate_and_know_each_other() {
         assert_eq!(server.name.name, "server@host");
         assert_eq!(server.name.connection_string, "server:4697");
         assert_eq!(server.name.connection_id, NONCE);
-        assert_eq!(server.name.flags.map(|flags| flags.version), Some(1));
+        assert_eq!(
+            server.name.flags.as_ref().map(|flags| flags.version),
+            Some(1)
+        );
         assert_eq!(
             pair.client_events.pop(),
             Some(Event::PeerNamed(server.name))

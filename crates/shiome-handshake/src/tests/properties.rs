@@ -49,7 +49,10 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 }
 
 fn flags() -> impl Strategy<Value = Option<NodeFlags>> {
-    prop::option::of(any::<u32>().prop_map(|version| NodeFlags { version }))
+    prop::option::of(any::<u32>().prop_map(|version| NodeFlags {
+        version,
+        ..NodeFlags::default()
+    }))
 }
 
 fn msg() -> impl Strategy<Value = Option<Msg>> {

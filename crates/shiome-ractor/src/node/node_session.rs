@@ -326,7 +326,10 @@ impl Shared {
     pub(crate) fn own_name(&self) -> NameMessage {
         NameMessage {
             name: self.local.name.clone(),
-            flags: Some(shiome_wire::auth::NodeFlags { version: 1 }),
+            flags: Some(shiome_wire::auth::NodeFlags {
+                version: 1,
+                ..Default::default()
+            }),
             connection_string: self.local.connection_string.clone(),
             connection_id: 0,
         }

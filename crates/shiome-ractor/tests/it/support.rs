@@ -295,7 +295,10 @@ pub(crate) fn digest(cookie: &str, challenge: u32) -> bytes::Bytes {
 pub(crate) fn name_of(name: &str) -> NameMessage {
     NameMessage {
         name: format!("{name}@raw"),
-        flags: Some(auth::NodeFlags { version: 1 }),
+        flags: Some(auth::NodeFlags {
+            version: 1,
+            ..Default::default()
+        }),
         connection_string: format!("{name}.raw:1"),
         connection_id: 7,
     }
