@@ -10,10 +10,13 @@ use std::{
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Cookie, Local, Side};
-use shiome_session::Session;
+use shiome_session::{GoodbyeReason, Session};
 use shiome_transport::{Link, Peer};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -21,7 +24,10 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, outcome::Outcome, remote_actor::ReplyPort,
+    IncomingEncryptionMode, NetworkStream, NodeId,
+    outcome::Outcome,
+    remote::{NodeDown, Run, Runs, Watchers},
+    remote_actor::Caller,
 };
 
 mod exports;
@@ -53,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) mode: NodeConnectionMode,
     pub(crate) max_inbound_frame_size: u64,
     pub(crate) session: shiome_session::Config,
+    pub(crate) native: NativePolicy,
     pub(crate) registry: Arc<Registry>,
     /// Whether `registry` is the node server's own; otherwise it is asked by messages.
     pub(crate) registered: bool,
@@ -83,6 +90,7 @@ impl NodeSession {
             mode: connection_mode,
             max_inbound_frame_size: super::DEFAULT_MAX_INBOUND_FRAME_SIZE,
             session: shiome_session::Config::default(),
+            native: NativePolicy::default(),
             registry: Arc::default(),
             registered: false,
             dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
@@ -143,9 +151,12 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
-    pub(crate) peer: Arc<Peer<ReplyPort>>,
+    pub(crate) peer: Arc<Peer<Caller>>,
     pub(crate) shims: Shims,
     pub(crate) authenticated: AtomicBool,
+    /// The run of the peer's node that this session is with, once that is proven.
+    pub(crate) run: OnceLock<Arc<Run>>,
+    pub(crate) watchers: Watchers,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -153,10 +164,33 @@ pub(crate) struct Shared {
 /// How a session ends.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// A word for whoever holds a reference to an actor of the peer.
+    /// The reason that the session's actor stops with.
     pub(crate) why: &'static str,
-    /// Whether what was sent is still written. To a peer that is gone it would only delay the end.
-    pub(crate) flush: bool,
+    /// The reason for whoever watches the peer.
+    pub(crate) down: NodeDown,
+    /// What the peer is told, if it is still there. To a peer that is gone it would only delay the end, and so would
+    /// what waits to be written.
+    pub(crate) goodbye: Option<GoodbyeReason>,
+}
+
+impl Ending {
+    /// The program has closed the session.
+    fn closed() -> Self {
+        Self {
+            why: "closed",
+            down: NodeDown::Closed,
+            goodbye: Some(GoodbyeReason::Closed),
+        }
+    }
+
+    /// The node stops.
+    pub(crate) fn node_stopped() -> Self {
+        Self {
+            why: "node_stopped",
+            down: NodeDown::Closed,
+            goodbye: Some(GoodbyeReason::Shutdown),
+        }
+    }
 }
 
 /// State of a running [`NodeSession`].
@@ -217,6 +251,8 @@ impl Actor for NodeSession {
             dialer: setup.dialer,
             peer,
             authenticated: AtomicBool::new(false),
+            run: OnceLock::new(),
+            watchers: Watchers::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, label, address);
@@ -244,15 +280,15 @@ impl Actor for NodeSession {
         shared
             .registry
             .update(shared.myself.get_id(), |r| r.phase = Phase::Closing);
-        shared.peer.close();
-        // Said before the link ends, which has a reason too.
-        let ending = shared.ending.get_or_init(|| Ending {
-            why: "closed",
-            flush: true,
-        });
-        if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
+        let ending = shared.ending.get_or_init(Ending::closed);
+        match ending.goodbye {
+            Some(reason) => shared.peer.close_with(reason, ""),
+            None => shared.peer.close(),
+        }
+        if ending.goodbye.is_some() && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
+        shared.down(&ending.down);
         shared.shims.end(&shared.exit_reason(ending));
         Ok(())
     }
@@ -316,11 +352,25 @@ impl Shared {
         self.myself.stop(Some(why));
     }
 
+    /// Tells all who watch the peer or its actors that it is gone.
+    fn down(self: &Arc<Self>, why: &NodeDown) {
+        if let Some(run) = self.run.get() {
+            Runs::link_down(run, &Arc::downgrade(self), why.clone());
+        }
+        self.watchers.end(why);
+    }
+
+    /// Whether the peer has said anything since `then`.
+    pub(crate) fn heard_since(&self, then: Instant) -> bool {
+        let last = self.peer.apply(|session, _| session.last_heard());
+        last >= then.into_std()
+    }
+
     /// What those who watch a stand-in are told when the session ends.
     fn exit_reason(&self, ending: &Ending) -> String {
         let record = self.registry.get(self.myself.get_id());
         let peer = record.as_ref().map_or("a peer", Record::peer);
-        format!("session with {peer} ended: {}", ending.why)
+        format!("session with {peer} ended: {}, {}", ending.why, ending.down)
     }
 
     pub(crate) fn own_name(&self) -> NameMessage {

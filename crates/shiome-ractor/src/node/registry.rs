@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -17,10 +17,11 @@ use tokio::{
 };
 
 use super::SessionCheckReply;
-use crate::outcome::Outcome;
+use crate::{outcome::Outcome, remote::Runs};
 
 mod neighbour;
 mod record;
+mod takeover;
 
 use neighbour::Neighbour;
 pub(crate) use record::{Phase, Record};
@@ -34,6 +35,9 @@ pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
 pub(crate) struct Registry {
     state: Mutex<State>,
     changed: Notify,
+    /// Probes under way.
+    probing: AtomicUsize,
+    pub(crate) runs: Runs,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +55,8 @@ impl Default for Registry {
         Self {
             state: Mutex::new(State::default()),
             changed: Notify::new(),
+            probing: AtomicUsize::new(0),
+            runs: Runs::default(),
         }
     }
 }
@@ -176,20 +182,6 @@ impl Registry {
                 DialVerdict::Hold => {}
             }
             // The verdict depends on time too.
-            let _ = timeout(MAX_HOLD.saturating_sub(held), changed).await;
-        }
-    }
-
-    /// The verdict on the initiator `id` that calls itself `peer`.
-    pub(crate) async fn admit(&self, id: ActorId, our_name: &str, peer: &NameMessage) -> Admission {
-        self.update(id, |record| record.peer_name = Some(peer.clone()));
-        let arrived = Instant::now();
-        loop {
-            let changed = self.changed.notified();
-            let held = arrived.elapsed();
-            if let Some(admission) = self.lock().admission(id, our_name, peer, held) {
-                return admission;
-            }
             let _ = timeout(MAX_HOLD.saturating_sub(held), changed).await;
         }
     }
@@ -364,6 +356,7 @@ impl State {
     fn others(&self, id: ActorId, address: &str) -> Vec<Neighbour> {
         let others = self.sessions.iter().filter(|(other, _)| **other != id);
         others
+            .filter(|(_, record)| !record.is_suspect())
             .map(|(_, record)| Neighbour::new(record, address))
             .collect()
     }

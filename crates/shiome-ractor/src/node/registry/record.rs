@@ -27,6 +27,10 @@ pub(crate) struct Record {
     pub(crate) reachable_at: Vec<SocketAddr>,
     pub(crate) peer_name: Option<NameMessage>,
     pub(crate) phase: Phase,
+    /// Which run of the peer this is, as it says; 0 if it does not.
+    pub(super) incarnation: u64,
+    /// When it was probed, and did not answer in time.
+    pub(super) silent_since: Option<Instant>,
 }
 
 /// How far a session has come.
@@ -74,6 +78,8 @@ impl Record {
                 .filter(|_| side == Side::Client)
                 .collect(),
             peer_name: None,
+            incarnation: 0,
+            silent_since: None,
             phase: match side {
                 Side::Client => Phase::Connecting,
                 Side::Server => Phase::Accepted,
@@ -115,6 +121,21 @@ impl Record {
         !matches!(self.phase, Phase::Authenticated | Phase::Closing)
     }
 
+    /// The peer has said who it is.
+    pub(crate) fn introduce(&mut self, peer: NameMessage) {
+        let hello = peer.flags.as_ref().and_then(hello);
+        self.incarnation = hello.map_or(0, |hello| hello.incarnation);
+        self.peer_name = Some(peer);
+    }
+
+    /// Whether the session was probed and has been silent since.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.silent_since.is_some_and(|probed| {
+            let shared = self.shared.upgrade();
+            shared.is_none_or(|shared| !shared.heard_since(probed))
+        })
+    }
+
     pub(super) fn candidate(&self) -> Candidate<ActorId> {
         Candidate {
             id: self.actor.get_id(),
@@ -122,6 +143,8 @@ impl Record {
             connection_id: self.peer_name.as_ref().map_or(0, |name| name.connection_id),
             // Local actor ids are given in order.
             seniority: self.actor.get_id().pid(),
+            incarnation: self.incarnation,
+            suspect: self.is_suspect(),
         }
     }
 

@@ -1,0 +1,117 @@
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// What becomes of messages to an `ActorRef` of another node while more bytes wait for the link than
+/// [`Config::max_outbox`](shiome_session::Config::max_outbox).
+///
+/// An `ActorRef` sends without waiting and without a verdict, into a mailbox that is `ractor`'s and has no limit. From
+/// there messages go to the link. A [`RemoteRef`](crate::RemoteRef) has no mailbox: there
+/// [`cast`](crate::RemoteRef::cast) waits and [`try_cast`](crate::RemoteRef::try_cast) refuses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// They wait in the mailbox, in order, as long as the link takes bytes. When it has taken none for 100 ms, as that
+    /// of a peer that hangs, they are dropped and [told](crate::NodeEvent::Unsent), so that memory stays bounded; calls
+    /// among them end at once.
+    #[default]
+    DropWhenStalled,
+    /// They wait in the mailbox, in order, until the link takes them or ends. The mailbox grows with what is sent.
+    Wait,
+    /// They are dropped and [told](crate::NodeEvent::Unsent), also by a link that is only slower than the sender.
+    Drop,
+}
+
+/// Messages that were not sent, since the last time somebody was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsent {
+    /// One-way messages.
+    pub casts: u64,
+    /// Calls. Their callers were told.
+    pub calls: u64,
+    /// Replies. Their callers see the end of the link.
+    pub replies: u64,
+    /// All of them together, encoded, in bytes.
+    pub bytes: u64,
+}
+
+impl Unsent {
+    fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.casts += other.casts;
+        self.calls += other.calls;
+        self.replies += other.replies;
+        self.bytes += other.bytes;
+    }
+}
+
+/// How often losses are told at most: they come by the ten thousand.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Counts the messages of one session that were not sent.
+#[derive(Debug, Default)]
+pub(crate) struct Losses(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    untold: Unsent,
+    told: Option<Instant>,
+}
+
+impl Losses {
+    /// Counts some; what is to be told now, if it is time.
+    pub(crate) fn count(&self, now: Instant, lost: Unsent) -> Option<Unsent> {
+        let mut state = self.lock();
+        state.untold.add(lost);
+        let quiet = state.told.is_some_and(|told| now < told + TELL_EVERY);
+        if quiet {
+            return None;
+        }
+        state.told = Some(now);
+        Some(std::mem::take(&mut state.untold))
+    }
+
+    /// What has not been told.
+    pub(crate) fn rest(&self) -> Option<Unsent> {
+        let rest = std::mem::take(&mut self.lock().untold);
+        (!rest.is_empty()).then_some(rest)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers are whole after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn casts(casts: u64) -> Unsent {
+        let bytes = 10 * casts;
+        Unsent {
+            casts,
+            bytes,
+            ..Unsent::default()
+        }
+    }
+
+    #[test]
+    fn losses_are_told_at_once_then_once_a_second_and_none_is_forgotten() {
+        let losses = Losses::default();
+        let now = Instant::now();
+        assert_eq!(losses.count(now, casts(1)), Some(casts(1)));
+        for _ in 0..1000 {
+            assert_eq!(losses.count(now, casts(1)), None);
+        }
+        assert_eq!(losses.count(now + TELL_EVERY, casts(1)), Some(casts(1001)));
+        assert_eq!(losses.count(now + TELL_EVERY, casts(5)), None);
+        assert_eq!(losses.rest(), Some(casts(5)));
+        assert_eq!(losses.rest(), None);
+    }
+}

@@ -1,0 +1,299 @@
+//! Handles of actors of other nodes.
+
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+
+use ractor::{ActorCell, Message, RpcReplyPort, concurrency, message::SerializedMessage};
+use shiome_wire::node;
+use tokio::sync::oneshot;
+
+use crate::remote_actor::Caller;
+
+mod down;
+mod error;
+mod link;
+mod monitor;
+mod run;
+
+pub use down::{Down, NodeDown};
+pub use error::{CallError, CastError, StopError};
+pub use link::Link;
+pub use monitor::{Monitor, NodeMonitor};
+pub(crate) use monitor::Watchers;
+pub use run::RunEnd;
+pub(crate) use run::{Run, Runs};
+
+/// An actor of another node, that understands `M`.
+///
+/// Other than an `ActorRef` it is no actor: what is sent goes straight to the link, which says when it is full, and a
+/// failed call says why. It stays good when the link is lost and comes back while the other node runs on; it ends with
+/// that run of the node, see [`ended`](Self::ended).
+///
+/// Messages that one handle sends arrive in order, those of several handles of one actor in the order of the sends.
+/// That the other node has taken a message in is told by nothing but a reply.
+///
+/// Get one from [`Node::remote`](crate::Node::remote).
+pub struct RemoteRef<M> {
+    run: Arc<Run>,
+    pid: u64,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M> Clone for RemoteRef<M> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.run), self.pid)
+    }
+}
+
+impl<M> fmt::Debug for RemoteRef<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteRef")
+            .field("node", &self.run.name())
+            .field("incarnation", &self.run.incarnation())
+            .field("pid", &self.pid)
+            .finish()
+    }
+}
+
+impl<M> RemoteRef<M> {
+    pub(crate) fn new(run: Arc<Run>, pid: u64) -> Self {
+        let message = PhantomData;
+        Self { run, pid, message }
+    }
+
+    /// Full name of the actor's node, `name@host`.
+    pub fn node(&self) -> &str {
+        self.run.name()
+    }
+
+    /// Which run of that node the actor belongs to; 0 when the node does not tell.
+    pub fn incarnation(&self) -> u64 {
+        self.run.incarnation()
+    }
+
+    /// Number of the actor on its node.
+    pub fn pid(&self) -> u64 {
+        self.pid
+    }
+
+    /// Whether there is a link to the node now.
+    pub fn is_connected(&self) -> bool {
+        self.run.link().is_ok()
+    }
+
+    /// Waits until no link can bring this handle back, and says why: the node has stopped, or was seen to run anew. Of a
+    /// node that tells no incarnation that is the end of the session. Cancel-safe.
+    pub async fn ended(&self) -> RunEnd {
+        self.run.ended().await
+    }
+
+    /// Asks the node to stop the actor, after the message that it is handling, and returns when that is on its way.
+    ///
+    /// Whether the node lets this one do so is told by [`stop_and_wait`](Self::stop_and_wait) only.
+    ///
+    /// # Errors
+    ///
+    /// See [`StopError`]; nobody was asked.
+    pub fn stop(&self, reason: Option<String>) -> Result<(), StopError> {
+        self.request_stop(reason, false)
+    }
+
+    /// Asks the node to end the actor at once, whatever it is doing. Otherwise as [`stop`](Self::stop).
+    ///
+    /// # Errors
+    ///
+    /// See [`StopError`]; nobody was asked.
+    pub fn kill(&self) -> Result<(), StopError> {
+        self.request_stop(None, true)
+    }
+
+    /// [Stops](Self::stop) the actor and waits for its end. Dropping the future does not undo the request.
+    ///
+    /// # Errors
+    ///
+    /// See [`StopError`]; with [`NotAllowed`](StopError::NotAllowed) and [`TimedOut`](StopError::TimedOut) the node was
+    /// asked.
+    pub async fn stop_and_wait(
+        &self,
+        reason: Option<String>,
+        timeout: Option<Duration>,
+    ) -> Result<Down, StopError> {
+        let monitor = self.monitor();
+        let refused = self.run.link()?.watchers.stop_refused(self.pid);
+        self.stop(reason)?;
+        let down = async {
+            tokio::select! {
+                down = monitor => match down {
+                    Down::NotAllowed => Err(StopError::NotAllowed),
+                    down => Ok(down),
+                },
+                Ok(()) = refused => Err(StopError::NotAllowed),
+            }
+        };
+        match timeout {
+            Some(limit) => tokio::time::timeout(limit, down)
+                .await
+                .unwrap_or(Err(StopError::TimedOut)),
+            None => down.await,
+        }
+    }
+
+    fn request_stop(&self, reason: Option<String>, kill: bool) -> Result<(), StopError> {
+        let link = self.run.link()?;
+        let sent = link
+            .peer
+            .apply(|session, _| session.stop(self.pid, reason, kill));
+        sent.map_err(StopError::from)
+    }
+
+    /// Watches the actor. The monitor resolves once: when the actor has ended, with its reason, or when the node is down.
+    pub fn monitor(&self) -> Monitor {
+        match self.run.link() {
+            Ok(link) => Monitor::start(&link, self.pid),
+            Err(error) => Monitor::resolved(error.down()),
+        }
+    }
+
+    /// Ties a local actor to this one: when either ends, the other is stopped. Nothing but that; supervision is local.
+    ///
+    /// The remote actor is stopped as by [`stop`](Self::stop), if its node lets this one do so. The link ends with
+    /// either actor, with the connection (the local actor is stopped then), or when it is [undone](Link::unlink).
+    pub fn link(&self, local: &ActorCell) -> Link {
+        Link::tie(self.clone_untyped(), local.clone())
+    }
+
+    fn clone_untyped(&self) -> RemoteRef<()> {
+        RemoteRef::new(Arc::clone(&self.run), self.pid)
+    }
+}
+
+impl<M: Message> RemoteRef<M> {
+    /// Sends a message when the link has room for it.
+    ///
+    /// Waits while more than [`Config::max_outbox`](shiome_session::Config::max_outbox) bytes wait to be written.
+    /// Cancel-safe: dropped earlier, nothing was sent.
+    ///
+    /// # Errors
+    ///
+    /// See [`CastError`], but never [`Full`](CastError::Full); nothing was sent.
+    pub async fn cast(&self, message: M) -> Result<(), CastError> {
+        let mut cast = Some(self.encode_cast(message)?);
+        loop {
+            let link = self.run.link()?;
+            link.peer.room().await;
+            let sent = link.peer.apply(|session, _| {
+                // Others may have been faster.
+                let cast = cast.take_if(|_| !session.is_full())?;
+                Some(session.cast(cast))
+            });
+            if let Some(sent) = sent {
+                return sent.map_err(|error| CastError::from_send(error, &self.run));
+            }
+        }
+    }
+
+    /// Sends a message if the link has room for it.
+    ///
+    /// # Errors
+    ///
+    /// See [`CastError`]; nothing was sent.
+    pub fn try_cast(&self, message: M) -> Result<(), CastError> {
+        let link = self.run.link()?;
+        let cast = self.encode_cast(message)?;
+        let sent = link.peer.apply(|session, _| session.cast(cast));
+        sent.map_err(|error| CastError::from_send(error, &self.run))
+    }
+
+    /// Sends the message that `message` makes of a reply port, when the link has room for it, and waits for the reply.
+    ///
+    /// ```no_run
+    /// # use shiome_ractor::RemoteRef;
+    /// # use ractor::RpcReplyPort;
+    /// # use std::time::Duration;
+    /// # #[derive(shiome_derive::RactorClusterMessage)]
+    /// # enum Counter { #[rpc] Get(RpcReplyPort<u64>) }
+    /// # async fn example(counter: RemoteRef<Counter>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let count: u64 = counter.call(Counter::Get, Some(Duration::from_secs(1))).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It always ends: without `timeout` by
+    /// [`Config::default_call_timeout`](shiome_session::Config::default_call_timeout), 60 seconds unless set. Time
+    /// begins when the message is sent. Dropping the future drops the reply; whether the actor gets the message is
+    /// open.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`].
+    pub async fn call<R: Send + 'static>(
+        &self,
+        message: impl FnOnce(RpcReplyPort<R>) -> M,
+        timeout: Option<Duration>,
+    ) -> Result<R, CallError> {
+        let (port, reply) = concurrency::oneshot();
+        let port = match timeout {
+            Some(timeout) => (port, timeout).into(),
+            None => RpcReplyPort::from(port),
+        };
+        let (ended, end) = oneshot::channel();
+        self.send_call(message(port), timeout, ended).await?;
+        match reply.await {
+            Ok(reply) => Ok(reply),
+            // Without an end there was a reply, and it did not decode.
+            Err(_) => Err(end.await.map_or(CallError::UndecodableReply, CallError::from)),
+        }
+    }
+
+    async fn send_call(
+        &self,
+        message: M,
+        timeout: Option<Duration>,
+        ended: oneshot::Sender<shiome_session::CallEnd>,
+    ) -> Result<(), CallError> {
+        let Ok(SerializedMessage::Call {
+            variant,
+            args,
+            reply,
+            metadata,
+        }) = message.serialize()
+        else {
+            return Err(CastError::Unserializable.into());
+        };
+        let call = node::Call {
+            to: self.pid,
+            what: args.into(),
+            variant,
+            metadata: metadata.map(Into::into),
+            ..node::Call::default()
+        };
+        let mut call = Some((call, Caller::told(reply, ended)));
+        loop {
+            let link = self.run.link()?;
+            link.peer.room().await;
+            let sent = link.peer.apply(|session, now| {
+                let (call, caller) = call.take_if(|_| !session.is_full())?;
+                Some(session.call(now, call, timeout, caller))
+            });
+            if let Some(sent) = sent {
+                return sent.map_err(|error| CastError::from_send(error, &self.run).into());
+            }
+        }
+    }
+
+    fn encode_cast(&self, message: M) -> Result<node::Cast, CastError> {
+        let Ok(SerializedMessage::Cast {
+            variant,
+            args,
+            metadata,
+        }) = message.serialize()
+        else {
+            return Err(CastError::Unserializable);
+        };
+        Ok(node::Cast {
+            to: self.pid,
+            what: args.into(),
+            variant,
+            metadata: metadata.map(Into::into),
+        })
+    }
+}
