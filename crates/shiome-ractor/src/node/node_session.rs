@@ -9,7 +9,7 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use shiome_handshake::{Cookie, Local, Side};
+use shiome_handshake::{Announce, Cookie, Local, Side};
 use shiome_session::Session;
 use shiome_transport::{Link, Peer};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
@@ -48,6 +48,10 @@ pub(crate) struct Setup {
     pub(crate) node_id: NodeId,
     pub(crate) is_server: bool,
     pub(crate) cookie: Cookie,
+    /// What nodes of shiome are told; `None`: nothing.
+    pub(crate) announce: Option<Announce>,
+    /// Whether nodes that announce nothing are refused.
+    pub(crate) require_native: bool,
     pub(crate) local: Local,
     pub(crate) server: ActorRef<NodeServerMessage>,
     pub(crate) mode: NodeConnectionMode,
@@ -75,6 +79,8 @@ impl NodeSession {
             node_id,
             is_server,
             cookie: Cookie::new(cookie),
+            announce: None,
+            require_native: false,
             local: Local {
                 name: node_name.name,
                 connection_string: node_name.connection_string,
@@ -226,6 +232,8 @@ impl Actor for NodeSession {
             link: Link::from(stream),
             side,
             cookie: setup.cookie,
+            announce: setup.announce,
+            require_native: setup.require_native,
             max_frame_len: setup.max_inbound_frame_size,
             outcome: setup.outcome,
         };

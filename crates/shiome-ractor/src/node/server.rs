@@ -303,6 +303,8 @@ impl NodeServer {
             node_id: next_node_id(),
             is_server,
             cookie: self.cookie.clone(),
+            announce: None,
+            require_native: false,
             local: self.local(state.port),
             server: myself.clone(),
             mode: self.mode,

@@ -5,7 +5,9 @@ use std::{
 };
 
 use ractor::{Actor, ActorCell, concurrency::Duration as RactorDuration};
-use shiome_handshake::{Admission, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side};
+use shiome_handshake::{
+    Admission, Announce, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side,
+};
 use shiome_transport::{
     AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
 };
@@ -34,6 +36,8 @@ pub(super) struct Task {
     pub(super) link: Link,
     pub(super) side: Side,
     pub(super) cookie: Cookie,
+    pub(super) announce: Option<Announce>,
+    pub(super) require_native: bool,
     pub(super) max_frame_len: u64,
     pub(super) outcome: Outcome,
 }
@@ -108,11 +112,18 @@ impl Task {
             reader,
             mut writer,
             security,
+            channel_binding,
             ..
         } = self.link;
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
-        let peer = shake_hands(shared, side, self.cookie, &mut reader, &mut writer)
+        let config = Config {
+            native: self.announce,
+            require_native: self.require_native,
+            channel_binding,
+            ..Config::new(shared.local.clone(), self.cookie)
+        };
+        let peer = shake_hands(shared, side, config, &mut reader, &mut writer)
             .await
             .map_err(End::Unauthenticated)?;
         elect(shared, peer).await?;
@@ -127,16 +138,16 @@ impl Task {
 async fn shake_hands(
     shared: &Shared,
     side: Side,
-    cookie: Cookie,
+    config: Config,
     reader: &mut FrameReader,
     writer: &mut BoxWrite,
 ) -> Result<Peer, AuthenticateError> {
     let entropy = Entropy {
         challenge: rand::random(),
         connection_id: rand::random(),
+        nonce: rand::random(),
     };
     let _challenge = OutstandingChallenge::issue(shared, entropy.challenge);
-    let config = Config::new(shared.local.clone(), cookie);
     let now = Instant::now().into_std();
     let handshake = match side {
         Side::Client => Handshake::client(now, config, entropy),

@@ -122,6 +122,8 @@ impl Record {
             connection_id: self.peer_name.as_ref().map_or(0, |name| name.connection_id),
             // Local actor ids are given in order.
             seniority: self.actor.get_id().pid(),
+            incarnation: 0,
+            suspect: false,
         }
     }
 
