@@ -1,11 +1,13 @@
 use thiserror::Error;
 
+use crate::hello::{MAX_HELLO_LEN, NONCE_LEN, Versions};
 use crate::name::MAX_NAME_LEN;
 
 /// Why a handshake did not go on.
 ///
 /// Except for [`NotAwaited`](Self::NotAwaited) the handshake has failed when this is returned: it has dropped what it
-/// had queued, takes nothing any more, and the connection is to be closed.
+/// had queued, takes nothing any more, and the connection is to be closed. All that may be left to send is a server's
+/// NOT_ALLOWED, on [`NativeRequired`](Self::NativeRequired) and [`IncompatibleVersion`](Self::IncompatibleVersion).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -35,6 +37,25 @@ pub enum HandshakeError {
     /// The peer answered with our own challenge or our own digest, which takes no cookie.
     #[error("our own challenge or digest came back")]
     Reflected,
+    /// What the peer announces about itself is not acceptable.
+    #[error("peer's hello is malformed: {0}")]
+    BadHello(#[from] HelloError),
+    /// There is no version of the native protocol that both ends speak.
+    #[error("peer speaks versions {theirs} of the native protocol, this node {ours}")]
+    IncompatibleVersion {
+        /// What this end speaks.
+        ours: Versions,
+        /// What the peer claims to speak.
+        theirs: Versions,
+    },
+    /// The peer announces nothing, which [`Config::require_native`](crate::Config::require_native) does not allow: it
+    /// is a published node, or its announcement was taken away.
+    #[error("peer does not speak the native protocol, which is required")]
+    NativeRequired,
+    /// The peer knows the cookie, or had it proven for it, but has not seen the same handshake on the same channel:
+    /// somebody stands in between and changes what the ends say.
+    #[error("wrong proof of the handshake")]
+    WrongProof,
     /// The time for the whole handshake was up.
     #[error("handshake timed out")]
     Deadline,
@@ -51,9 +72,13 @@ impl HandshakeError {
     /// Who is to blame.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Unexpected { .. } | Self::UnknownStatus(_) | Self::Name(_) => Fault::Protocol,
-            Self::SelfConnection | Self::Refused(_) => Fault::Refused,
-            Self::WrongDigest | Self::Reflected => Fault::NotAuthentic,
+            Self::Unexpected { .. }
+            | Self::UnknownStatus(_)
+            | Self::Name(_)
+            | Self::BadHello(_) => Fault::Protocol,
+            Self::IncompatibleVersion { .. } => Fault::Incompatible,
+            Self::SelfConnection | Self::Refused(_) | Self::NativeRequired => Fault::Refused,
+            Self::WrongDigest | Self::Reflected | Self::WrongProof => Fault::NotAuthentic,
             Self::Deadline => Fault::Deadline,
             Self::NotAwaited { .. } => Fault::Caller,
         }
@@ -66,6 +91,8 @@ impl HandshakeError {
 pub enum Fault {
     /// The peer does not follow the protocol. Dialling again will not help.
     Protocol,
+    /// The ends speak different versions. Dialling again will help when one of them is upgraded.
+    Incompatible,
     /// One of the ends does not want the connection.
     Refused,
     /// The peer has not proven that it knows the cookie.
@@ -109,5 +136,47 @@ pub enum NameError {
     ConnectionStringTooLong {
         /// Its length in bytes.
         len: usize,
+    },
+}
+
+/// What is wrong with a Hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HelloError {
+    /// It is longer than [`MAX_HELLO_LEN`].
+    #[error("{len} bytes, the limit is {MAX_HELLO_LEN}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// It is not protobuf.
+    #[error("undecodable")]
+    Undecodable,
+    /// No version lies between the two that it names, or the first is 0.
+    #[error("speaks versions {oldest} to {newest}")]
+    Versions {
+        /// The lowest.
+        oldest: u32,
+        /// The highest.
+        newest: u32,
+    },
+    /// The nonce does not have [`NONCE_LEN`] bytes.
+    #[error("nonce has {len} bytes, not {NONCE_LEN}")]
+    Nonce {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The incarnation is 0.
+    #[error("incarnation is 0")]
+    Incarnation,
+    /// A limit is lower than what it has to hold.
+    #[error("{limit} is {value}, the least is {least}")]
+    Limit {
+        /// Name of the field.
+        limit: &'static str,
+        /// What it says, in bytes.
+        value: u64,
+        /// What it would have to be.
+        least: u64,
     },
 }

@@ -1,4 +1,9 @@
+use std::fmt;
+
 use shiome_wire::auth::{NameMessage, server_status::Status};
+
+use crate::hello::Native;
+use crate::name::Shown;
 
 /// Which end of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,8 +15,17 @@ pub enum Side {
     Server,
 }
 
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// What a [`Handshake`](crate::Handshake) tells its owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Server: a peer introduced itself. Decide with [`Handshake::admit`](crate::Handshake::admit); until then
@@ -23,17 +37,42 @@ pub enum Event {
     /// Client: the peer has a connection to a node of our name. Say with
     /// [`Handshake::answer_alive`](crate::Handshake::answer_alive) whether to go on.
     PeerAlive,
-    /// Both ends know the cookie. The last event.
+    /// Both ends know the cookie, and nodes of shiome have seen the same handshake. The last event.
     Authenticated(Peer),
 }
 
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameReceived(name) => write!(f, "NameReceived({:?})", Shown(name)),
+            Self::PeerNamed(name) => write!(f, "PeerNamed({:?})", Shown(name)),
+            Self::PeerAlive => f.write_str("PeerAlive"),
+            Self::Authenticated(peer) => write!(f, "Authenticated({peer:?})"),
+        }
+    }
+}
+
 /// The other end of an authenticated connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Peer {
     /// What it said about itself. `connection_id` is the nonce of the end that dialled, zero if it drew none.
     pub name: NameMessage,
     /// Our side, not the peer's.
     pub side: Side,
+    /// What both ends speak beyond what every node does; `None` for a peer that announced nothing, or when this end
+    /// did not. When this end has announced something and a [`Proof`](shiome_wire::native::Proof) arrives in a session
+    /// without, somebody has taken the announcement away: close it.
+    pub native: Option<Native>,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("name", &Shown(&self.name))
+            .field("side", &self.side)
+            .field("native", &self.native)
+            .finish()
+    }
 }
 
 /// Verdict of an acceptor on a connection, from the name that the initiator claims.

@@ -1,18 +1,26 @@
+mod client;
+mod native;
+mod server;
+mod state;
+mod step;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use bytes::Bytes;
 use shiome_wire::auth::{
-    AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, ClientStatus, NameMessage,
-    ServerStatus, authentication_message::Msg, server_status::Status,
+    NameMessage, ServerStatus, authentication_message::Msg, server_status::Status,
 };
+use shiome_wire::meta::NetworkMessage;
 
+use self::state::State;
+use self::step::Part;
 use crate::config::{Config, Entropy};
 use crate::digest::Digest;
-use crate::error::{HandshakeError, RefusedBy};
-use crate::event::{Admission, Event, Peer, Side};
-use crate::name;
+use crate::error::HandshakeError;
+use crate::event::{Event, Side};
+use crate::hello::{Native, Own};
+use crate::name::{self, Shown};
 
 /// One end of the handshake on one connection.
 ///
@@ -29,80 +37,104 @@ use crate::name;
 ///       ▼               ▼                              ▼
 ///  AwaitChallenge  ◄───────── Challenge ──────────  AwaitReply
 ///  AwaitAck        ─────── ChallengeReply ───────►     │  verifies the digest
-///       │          ◄──────── ChallengeAck ────────     ▼
-///       ▼  verifies the digest                      Authenticated
+///       │          ◄──────── ChallengeAck ────────     │
+///       │          ◄──────────── Proof ───────────     ├─ no Hello came with the Name ──────► Authenticated
+///       │  verifies the digest                         ▼
+///       │          ───────────── Proof ───────────► AwaitProof
+///       ├─ no Hello came with the Challenge            │  verifies the proof
+///       │               └─► Authenticated              ▼
+///       ▼                                           Authenticated
+///  AwaitProof
+///       │  verifies the proof
+///       ▼
 ///  Authenticated
 /// ```
 ///
-/// Any other message in a state before Authenticated or Refused is an error, and so is the deadline; the handshake has
-/// then failed. In Authenticated and in Refused messages are ignored: published nodes repeat themselves there, and a
-/// refusal may cross with what the peer sent before it arrived.
+/// Without [`Config::native`] there are no proofs. Any other handshake message, or a Proof, in a state before
+/// Authenticated or Refused is an error, and so is the deadline; the handshake has then failed. Messages that belong to
+/// no handshake are skipped, as in published nodes, but for AwaitProof, where they are errors too: a Proof comes first.
+/// In Authenticated and in Refused messages are ignored: published nodes repeat themselves there, and a refusal may
+/// cross with what the peer sent before it arrived.
 #[cfg_attr(test, derive(Clone))]
 pub struct Handshake {
     config: Config,
     side: Side,
     entropy: Entropy,
     state: State,
+    /// What we announce.
+    own: Option<Own>,
     /// What the peer claims to be, once it has said so.
     peer: Option<NameMessage>,
+    /// What both ends claim to speak.
+    native: Option<Native>,
+    /// Number of the status that the server sent.
+    status: i32,
     /// `None` if the timeout lies beyond what the clock can say.
     deadline: Option<Instant>,
-    /// A status and a challenge at most.
-    transmits: VecDeque<Msg>,
+    /// A status and a challenge, or an acknowledgement and a proof, at most.
+    transmits: VecDeque<NetworkMessage>,
     /// One question, or one name and the end of the handshake, at most.
     events: VecDeque<Event>,
 }
 
-/// Named for what is awaited.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone))]
-enum State {
-    AwaitName,
-    AwaitAdmission,
-    AwaitClientStatus,
-    AwaitReply,
-    AwaitStatus,
-    AwaitAliveAnswer,
-    AwaitChallenge,
-    AwaitAck {
-        /// The digest that we have sent.
-        sent: Digest,
-    },
-    Authenticated,
-    Refused,
-    Failed,
-}
-
 impl Handshake {
     /// The end that dialled. Has the Name to transmit.
-    pub fn client(now: Instant, config: Config, mut entropy: Entropy) -> Self {
+    pub fn client(now: Instant, config: Config, entropy: Entropy) -> Self {
+        let own = announced(&config, entropy);
+        Self::client_with(now, config, entropy, own)
+    }
+
+    /// A client that announces `own`.
+    pub(crate) fn client_with(
+        now: Instant,
+        config: Config,
+        mut entropy: Entropy,
+        own: Option<Own>,
+    ) -> Self {
         if entropy.connection_id == 0 {
             entropy.connection_id = u64::MAX;
         }
         let name = NameMessage {
             name: config.local.name.clone(),
-            flags: name::flags(),
+            flags: name::flags(own.as_ref()),
             connection_string: config.local.connection_string.clone(),
             connection_id: entropy.connection_id,
         };
-        let mut client = Self::new(now, config, Side::Client, entropy, State::AwaitStatus);
-        client.transmits.push_back(Msg::Name(name));
+        let mut client = Self::new(now, config, Side::Client, entropy, own);
+        client.send(Msg::Name(name));
         client
     }
 
     /// The end that accepted. Waits for the Name.
     pub fn server(now: Instant, config: Config, entropy: Entropy) -> Self {
-        Self::new(now, config, Side::Server, entropy, State::AwaitName)
+        let own = announced(&config, entropy);
+        Self::server_with(now, config, entropy, own)
     }
 
-    fn new(now: Instant, config: Config, side: Side, entropy: Entropy, state: State) -> Self {
+    /// A server that announces `own`.
+    pub(crate) fn server_with(
+        now: Instant,
+        config: Config,
+        entropy: Entropy,
+        own: Option<Own>,
+    ) -> Self {
+        Self::new(now, config, Side::Server, entropy, own)
+    }
+
+    fn new(now: Instant, config: Config, side: Side, entropy: Entropy, own: Option<Own>) -> Self {
         Self {
             deadline: now.checked_add(config.timeout),
             config,
             side,
             entropy,
-            state,
+            state: match side {
+                Side::Client => State::AwaitStatus,
+                Side::Server => State::AwaitName,
+            },
+            own,
             peer: None,
+            native: None,
+            status: 0,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -119,7 +151,7 @@ impl Handshake {
         self.peer.as_ref()
     }
 
-    /// Whether both ends have proven the cookie.
+    /// Whether both ends have proven the cookie, and nodes of shiome that they have seen the same handshake.
     pub fn is_authenticated(&self) -> bool {
         matches!(self.state, State::Authenticated)
     }
@@ -144,7 +176,7 @@ impl Handshake {
     pub fn handle_message(
         &mut self,
         now: Instant,
-        msg: AuthenticationMessage,
+        message: NetworkMessage,
     ) -> Result<(), HandshakeError> {
         match self.state {
             State::Authenticated | State::Refused => return Ok(()),
@@ -156,7 +188,12 @@ impl Handshake {
             _ => {}
         }
         self.handle_timeout(now)?;
-        let next = self.next_state(msg.msg);
+        let kind = message.kind();
+        let part = Part::from(message);
+        if matches!(part, Part::Other) && !matches!(self.state, State::AwaitProof { .. }) {
+            return Ok(());
+        }
+        let next = self.next_state(kind, part);
         self.enter(next)
     }
 
@@ -172,56 +209,11 @@ impl Handshake {
         }
     }
 
-    /// Answers [`Event::NameReceived`]. After [`Admission::NotOk`] and [`Admission::NotAllowed`] the handshake
-    /// [is refused](Self::is_refused).
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError::NotAwaited`] when that question is not open. The handshake is unchanged.
-    pub fn admit(&mut self, status: Admission) -> Result<(), HandshakeError> {
-        if !matches!(self.state, State::AwaitAdmission) {
-            return Err(HandshakeError::NotAwaited { call: "admit" });
-        }
-        self.transmits.push_back(Msg::ServerStatus(ServerStatus {
-            status: Status::from(status).into(),
-        }));
-        self.state = match status {
-            Admission::Ok | Admission::OkSimultaneous => self.send_challenge(),
-            Admission::NotOk | Admission::NotAllowed => State::Refused,
-            Admission::Alive => State::AwaitClientStatus,
-        };
-        Ok(())
-    }
-
-    /// Answers [`Event::PeerAlive`]. Unless `go_on`, the handshake [is refused](Self::is_refused).
-    ///
-    /// A published acceptor that has asked never goes on, whatever the answer: the deadline ends that.
-    ///
-    /// # Errors
-    ///
-    /// [`HandshakeError::NotAwaited`] when that question is not open. The handshake is unchanged.
-    pub fn answer_alive(&mut self, go_on: bool) -> Result<(), HandshakeError> {
-        if !matches!(self.state, State::AwaitAliveAnswer) {
-            return Err(HandshakeError::NotAwaited {
-                call: "answer_alive",
-            });
-        }
-        self.transmits
-            .push_back(Msg::ClientStatus(ClientStatus { status: go_on }));
-        self.state = if go_on {
-            State::AwaitChallenge
-        } else {
-            State::Refused
-        };
-        Ok(())
-    }
-
     /// Next message to send to the peer. Send all of them before acting on an event: the one that authenticates a
     /// server comes with the proof that the client waits for.
     #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<AuthenticationMessage> {
-        let msg = self.transmits.pop_front()?;
-        Some(AuthenticationMessage { msg: Some(msg) })
+    pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
+        self.transmits.pop_front()
     }
 
     /// Next event for the owner.
@@ -249,133 +241,23 @@ impl Handshake {
                 self.state = State::Failed;
                 self.transmits.clear();
                 self.events.clear();
+                if self.side == Side::Server && is_refusal(&error) {
+                    self.send_status(Status::NotAllowed);
+                }
                 Err(error)
             }
         }
     }
 
-    fn next_state(&mut self, msg: Option<Msg>) -> Result<State, HandshakeError> {
-        match (&self.state, msg) {
-            (State::AwaitName, Some(Msg::Name(name))) => self.on_name(name),
-            (State::AwaitClientStatus, Some(Msg::ClientStatus(answer))) => {
-                self.on_client_status(answer)
-            }
-            (State::AwaitReply, Some(Msg::ClientChallenge(reply))) => self.on_reply(&reply),
-            (State::AwaitStatus, Some(Msg::ServerStatus(status))) => self.on_status(status),
-            (State::AwaitChallenge, Some(Msg::ServerChallenge(challenge))) => {
-                self.on_challenge(challenge)
-            }
-            (State::AwaitAck { sent }, Some(Msg::ServerAck(ack))) => {
-                // The peer would echo the digest that we gave away when it lacks the cookie.
-                if sent.verify(&ack.digest) {
-                    return Err(HandshakeError::Reflected);
-                }
-                self.on_ack(&ack)
-            }
-            (state, msg) => Err(HandshakeError::Unexpected {
-                message: kind(msg.as_ref()),
-                awaited: state.awaited(),
-            }),
-        }
+    fn send(&mut self, message: impl Into<NetworkMessage>) {
+        self.transmits.push_back(message.into());
     }
 
-    fn on_name(&mut self, peer: NameMessage) -> Result<State, HandshakeError> {
-        name::check(&peer, &self.config.local)?;
-        self.peer = Some(peer.clone());
-        self.events.push_back(Event::NameReceived(peer));
-        Ok(State::AwaitAdmission)
-    }
-
-    fn on_client_status(&mut self, answer: ClientStatus) -> Result<State, HandshakeError> {
-        if !answer.status {
-            return Err(HandshakeError::Refused(RefusedBy::ClientStatus));
-        }
-        Ok(self.send_challenge())
-    }
-
-    fn send_challenge(&mut self) -> State {
-        self.transmits.push_back(Msg::ServerChallenge(Challenge {
-            name: self.config.local.name.clone(),
-            flags: name::flags(),
-            challenge: self.entropy.challenge,
-            connection_string: self.config.local.connection_string.clone(),
-        }));
-        State::AwaitReply
-    }
-
-    fn on_reply(&mut self, reply: &ChallengeReply) -> Result<State, HandshakeError> {
-        // Our acknowledgement would be the digest that the peer has just sent: it would prove nothing to an honest
-        // initiator, and an initiator that asks for it is passing on somebody else's answer.
-        if reply.challenge == self.entropy.challenge {
-            return Err(HandshakeError::Reflected);
-        }
-        if !self.digest(self.entropy.challenge).verify(&reply.digest) {
-            return Err(HandshakeError::WrongDigest);
-        }
-        let digest = self.digest(reply.challenge);
-        self.transmits.push_back(Msg::ServerAck(ChallengeAck {
-            digest: Bytes::copy_from_slice(digest.as_ref()),
-        }));
-        Ok(self.authenticated())
-    }
-
-    fn on_status(&mut self, status: ServerStatus) -> Result<State, HandshakeError> {
-        match Status::try_from(status.status) {
-            Ok(Status::Ok | Status::OkSimultaneous) => Ok(State::AwaitChallenge),
-            Ok(Status::NotOk) => Err(HandshakeError::Refused(RefusedBy::NotOk)),
-            Ok(Status::NotAllowed) => Err(HandshakeError::Refused(RefusedBy::NotAllowed)),
-            Ok(Status::Alive) => {
-                self.events.push_back(Event::PeerAlive);
-                Ok(State::AwaitAliveAnswer)
-            }
-            Err(_) => Err(HandshakeError::UnknownStatus(status.status)),
-        }
-    }
-
-    /// The weak spot of this protocol: we answer whoever we have dialled before it has proven anything.
-    fn on_challenge(&mut self, challenge: Challenge) -> Result<State, HandshakeError> {
-        let peer = NameMessage {
-            name: challenge.name,
-            flags: challenge.flags,
-            connection_string: challenge.connection_string,
-            connection_id: self.entropy.connection_id,
-        };
-        name::check(&peer, &self.config.local)?;
-        // Our answer to our own challenge is all that the peer needs to pass for one that knows the cookie. Ours has
-        // not been sent on this connection yet, so the peer has seen it elsewhere or guessed it; that an honest peer
-        // draws the same number, once in 2³² connections, is not worth a second challenge that no other connection of
-        // this node could recognize as ours.
-        if challenge.challenge == self.entropy.challenge {
-            return Err(HandshakeError::Reflected);
-        }
-        let sent = self.digest(challenge.challenge);
-        self.transmits
-            .push_back(Msg::ClientChallenge(ChallengeReply {
-                challenge: self.entropy.challenge,
-                digest: Bytes::copy_from_slice(sent.as_ref()),
-            }));
-        self.peer = Some(peer.clone());
-        self.events.push_back(Event::PeerNamed(peer));
-        Ok(State::AwaitAck { sent })
-    }
-
-    fn on_ack(&mut self, ack: &ChallengeAck) -> Result<State, HandshakeError> {
-        if !self.digest(self.entropy.challenge).verify(&ack.digest) {
-            return Err(HandshakeError::WrongDigest);
-        }
-        Ok(self.authenticated())
-    }
-
-    fn authenticated(&mut self) -> State {
-        let name = self
-            .peer
-            .clone()
-            .expect("both sides learn the peer's name before they verify a digest");
-        self.events.push_back(Event::Authenticated(Peer {
-            name,
-            side: self.side,
-        }));
-        State::Authenticated
+    fn send_status(&mut self, status: Status) {
+        self.status = status.into();
+        self.send(ServerStatus {
+            status: self.status,
+        });
     }
 
     fn digest(&self, challenge: u32) -> Digest {
@@ -383,42 +265,29 @@ impl Handshake {
     }
 }
 
-impl State {
-    fn awaited(&self) -> &'static str {
-        match self {
-            Self::AwaitName => "name",
-            Self::AwaitAdmission => "admission",
-            Self::AwaitClientStatus => "client status",
-            Self::AwaitReply => "challenge reply",
-            Self::AwaitStatus => "server status",
-            Self::AwaitAliveAnswer => "answer to alive",
-            Self::AwaitChallenge => "challenge",
-            Self::AwaitAck { .. } => "challenge ack",
-            Self::Authenticated | Self::Refused | Self::Failed => "nothing",
-        }
-    }
+/// What a node with this configuration announces on one connection.
+fn announced(config: &Config, entropy: Entropy) -> Option<Own> {
+    let announce = config.native.as_ref()?;
+    Some(Own::new(announce, entropy.nonce))
 }
 
-fn kind(msg: Option<&Msg>) -> &'static str {
-    match msg {
-        None => "message without known content",
-        Some(Msg::Name(_)) => "name",
-        Some(Msg::ServerStatus(_)) => "server status",
-        Some(Msg::ClientStatus(_)) => "client status",
-        Some(Msg::ServerChallenge(_)) => "challenge",
-        Some(Msg::ClientChallenge(_)) => "challenge reply",
-        Some(Msg::ServerAck(_)) => "challenge ack",
-    }
+/// Whether the peer has done nothing wrong, and is told that it is not wanted.
+fn is_refusal(error: &HandshakeError) -> bool {
+    matches!(
+        error,
+        HandshakeError::NativeRequired | HandshakeError::IncompatibleVersion { .. }
+    )
 }
 
-/// Queued messages hold digests, so only their number is shown.
+/// Queued messages hold digests and nonces, so only their number is shown.
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshake")
             .field("side", &self.side)
             .field("state", &self.state)
             .field("local", &self.config.local.name)
-            .field("peer", &self.peer)
+            .field("peer", &self.peer.as_ref().map(Shown))
+            .field("native", &self.native)
             .field("transmits", &self.transmits.len())
             .field("events", &self.events)
             .finish_non_exhaustive()

@@ -13,8 +13,8 @@
 //!    are questions: answer with [`Handshake::admit`] and [`Handshake::answer_alive`], then go back to 2.
 //! 4. Wait for a message or for [`Handshake::poll_timeout`], hand it to [`Handshake::handle_message`] or
 //!    [`Handshake::handle_timeout`], then go back to 2.
-//! 5. Done at [`Event::Authenticated`]. On an error, or when [`Handshake::is_refused`] says so and step 2 has
-//!    drained, close the connection.
+//! 5. Done at [`Event::Authenticated`]. On an error, or when [`Handshake::is_refused`] says so, send what step 2 still
+//!    has, and close the connection.
 //!
 //! ```
 //! use std::time::Instant;
@@ -42,8 +42,8 @@
 //!     Config::new(local, Cookie::new("drawn from a good generator"))
 //! };
 //! let now = Instant::now();
-//! // Both drawn at random for each connection.
-//! let entropy = |challenge| Entropy { challenge, connection_id: 0x5eed };
+//! // All drawn at random for each connection.
+//! let entropy = |challenge| Entropy { challenge, connection_id: 0x5eed, nonce: [0; 32] };
 //! let mut client = Handshake::client(now, config("a"), entropy(1));
 //! let mut server = Handshake::server(now, config("b"), entropy(2));
 //! while !step(&mut client, &mut server)? {
@@ -58,6 +58,18 @@
 //! Two nodes that dial each other at the same time end up with two connections. [`admit`] is the verdict on a newcomer
 //! before it has authenticated, [`elect`] the final one after. Peers that put no nonce on their connections need more
 //! care, which is in [`admit_nonceless`] and [`may_dial`].
+//!
+//! # Nodes of shiome among themselves
+//!
+//! With [`Config::native`] a node tells what else it can take, in a field that published nodes skip. When both ends
+//! have, [`Event::Authenticated`] waits for one more message each way: the proof that both know the cookie and have
+//! seen the same handshake, role by role, on the same channel. Nothing of it can be changed or moved to another
+//! connection on the way, and the channel cannot be another one at either end ([`Config::channel_binding`]).
+//!
+//! Whoever takes the announcement of one end away fails the other end's proof. Whoever takes both away makes the two
+//! ends take each other for published nodes; then each gets the other's proof as the first message of its session,
+//! which closes it. What is left is an attacker that holds the proofs back as well: see
+//! [`Config::require_native`].
 //!
 //! # What this handshake proves, and what it does not
 //!
@@ -75,17 +87,23 @@ mod election;
 mod error;
 mod event;
 mod handshake;
+mod hello;
 mod legacy;
 mod name;
+mod transcript;
 
 pub use challenge::OutstandingChallenges;
-pub use config::{Config, DEFAULT_TIMEOUT, Entropy, Local};
+pub use config::{Announce, Config, DEFAULT_TIMEOUT, Entropy, Local};
 pub use cookie::Cookie;
 pub use digest::{Digest, DigestScheme};
 pub use election::{Candidate, admit, elect};
-pub use error::{Fault, HandshakeError, NameError, RefusedBy};
+pub use error::{Fault, HandshakeError, HelloError, NameError, RefusedBy};
 pub use event::{Admission, Event, Peer, Side};
 pub use handshake::Handshake;
+pub use hello::{
+    MAX_HELLO_LEN, MIN_ANNOUNCED_LIMIT, NATIVE_VERSION, NONCE_LEN, Native, OLDEST_NATIVE_VERSION,
+    Versions, read_hello,
+};
 pub use legacy::{
     DialState, DialVerdict, MAX_HOLD, NoncelessAdmission, SessionState, admit_nonceless, may_dial,
 };

@@ -1,9 +1,12 @@
 //! What nodes say about themselves.
 
+use std::fmt;
+
 use shiome_wire::auth::{NameMessage, NodeFlags};
 
 use crate::config::Local;
 use crate::error::{HandshakeError, NameError};
+use crate::hello::{self, Own};
 
 /// Limit on a peer's name, and on its connection string, in bytes each.
 ///
@@ -13,10 +16,10 @@ pub const MAX_NAME_LEN: usize = 255;
 /// Version of the base protocol in `NodeFlags`. Published nodes send 1 and read nothing.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-pub(crate) fn flags() -> Option<NodeFlags> {
+pub(crate) fn flags(own: Option<&Own>) -> Option<NodeFlags> {
     Some(NodeFlags {
         version: PROTOCOL_VERSION,
-        ..NodeFlags::default()
+        hello: own.map(|own| own.encoded.clone()).unwrap_or_default(),
     })
 }
 
@@ -45,4 +48,18 @@ pub(crate) fn check(peer: &NameMessage, local: &Local) -> Result<(), HandshakeEr
 fn is_self(peer: &NameMessage, local: &Local) -> bool {
     peer.name == local.name
         || (!peer.connection_string.is_empty() && peer.connection_string == local.connection_string)
+}
+
+/// Shows a name without the bytes of the announcement, which hold a nonce.
+pub(crate) struct Shown<'a>(pub(crate) &'a NameMessage);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameMessage")
+            .field("name", &self.0.name)
+            .field("connection_string", &self.0.connection_string)
+            .field("connection_id", &self.0.connection_id)
+            .field("hello_len", &hello::raw(self.0.flags.as_ref()).len())
+            .finish_non_exhaustive()
+    }
 }

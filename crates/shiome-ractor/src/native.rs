@@ -1,13 +1,16 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use shiome_handshake::Announce;
+use shiome_handshake::{Announce, MIN_ANNOUNCED_LIMIT};
 use shiome_session::{Config, Terms, wire::Capabilities};
 
 /// What this node does with the protocol that nodes of shiome speak among themselves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NativePolicy {
-    /// Which run of this node this is; `None`: the node speaks the common protocol only.
-    pub(crate) incarnation: Option<u64>,
+    /// Whether this node announces it.
+    pub(crate) enabled: bool,
     /// Whether peers that do not speak it are refused.
     pub(crate) required: bool,
 }
@@ -15,7 +18,7 @@ pub(crate) struct NativePolicy {
 impl Default for NativePolicy {
     fn default() -> Self {
         Self {
-            incarnation: Some(incarnation()),
+            enabled: true,
             required: false,
         }
     }
@@ -24,14 +27,14 @@ impl Default for NativePolicy {
 impl NativePolicy {
     /// What peers are told of this node.
     pub(crate) fn announce(&self, config: &Config, max_frame_len: u64) -> Option<Announce> {
-        let incarnation = self.incarnation?;
-        Some(Announce {
+        let max_message_len = config.max_message_len.max(max_frame_len);
+        self.enabled.then(|| Announce {
             capabilities: Capabilities::ALL,
-            incarnation,
-            max_frame_len,
-            max_message_len: config.max_message_len,
-            max_reassembly_len: config.max_reassembly_len,
-            window: config.window,
+            incarnation: *INCARNATION,
+            max_frame_len: max_frame_len.max(MIN_ANNOUNCED_LIMIT),
+            max_message_len,
+            max_reassembly_len: config.max_reassembly_len.max(max_message_len),
+            window: config.window.max(MIN_ANNOUNCED_LIMIT),
         })
     }
 }
@@ -48,6 +51,9 @@ pub(crate) fn terms(native: &shiome_handshake::Native) -> Terms {
         window: native.hello.window,
     }
 }
+
+/// Which run of this node this is. Actors, with their pids, are of the process, so a run is that of the process.
+static INCARNATION: LazyLock<u64> = LazyLock::new(incarnation);
 
 /// A number for a run that starts now: greater than those before, unless the clock was set back meanwhile. Then peers
 /// take the earlier run for the later one until that has not answered a probe.

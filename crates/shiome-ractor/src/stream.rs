@@ -1,6 +1,6 @@
 use std::{fmt, net::SocketAddr};
 
-use shiome_transport::{BoxRead, BoxWrite, Link, Security};
+use shiome_transport::{BoxRead, BoxWrite, Link, Security, tls};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, client, server};
 
@@ -105,10 +105,10 @@ impl From<NetworkStream> for Link {
             NetworkStream::Raw { stream, .. } => Self::tcp(stream),
             NetworkStream::TlsServer {
                 local_addr, stream, ..
-            } => Self::from_stream(stream, peer, local_addr.to_string(), Security::Tls),
+            } => tls::accepted(stream, peer, local_addr.to_string()),
             NetworkStream::TlsClient {
                 local_addr, stream, ..
-            } => Self::from_stream(stream, peer, local_addr.to_string(), Security::Tls),
+            } => tls::dialled(stream, peer, local_addr.to_string()),
             NetworkStream::External {
                 local_label,
                 reader,
@@ -120,6 +120,7 @@ impl From<NetworkStream> for Link {
                 peer,
                 local: external(local_label),
                 security: Security::Unknown,
+                channel_binding: None,
             },
         }
     }

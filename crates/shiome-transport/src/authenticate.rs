@@ -6,10 +6,10 @@ use shiome_wire::{
     Frame, MAX_UNAUTHENTICATED_FRAME_LEN,
     auth::{AuthenticationMessage, NameMessage},
     encode,
-    meta::{NetworkMessage, network_message::Message},
+    meta::network_message::Message,
 };
 use tokio::{io::AsyncWriteExt, time::sleep_until};
-use tracing::debug;
+use tracing::trace;
 
 use crate::{
     error::{AuthenticateError, ReadError},
@@ -36,8 +36,6 @@ pub trait Gate: Send + Sync {
 /// Runs a handshake on a link, within the handshake's own deadline and with the small frame limit that holds before
 /// authentication. The caller raises the limit afterwards.
 ///
-/// Messages that are not part of the handshake are skipped, as in the installed base.
-///
 /// # Errors
 ///
 /// [`AuthenticateError`]; the caller closes the link. What the handshake had to say, such as a refusal, is written.
@@ -54,13 +52,15 @@ pub async fn authenticate(
             Ok(()) => answer(&mut handshake, gate).await,
             Err(error) => Err(error),
         };
-        write(&mut handshake, writer).await?;
+        let spoke = write(&mut handshake, writer).await?;
+        // A refusal reaches a peer only if the link is not torn down under it.
+        if handshake.is_refused() || (authenticated.is_err() && spoke) {
+            writer.shutdown().await.map_err(AuthenticateError::Write)?;
+        }
         if let Some(peer) = authenticated? {
             return Ok(peer);
         }
         if handshake.is_refused() {
-            // The refusal reaches a peer only if the link is not torn down under it.
-            writer.shutdown().await.map_err(AuthenticateError::Write)?;
             return Err(AuthenticateError::Refused);
         }
         input = tokio::select! {
@@ -104,34 +104,31 @@ fn receive(
     gate: &impl Gate,
 ) -> Result<Result<(), HandshakeError>, ReadError> {
     let message = frame.decode()?;
-    let kind = message.kind();
-    match message.message {
-        Some(Message::Auth(message)) if gate.is_reflected(&message) => {
-            Ok(Err(HandshakeError::Reflected))
-        }
-        Some(Message::Auth(message)) => Ok(handshake.handle_message(now(), message)),
-        _ => {
-            debug!(kind, "skipped a message before authentication");
-            Ok(Ok(()))
-        }
+    trace!(kind = message.kind(), "received before authentication");
+    match &message.message {
+        Some(Message::Auth(auth)) if gate.is_reflected(auth) => Ok(Err(HandshakeError::Reflected)),
+        _ => Ok(handshake.handle_message(now(), message)),
     }
 }
 
-async fn write(handshake: &mut Handshake, writer: &mut BoxWrite) -> Result<(), AuthenticateError> {
+/// Writes what the handshake has to say; whether it had anything.
+async fn write(
+    handshake: &mut Handshake,
+    writer: &mut BoxWrite,
+) -> Result<bool, AuthenticateError> {
     let mut buf = BytesMut::new();
     while let Some(message) = handshake.poll_transmit() {
-        encode(&NetworkMessage::from(message), u64::MAX, &mut buf)
-            .expect("no message is longer than u64::MAX");
+        encode(&message, u64::MAX, &mut buf).expect("no message is longer than u64::MAX");
     }
     if buf.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let written = async {
         writer.write_all(&buf).await?;
         writer.flush().await
     };
     tokio::select! {
-        result = written => result.map_err(AuthenticateError::Write),
+        result = written => result.map(|()| true).map_err(AuthenticateError::Write),
         () = deadline(handshake) => Err(HandshakeError::Deadline.into()),
     }
 }

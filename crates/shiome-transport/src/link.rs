@@ -53,6 +53,10 @@ pub struct Link {
     pub local: String,
     /// How the bytes are protected.
     pub security: Security,
+    /// What both ends of the protected channel know and nobody else, for
+    /// [`Config::channel_binding`](shiome_handshake::Config::channel_binding). `None` on plain links and for streams
+    /// that were opened elsewhere.
+    pub channel_binding: Option<[u8; 32]>,
 }
 
 impl Link {
@@ -69,10 +73,11 @@ impl Link {
             peer,
             local,
             security: Security::Plain,
+            channel_binding: None,
         }
     }
 
-    /// A link over any stream, with the labels of its ends.
+    /// A link over any stream, with the labels of its ends and without a channel binding.
     pub fn from_stream(
         stream: impl AsyncRead + AsyncWrite + Send + 'static,
         peer: impl Into<String>,
@@ -86,6 +91,7 @@ impl Link {
             peer: peer.into(),
             local: local.into(),
             security,
+            channel_binding: None,
         }
     }
 }
@@ -101,6 +107,7 @@ impl From<Box<dyn ClusterBidiStream>> for Link {
             peer,
             local,
             security: Security::Unknown,
+            channel_binding: None,
         }
     }
 }

@@ -35,6 +35,7 @@ fn handshake(now: Instant) -> Vec<Sent> {
     let entropy = |challenge| Entropy {
         challenge,
         connection_id: 7,
+        nonce: [0; 32],
     };
     let mut a = Handshake::client(now, config("a@h", "h:1"), entropy(7));
     let mut b = Handshake::server(now, config("b@h", "h:2"), entropy(42));

@@ -4,21 +4,36 @@
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
-use shiome_handshake::{Admission, Config, Cookie, Entropy, Event, Handshake, Local};
-use shiome_wire::{FrameDecoder, MAX_UNAUTHENTICATED_FRAME_LEN, auth::AuthenticationMessage};
+use shiome_handshake::{
+    Admission, Announce, Config, Cookie, Entropy, Event, Handshake, Local, MIN_ANNOUNCED_LIMIT,
+};
+use shiome_wire::{
+    Capabilities, FrameDecoder, MAX_UNAUTHENTICATED_FRAME_LEN, meta::NetworkMessage,
+};
 
 fuzz_target!(|stream: &[u8]| {
     let local = Local {
         name: "node@host".to_owned(),
         connection_string: "host:1".to_owned(),
     };
-    let config = Config::new(local, Cookie::new("7c1de9a4f0b85a3326c1f7d1"));
+    // The peer chooses, too, from how long its stream is, whether the ends announce anything and want to hear it.
+    let mut config = Config::new(local, Cookie::new("7c1de9a4f0b85a3326c1f7d1"));
+    config.native = (stream.len() % 2 == 0).then_some(Announce {
+        capabilities: Capabilities::ALL,
+        incarnation: 1,
+        max_frame_len: MIN_ANNOUNCED_LIMIT,
+        max_message_len: MIN_ANNOUNCED_LIMIT,
+        max_reassembly_len: MIN_ANNOUNCED_LIMIT,
+        window: MIN_ANNOUNCED_LIMIT,
+    });
+    config.require_native = stream.len() % 5 == 0;
     let entropy = Entropy {
         challenge: 0x51a7_30c9,
         connection_id: 0x0b5e_55ed,
+        nonce: [0x3c; 32],
     };
     let now = Instant::now();
-    // The peer chooses the owner's answers, too: they follow from how long its stream is.
+    // And the owner's answers.
     let admission = [Admission::Ok, Admission::Alive, Admission::NotOk][stream.len() % 3];
     for mut end in [
         Handshake::client(now, config.clone(), entropy),
@@ -45,13 +60,12 @@ fuzz_target!(|stream: &[u8]| {
     }
 });
 
-fn messages(stream: &[u8]) -> Vec<AuthenticationMessage> {
+fn messages(stream: &[u8]) -> Vec<NetworkMessage> {
     let mut decoder = FrameDecoder::new(MAX_UNAUTHENTICATED_FRAME_LEN);
     decoder.extend(stream);
     let mut messages = Vec::new();
     while let Ok(Some(frame)) = decoder.next_frame() {
-        let msg = frame.decode().ok().and_then(|message| message.into_auth());
-        messages.push(AuthenticationMessage { msg });
+        messages.push(frame.decode().unwrap_or_default());
     }
     messages
 }

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use shiome_wire::auth::{
-    AuthenticationMessage, authentication_message::Msg, server_status::Status,
-};
+use shiome_wire::auth::{authentication_message::Msg, server_status::Status};
+use shiome_wire::meta::{NetworkMessage, network_message::Message};
 
-use super::{COOKIE, config, message};
+use super::{COOKIE, auth, config, entropy, message};
 use crate::{
-    Admission, Config, Cookie, DEFAULT_TIMEOUT, DigestScheme, Entropy, Event, Fault, Handshake,
+    Admission, Config, Cookie, DEFAULT_TIMEOUT, DigestScheme, Event, Fault, Handshake,
     HandshakeError, OutstandingChallenges, Peer, RefusedBy, Side,
 };
 
@@ -22,8 +21,8 @@ struct Pair {
     now: Instant,
     client: Handshake,
     server: Handshake,
-    to_client: VecDeque<AuthenticationMessage>,
-    to_server: VecDeque<AuthenticationMessage>,
+    to_client: VecDeque<NetworkMessage>,
+    to_server: VecDeque<NetworkMessage>,
     /// What the server's owner decides.
     admission: Admission,
     /// What the client's owner decides.
@@ -40,10 +39,6 @@ impl Pair {
 
     fn of(client: Config, server: Config) -> Self {
         let now = Instant::now();
-        let entropy = |challenge, connection_id| Entropy {
-            challenge,
-            connection_id,
-        };
         Self {
             now,
             client: Handshake::client(now, client, entropy(1, NONCE)),
@@ -147,6 +142,7 @@ fn both_ends_authenticate_and_know_each_other() {
             Event::Authenticated(Peer {
                 name: client,
                 side: Side::Server,
+                native: None,
             }),
         ];
         assert_eq!(pair.server_events, expected);
@@ -172,7 +168,7 @@ fn the_server_authenticates_a_flight_before_the_client() {
 #[test]
 fn the_client_sends_only_its_name_at_first() {
     let mut pair = Pair::new();
-    let Some(Msg::Name(name)) = pair.client.poll_transmit().unwrap().msg else {
+    let Some(Msg::Name(name)) = pair.client.poll_transmit().unwrap().into_auth() else {
         panic!("not a name");
     };
     assert_eq!(name.name, "client@host");
@@ -185,12 +181,8 @@ fn the_client_sends_only_its_name_at_first() {
 
 #[test]
 fn a_nonce_is_never_zero() {
-    let entropy = Entropy {
-        challenge: 1,
-        connection_id: 0,
-    };
-    let mut client = Handshake::client(Instant::now(), config("client"), entropy);
-    let Some(Msg::Name(name)) = client.poll_transmit().unwrap().msg else {
+    let mut client = Handshake::client(Instant::now(), config("client"), entropy(1, 0));
+    let Some(Msg::Name(name)) = client.poll_transmit().unwrap().into_auth() else {
         panic!("not a name");
     };
     assert_eq!(name.connection_id, u64::MAX);
@@ -203,18 +195,9 @@ fn the_server_sends_nothing_before_its_owner_decides() {
     pair.server.handle_message(pair.now, name).unwrap();
     assert_eq!(pair.server.poll_transmit(), None);
     pair.server.admit(Admission::Ok).unwrap();
-    let sent: Vec<_> = std::iter::from_fn(|| pair.server.poll_transmit()).collect();
-    assert!(matches!(
-        &sent[..],
-        [
-            AuthenticationMessage {
-                msg: Some(Msg::ServerStatus(_))
-            },
-            AuthenticationMessage {
-                msg: Some(Msg::ServerChallenge(_))
-            }
-        ]
-    ));
+    let sent = std::iter::from_fn(|| pair.server.poll_transmit());
+    let kinds: Vec<_> = sent.map(|message| message.kind()).collect();
+    assert_eq!(kinds, ["server status", "challenge"]);
 }
 
 #[test]
@@ -296,7 +279,7 @@ fn a_server_without_the_cookie_does_not_pass() {
     pair.step();
     pair.act();
     // It skips the check that it cannot make, and acknowledges with what it has.
-    let Some(Msg::ClientChallenge(reply)) = pair.to_server.pop_front().unwrap().msg else {
+    let Some(Msg::ClientChallenge(reply)) = pair.to_server.pop_front().unwrap().into_auth() else {
         panic!("not a reply");
     };
     let guess = DigestScheme::Sha256.digest(&"guess".into(), reply.challenge);
@@ -324,7 +307,7 @@ fn our_own_challenge_is_not_answered() {
     let mut pair = Pair::new();
     pair.step();
     pair.act();
-    let Some(Msg::ServerChallenge(challenge)) = &mut pair.to_client[1].msg else {
+    let Msg::ServerChallenge(challenge) = auth(&mut pair.to_client[1]) else {
         panic!("not a challenge");
     };
     challenge.challenge = 1;
@@ -336,7 +319,7 @@ fn our_own_challenge_is_not_answered() {
     pair.step();
     pair.step();
     pair.act();
-    let Some(Msg::ClientChallenge(reply)) = &mut pair.to_server[0].msg else {
+    let Msg::ClientChallenge(reply) = auth(&mut pair.to_server[0]) else {
         panic!("not a reply");
     };
     reply.challenge = 2;
@@ -354,9 +337,12 @@ fn a_challenge_of_another_connection_of_ours_is_recognized() {
     outstanding.insert(2);
     victim.step();
     victim.act();
-    let challenge = &victim.to_client[1];
+    let [status, challenge] = [0, 1].map(|i| match &victim.to_client[i].message {
+        Some(Message::Auth(auth)) => auth,
+        other => panic!("not a handshake message: {other:?}"),
+    });
     assert!(outstanding.is_reflected(challenge));
-    assert!(!outstanding.is_reflected(&victim.to_client[0]));
+    assert!(!outstanding.is_reflected(status));
 
     outstanding.insert(2);
     outstanding.remove(2);
@@ -388,7 +374,7 @@ fn a_node_does_not_connect_to_itself() {
         let mut pair = Pair::of(twin, config("other"));
         pair.step();
         pair.act();
-        let Some(Msg::ServerChallenge(challenge)) = &mut pair.to_client[1].msg else {
+        let Msg::ServerChallenge(challenge) = auth(&mut pair.to_client[1]) else {
             panic!("not a challenge");
         };
         challenge.name = "server@host".into();

@@ -8,15 +8,16 @@ use shiome_wire::auth::{
     AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, ClientStatus, NameMessage,
     NodeFlags, ServerStatus, authentication_message::Msg,
 };
+use shiome_wire::meta::NetworkMessage;
 
-use super::config;
-use crate::{Admission, DEFAULT_TIMEOUT, Entropy, Event, Handshake, HandshakeError};
+use super::{config, entropy};
+use crate::{Admission, DEFAULT_TIMEOUT, Event, Handshake, HandshakeError};
 
 const OURS: u32 = 5;
 
 #[derive(Debug, Clone)]
 enum Input {
-    Message(AuthenticationMessage),
+    Message(NetworkMessage),
     /// The last digest that we sent, sent back as a reply or an acknowledgement.
     Echo {
         ack: bool,
@@ -90,7 +91,7 @@ fn admission() -> impl Strategy<Value = Admission> {
 
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
-        6 => msg().prop_map(|msg| Input::Message(AuthenticationMessage { msg })),
+        6 => msg().prop_map(|msg| Input::Message(AuthenticationMessage { msg }.into())),
         2 => (any::<bool>(), number()).prop_map(|(ack, challenge)| Input::Echo { ack, challenge }),
         3 => admission().prop_map(Input::Admit),
         1 => any::<bool>().prop_map(Input::AnswerAlive),
@@ -109,10 +110,7 @@ struct Target {
 
 impl Target {
     fn new(client: bool) -> Self {
-        let entropy = Entropy {
-            challenge: OURS,
-            connection_id: 1,
-        };
+        let entropy = entropy(OURS, 1);
         let start = Instant::now();
         let make = if client {
             Handshake::client
@@ -159,7 +157,7 @@ impl Target {
         let mut sent = 0;
         while let Some(message) = self.end.poll_transmit() {
             sent += 1;
-            if let Some(Msg::ClientChallenge(reply)) = message.msg {
+            if let Some(Msg::ClientChallenge(reply)) = message.into_auth() {
                 self.seen = reply.digest;
             }
         }

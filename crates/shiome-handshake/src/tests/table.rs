@@ -7,9 +7,10 @@ use shiome_wire::auth::{
     AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, ClientStatus, NameMessage,
     ServerStatus, authentication_message::Msg,
 };
+use shiome_wire::meta::NetworkMessage;
 
-use super::{COOKIE, config, message};
-use crate::{Admission, DigestScheme, Entropy, Event, Fault, Handshake, HandshakeError, NameError};
+use super::{COOKIE, config, entropy, message};
+use crate::{Admission, DigestScheme, Event, Fault, Handshake, HandshakeError, NameError};
 
 const OURS: u32 = 5;
 const THEIRS: u32 = 6;
@@ -30,7 +31,7 @@ const STATES: [(&str, Option<usize>); 11] = [
 ];
 
 /// What a peer with the cookie sends, in the order of the schema, then a message without content.
-fn messages() -> Vec<AuthenticationMessage> {
+fn messages() -> Vec<NetworkMessage> {
     let messages = [
         Msg::Name(name()),
         Msg::ServerStatus(ServerStatus { status: 0 }),
@@ -44,7 +45,7 @@ fn messages() -> Vec<AuthenticationMessage> {
             digest: digest(OURS),
         }),
     ];
-    let empty = AuthenticationMessage { msg: None };
+    let empty = AuthenticationMessage { msg: None }.into();
     messages.map(message).into_iter().chain([empty]).collect()
 }
 
@@ -72,10 +73,7 @@ fn digest(challenge: u32) -> Bytes {
 }
 
 fn in_state(state: &str, now: Instant) -> Handshake {
-    let entropy = Entropy {
-        challenge: OURS,
-        connection_id: 9,
-    };
+    let entropy = entropy(OURS, 9);
     let mut client = Handshake::client(now, config("us"), entropy);
     let mut server = Handshake::server(now, config("us"), entropy);
     let known = messages();

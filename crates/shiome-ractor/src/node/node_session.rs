@@ -9,8 +9,13 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+<<<<<<< HEAD
 use shiome_handshake::{Cookie, Local, Side};
 use shiome_session::{GoodbyeReason, Session};
+=======
+use shiome_handshake::{Announce, Cookie, Local, Side};
+use shiome_session::Session;
+>>>>>>> a
 use shiome_transport::{Link, Peer};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
@@ -54,12 +59,15 @@ pub(crate) struct Setup {
     pub(crate) node_id: NodeId,
     pub(crate) is_server: bool,
     pub(crate) cookie: Cookie,
+    /// What nodes of shiome are told; `None`: nothing.
+    pub(crate) announce: Option<Announce>,
+    /// Whether nodes that announce nothing are refused.
+    pub(crate) require_native: bool,
     pub(crate) local: Local,
     pub(crate) server: ActorRef<NodeServerMessage>,
     pub(crate) mode: NodeConnectionMode,
     pub(crate) max_inbound_frame_size: u64,
     pub(crate) session: shiome_session::Config,
-    pub(crate) native: NativePolicy,
     pub(crate) registry: Arc<Registry>,
     /// Whether `registry` is the node server's own; otherwise it is asked by messages.
     pub(crate) registered: bool,
@@ -78,10 +86,13 @@ impl NodeSession {
         node_name: NameMessage,
         connection_mode: NodeConnectionMode,
     ) -> Self {
+        let (native, session) = (NativePolicy::default(), shiome_session::Config::default());
         Self::from_setup(Setup {
             node_id,
             is_server,
             cookie: Cookie::new(cookie),
+            announce: native.announce(&session, super::DEFAULT_MAX_INBOUND_FRAME_SIZE),
+            require_native: native.required,
             local: Local {
                 name: node_name.name,
                 connection_string: node_name.connection_string,
@@ -89,8 +100,7 @@ impl NodeSession {
             server: node_server,
             mode: connection_mode,
             max_inbound_frame_size: super::DEFAULT_MAX_INBOUND_FRAME_SIZE,
-            session: shiome_session::Config::default(),
-            native: NativePolicy::default(),
+            session,
             registry: Arc::default(),
             registered: false,
             dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
@@ -183,6 +193,16 @@ impl Ending {
         }
     }
 
+    /// Another session with the peer stays. The peer knows that one, too.
+    fn lost_election(down: NodeDown) -> Self {
+        Self {
+            why: "duplicate_connection",
+            // What does not answer hears no goodbye.
+            goodbye: (down == NodeDown::Replaced).then_some(GoodbyeReason::Duplicate),
+            down,
+        }
+    }
+
     /// The node stops.
     pub(crate) fn node_stopped() -> Self {
         Self {
@@ -262,6 +282,8 @@ impl Actor for NodeSession {
             link: Link::from(stream),
             side,
             cookie: setup.cookie,
+            announce: setup.announce,
+            require_native: setup.require_native,
             max_frame_len: setup.max_inbound_frame_size,
             outcome: setup.outcome,
         };

@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -16,8 +16,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::SessionCheckReply;
-use crate::{outcome::Outcome, remote::Runs};
+use super::{SessionCheckReply, node_session::Shared};
+use crate::{
+    outcome::Outcome,
+    remote::{NodeDown, Runs},
+};
 
 mod neighbour;
 mod record;
@@ -29,6 +32,9 @@ pub(crate) use record::{Phase, Record};
 /// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
 /// holds a socket, a task and a few KiB, and strangers can open them.
 pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
+
+/// A session that has lost an election, and why.
+pub(crate) type Loser = (Arc<Shared>, NodeDown);
 
 /// The sessions of one node: who is at the other end, and which of several with one peer stays.
 #[derive(Debug)]
@@ -207,14 +213,12 @@ impl Registry {
         }
     }
 
-    /// Marks a session as authenticated and elects among those with its peer. Returns the sessions to be closed, which
-    /// may include this one.
-    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> Vec<Record> {
-        let mut state = self.lock();
-        let losers = state.authenticate(id, our_name);
-        drop(state);
+    /// Marks a session as authenticated and elects among those with its peer. Returns the other sessions to be closed,
+    /// each with the reason for those who watch it, and whether this one has lost.
+    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
+        let result = self.lock().authenticate(id, our_name);
         self.changed.notify_waiters();
-        losers
+        result
     }
 
     /// Waits while a dial of this node is under way that would replace the authenticated session `id`, so that no
@@ -293,23 +297,25 @@ impl State {
         Some(admission)
     }
 
-    fn authenticate(&mut self, id: ActorId, our_name: &str) -> Vec<Record> {
+    fn authenticate(&mut self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
         let Some(record) = self.sessions.get_mut(&id) else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         record.phase = Phase::Authenticated;
+        let incarnation = record.incarnation;
         let Some(peer) = record.peer_name.clone() else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         let candidates = self.rivals(&peer.name, None);
         let stay = elect(our_name, &peer.name, &candidates);
         let losers = candidates
             .iter()
-            .map(|c| c.id)
-            .filter(|id| !stay.contains(id));
-        losers
-            .filter_map(|id| self.sessions.get(&id).cloned())
-            .collect()
+            .filter(|candidate| candidate.id != id && !stay.contains(&candidate.id));
+        let losers = losers.filter_map(|loser| {
+            let shared = self.sessions.get(&loser.id)?.shared.upgrade()?;
+            Some((shared, why_lost(loser, incarnation)))
+        });
+        (losers.collect(), !stay.contains(&id))
     }
 
     /// Whether a dial of this node, should it succeed, wins over a session that the peer dialled.
@@ -359,5 +365,16 @@ impl State {
             .filter(|(_, record)| !record.is_suspect())
             .map(|(_, record)| Neighbour::new(record, address))
             .collect()
+    }
+}
+
+/// Why a session lost against one with the peer's run `incarnation`.
+fn why_lost(loser: &Candidate<ActorId>, incarnation: u64) -> NodeDown {
+    if incarnation > loser.incarnation && loser.incarnation != 0 {
+        NodeDown::Restarted
+    } else if loser.suspect {
+        NodeDown::Unresponsive
+    } else {
+        NodeDown::Replaced
     }
 }

@@ -238,7 +238,7 @@ impl Actor for NodeServer {
             NodeServerMessage::UpdateSession { actor_id, name } => {
                 state
                     .registry
-                    .update(actor_id, |record| record.peer_name = Some(name));
+                    .update(actor_id, |record| record.introduce(name));
             }
             NodeServerMessage::GetSessions(reply) => {
                 let sessions = self.registry.authenticated();
@@ -303,6 +303,8 @@ impl NodeServer {
             node_id: next_node_id(),
             is_server,
             cookie: self.cookie.clone(),
+            announce: self.native.announce(&self.session, self.max_inbound_frame_size),
+            require_native: self.native.required,
             local: self.local(state.port),
             server: myself.clone(),
             mode: self.mode,

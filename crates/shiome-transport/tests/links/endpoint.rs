@@ -100,6 +100,7 @@ impl Endpoint {
         let entropy = Entropy {
             challenge: name.len() as u32 + u32::from(name.as_bytes()[0]),
             connection_id: 1,
+            nonce: [name.as_bytes()[0]; 32],
         };
         let now = tokio::time::Instant::now().into_std();
         let handshake = match side {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shiome_handshake::Side;
-use shiome_transport::{Link, LinkEnd, Security, memory::Network, tcp, tls};
+use shiome_transport::{Link, LinkEnd, memory::Network, tcp, tls};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
@@ -64,9 +64,10 @@ async fn tls() -> (Link, Link) {
         tls::connect(&connector, localhost, here),
         tls::accept(&acceptor, there),
     );
-    let link = |stream, at: &str| Link::from_stream(stream, at, at, Security::Tls);
-    let there = Link::from_stream(there.unwrap(), "a", "b", Security::Tls);
-    (link(here.unwrap(), "b"), there)
+    (
+        tls::dialled(here.unwrap(), "b".to_owned(), "a".to_owned()),
+        tls::accepted(there.unwrap(), "a".to_owned(), "b".to_owned()),
+    )
 }
 
 async fn story(links: (Link, Link)) {

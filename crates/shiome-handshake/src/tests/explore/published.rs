@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use shiome_wire::auth::{
-    AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, NameMessage, ServerStatus,
+    Challenge, ChallengeAck, ChallengeReply, NameMessage, ServerStatus,
     authentication_message::Msg, server_status::Status,
 };
+use shiome_wire::meta::{NetworkMessage, network_message::Message};
 
 use crate::tests::{COOKIE, local, message};
 use crate::{Cookie, DigestScheme, Side};
@@ -97,9 +98,13 @@ impl Published {
             .collect()
     }
 
-    fn on_message(&mut self, id: usize, message: AuthenticationMessage, out: &mut Outbox) {
+    fn on_message(&mut self, id: usize, message: NetworkMessage, out: &mut Outbox) {
         let own = own_challenge(id);
         let end = self.ends.get_mut(&id).unwrap();
+        // What they do not know reads as a message without content, which they skip.
+        let Some(Message::Auth(message)) = message.message else {
+            return;
+        };
         match (end.state, message.msg) {
             (State::AwaitName, Some(Msg::Name(name))) => {
                 end.peer = Some(name.name);

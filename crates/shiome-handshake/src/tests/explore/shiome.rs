@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::tests::{config, local};
+use crate::tests::{config, entropy, local};
 use crate::{
     Candidate, DialState, DialVerdict, Entropy, Event, Handshake, MAX_HOLD, NoncelessAdmission,
     SessionState, admit, admit_nonceless, elect, may_dial,
@@ -60,7 +60,7 @@ impl Shiome {
     }
 
     pub(super) fn dial(&mut self, id: usize, wire: &Wire, out: &mut Outbox) {
-        let handshake = Handshake::client(self.now, config(self.name), entropy(0, id, wire));
+        let handshake = Handshake::client(self.now, config(self.name), entropy_of(0, id, wire));
         self.ends.insert(id, End::new(handshake, Some(wire.target)));
         self.pump(id, out);
     }
@@ -69,7 +69,7 @@ impl Shiome {
         let (name, now) = (self.name, self.now);
         let end = self.ends.entry(id).or_insert_with(|| {
             End::new(
-                Handshake::server(now, config(name), entropy(1, id, wire)),
+                Handshake::server(now, config(name), entropy_of(1, id, wire)),
                 None,
             )
         });
@@ -199,6 +199,8 @@ impl Shiome {
             side: handshake.side(),
             connection_id: handshake.peer().unwrap().connection_id,
             seniority: id as u64,
+            incarnation: 0,
+            suspect: false,
         }
     }
 
@@ -251,9 +253,6 @@ impl End {
     }
 }
 
-fn entropy(end: u32, id: usize, wire: &Wire) -> Entropy {
-    Entropy {
-        challenge: 1 + end + 2 * id as u32,
-        connection_id: wire.nonce,
-    }
+fn entropy_of(end: u32, id: usize, wire: &Wire) -> Entropy {
+    entropy(1 + end + 2 * id as u32, wire.nonce)
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use shiome_wire::auth::AuthenticationMessage;
+use shiome_wire::meta::NetworkMessage;
 
 use super::published::Published;
 use super::shiome::Shiome;
@@ -11,7 +11,7 @@ use crate::{DialVerdict, MAX_HOLD};
 
 #[derive(Clone, Debug)]
 pub(super) enum Packet {
-    Message(AuthenticationMessage),
+    Message(NetworkMessage),
     Close,
 }
 

@@ -5,7 +5,10 @@ use std::{
 };
 
 use ractor::{Actor, ActorCell, concurrency::Duration as RactorDuration};
-use shiome_handshake::{Admission, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side};
+use shiome_handshake::{
+    Admission, Announce, Config, Cookie, Entropy, Handshake, HandshakeError, Peer, Side,
+};
+use shiome_session::GoodbyeReason;
 use shiome_transport::{
     AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
 };
@@ -18,8 +21,10 @@ use tracing::{debug, error, info, warn};
 
 use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
+    native,
     node::{NodeServerMessage, SessionCheckReply, registry::Phase},
     outcome::{ConnectError, Outcome},
+    remote::NodeDown,
 };
 
 /// Time to resolve the connection string of a peer, where the node must know all addresses that lead there.
@@ -34,6 +39,8 @@ pub(super) struct Task {
     pub(super) link: Link,
     pub(super) side: Side,
     pub(super) cookie: Cookie,
+    pub(super) announce: Option<Announce>,
+    pub(super) require_native: bool,
     pub(super) max_frame_len: u64,
     pub(super) outcome: Outcome,
 }
@@ -49,6 +56,24 @@ enum End {
 }
 
 impl End {
+    fn ending(&self) -> Ending {
+        Ending {
+            why: self.stop_reason(),
+            down: self.down(),
+            // The link is closed already.
+            goodbye: None,
+        }
+    }
+
+    /// The reason for whoever watches the peer.
+    fn down(&self) -> NodeDown {
+        match self {
+            Self::Connected | Self::ElectionLost => NodeDown::Replaced,
+            Self::Unauthenticated(error) => NodeDown::Protocol(Chain(error).to_string()),
+            Self::Ended(end) => link_down(end),
+        }
+    }
+
     /// The reason that the session's actor stops with, as in the installed base.
     fn stop_reason(&self) -> &'static str {
         match self {
@@ -58,7 +83,7 @@ impl End {
                 "self_connection"
             }
             Self::Unauthenticated(AuthenticateError::Closed)
-            | Self::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed) => "tcp_session_closed",
+            | Self::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => "tcp_session_closed",
             Self::Unauthenticated(AuthenticateError::Read(
                 ReadError::Frame(_) | ReadError::Decode(_),
             ))
@@ -91,10 +116,7 @@ impl Task {
             shared.registry.share_addresses(shared.myself.get_id());
         }
         outcome.settle(Err(end_of_dial(&end)));
-        shared.end(Ending {
-            why: end.stop_reason(),
-            flush: true,
-        });
+        shared.end(end.ending());
     }
 
     /// Brings the connection to where its session begins.
@@ -108,11 +130,18 @@ impl Task {
             reader,
             mut writer,
             security,
+            channel_binding,
             ..
         } = self.link;
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
-        let peer = shake_hands(shared, side, self.cookie, &mut reader, &mut writer)
+        let config = Config {
+            native: self.announce,
+            require_native: self.require_native,
+            channel_binding,
+            ..Config::new(shared.local.clone(), self.cookie)
+        };
+        let peer = shake_hands(shared, side, config, &mut reader, &mut writer)
             .await
             .map_err(End::Unauthenticated)?;
         elect(shared, peer).await?;
@@ -127,16 +156,16 @@ impl Task {
 async fn shake_hands(
     shared: &Shared,
     side: Side,
-    cookie: Cookie,
+    config: Config,
     reader: &mut FrameReader,
     writer: &mut BoxWrite,
 ) -> Result<Peer, AuthenticateError> {
     let entropy = Entropy {
         challenge: rand::random(),
-        connection_id: rand::random(),
+        connection_id: native::connection_id(rand::random()),
+        nonce: rand::random(),
     };
     let _challenge = OutstandingChallenge::issue(shared, entropy.challenge);
-    let config = Config::new(shared.local.clone(), cookie);
     let now = Instant::now().into_std();
     let handshake = match side {
         Side::Client => Handshake::client(now, config, entropy),
@@ -146,23 +175,29 @@ async fn shake_hands(
 }
 
 /// Enters the authenticated peer, and closes the sessions that lose against each other; maybe this one.
-async fn elect(shared: &Shared, peer: Peer) -> Result<(), End> {
+async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
     let (id, registry) = (shared.myself.get_id(), &shared.registry);
     let addresses = addresses_of(&peer).await;
+    let name = peer.name.name.clone();
     registry.update(id, |record| {
         record.reachable_at.extend(addresses);
-        record.peer_name = Some(peer.name);
+        record.introduce(peer.name);
     });
-    let mut lost = false;
-    for loser in registry.authenticate(id, &shared.local.name) {
-        if loser.actor.get_id() == id {
-            lost = true;
-        } else {
-            loser.actor.stop(Some("duplicate_connection".to_owned()));
-        }
+    let (losers, lost) = registry.authenticate(id, &shared.local.name);
+    for (loser, down) in losers {
+        loser.end(Ending::lost_election(down));
     }
     if lost {
         return Err(End::ElectionLost);
+    }
+    let incarnation = peer.native.as_ref().map_or(0, |native| native.hello.incarnation);
+    let run = registry
+        .runs
+        .link_up(&name, incarnation, Arc::downgrade(shared));
+    let _ = shared.run.set(run);
+    if let Some(native) = &peer.native {
+        let terms = native::terms(native);
+        shared.peer.apply(|session, _| session.negotiated(terms));
     }
     shared.authenticated.store(true, Ordering::Relaxed);
     let _ = shared
@@ -212,12 +247,33 @@ impl Drop for StopOnDrop {
     }
 }
 
+fn link_down(end: &LinkEnd) -> NodeDown {
+    match end {
+        LinkEnd::Closed => NodeDown::Closed,
+        LinkEnd::ClosedByPeer => NodeDown::ClosedByPeer,
+        LinkEnd::Goodbye { reason, detail } => match reason {
+            GoodbyeReason::Shutdown => NodeDown::Stopped,
+            GoodbyeReason::Duplicate => NodeDown::Replaced,
+            GoodbyeReason::Protocol => NodeDown::Protocol(format!("the peer says: {detail}")),
+            GoodbyeReason::Unresponsive => NodeDown::Lost("the peer heard nothing".to_owned()),
+            _ => NodeDown::ClosedByPeer,
+        },
+        LinkEnd::Unresponsive { .. } => NodeDown::Unresponsive,
+        LinkEnd::Read(ReadError::Io(_)) | LinkEnd::Write(_) => {
+            NodeDown::Lost(Chain(end).to_string())
+        }
+        _ => NodeDown::Protocol(Chain(end).to_string()),
+    }
+}
+
 fn report(end: &End, peer: &str) {
     match end {
         End::Connected => info!(peer, "already connected, dial dropped"),
         End::ElectionLost => info!(peer, "another connection stays"),
         End::Unauthenticated(error) => warn!(peer, error = %Chain(error), "not authenticated"),
-        End::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed) => info!(peer, "link closed"),
+        End::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => {
+            info!(peer, reason = %end.down(), "link closed");
+        }
         End::Ended(error) => warn!(peer, error = %Chain(error), "link ended"),
     }
 }
@@ -276,7 +332,7 @@ impl Gate for Shared {
 
     async fn named(&self, peer: &NameMessage) {
         self.registry.update(self.myself.get_id(), |record| {
-            record.peer_name = Some(peer.clone());
+            record.introduce(peer.clone());
             record.phase = Phase::Named;
         });
     }

@@ -4,8 +4,9 @@ use std::{
 };
 
 use ractor::{ActorId, ActorRef};
-use shiome_handshake::{Candidate, Side};
+use shiome_handshake::{Candidate, Side, read_hello};
 use shiome_wire::auth::NameMessage;
+use tokio::time::Instant;
 
 use crate::{
     NodeId,
@@ -123,7 +124,7 @@ impl Record {
 
     /// The peer has said who it is.
     pub(crate) fn introduce(&mut self, peer: NameMessage) {
-        let hello = peer.flags.as_ref().and_then(hello);
+        let hello = read_hello(peer.flags.as_ref());
         self.incarnation = hello.map_or(0, |hello| hello.incarnation);
         self.peer_name = Some(peer);
     }
