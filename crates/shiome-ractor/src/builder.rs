@@ -18,6 +18,7 @@ use crate::{
     connector::Connector,
     events::Broadcast,
     node::{NodeConnectionMode, NodeServer},
+    reconnect::{KeepError, MAX_KEPT_CONNECTIONS, check_address},
 };
 
 pub use shiome_handshake::Cookie;
@@ -31,6 +32,7 @@ pub struct Builder {
     connector: Option<TlsConnector>,
     pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
+    peers: Vec<String>,
     /// `None` without gossip.
     #[cfg(feature = "membership")]
     pub(crate) joining: Option<Joining>,
@@ -54,6 +56,7 @@ impl Builder {
             connector: None,
             mode: None,
             session: shiome_session::Config::default(),
+            peers: Vec::new(),
             #[cfg(feature = "membership")]
             joining: None,
         }
@@ -101,6 +104,18 @@ impl Builder {
         self
     }
 
+    /// Keeps connected to the nodes at these addresses, `host:port` each, from the start: see [`Node::keep_connected`].
+    ///
+    /// The node's own address may be among them, so that all can have the same list. At most
+    /// [`MAX_KEPT_CONNECTIONS`](crate::MAX_KEPT_CONNECTIONS). Default: none.
+    #[must_use]
+    pub fn peers<A: fmt::Display>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        let addresses = addresses.into_iter();
+        self.peers
+            .extend(addresses.map(|address| address.to_string()));
+        self
+    }
+
     /// Joins the cluster of these nodes, `host:port` each: the node gossips, finds all members through any of them, and
     /// keeps a session with each for as long as it is up.
     ///
@@ -138,13 +153,27 @@ impl Builder {
     /// # Errors
     ///
     /// See [`BuildError`].
-    pub async fn start(self) -> Result<Node, BuildError> {
+    pub async fn start(mut self) -> Result<Node, BuildError> {
+        self.check_peers()?;
         #[cfg(feature = "membership")]
         if self.joining.is_some() {
             return self.start_gossiping().await;
         }
         let listener = self.bind()?;
         self.start_on(listener).await
+    }
+
+    /// What is wrong with a peer is told before anything has begun.
+    fn check_peers(&mut self) -> Result<(), BuildError> {
+        let own = self.address.split_once('@').map(|(_, own)| own.to_owned());
+        self.peers.retain(|peer| Some(peer) != own.as_ref());
+        self.peers.sort();
+        self.peers.dedup();
+        self.peers.iter().try_for_each(|peer| check_address(peer))?;
+        if self.peers.len() > MAX_KEPT_CONNECTIONS {
+            return Err(KeepError::TooMany.into());
+        }
+        Ok(())
     }
 
     /// Listens at the node's address.
@@ -179,12 +208,16 @@ impl Builder {
             registry,
             dialer,
         };
-        Ok(Node::new(
+        let node = Node::new(
             connector,
             format!("{name}@{host}"),
             local_addr,
             (events, first),
-        ))
+        );
+        for peer in &self.peers {
+            node.keep_connected(peer)?;
+        }
+        Ok(node)
     }
 }
 
@@ -228,6 +261,9 @@ pub enum BuildError {
     /// The node server did not start.
     #[error("node server did not start")]
     Spawn(#[from] SpawnErr),
+    /// A peer cannot be kept connected to.
+    #[error("peer: {0}")]
+    Peer(#[from] KeepError),
     /// A seed is no `host:port`.
     #[cfg(feature = "membership")]
     #[error("seed: {0}")]

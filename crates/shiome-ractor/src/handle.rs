@@ -1,4 +1,9 @@
-use std::{fmt, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use ractor::{ActorCell, ActorRef, rpc::CallResult};
 use tokio::{sync::broadcast, task::JoinSet};
@@ -9,6 +14,7 @@ use crate::{
     events::{Broadcast, Events, NodeEvent, SessionInfo},
     node::NodeServerMessage,
     outcome::ConnectError,
+    reconnect::{Connection, Connections, KeepError, Reconnect},
 };
 #[cfg(feature = "membership")]
 use crate::{
@@ -40,6 +46,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     pub(crate) connector: Connector,
+    connections: Arc<Connections>,
     name: String,
     local_addr: SocketAddr,
     pub(crate) events: Broadcast,
@@ -65,6 +72,7 @@ impl Node {
         (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
     ) -> Self {
         Self {
+            connections: Connections::new(connector.clone(), events.clone()),
             connector,
             name,
             local_addr,
@@ -103,6 +111,35 @@ impl Node {
     /// See [`ConnectError`].
     pub async fn connect(&self, address: impl fmt::Display) -> Result<SessionInfo, ConnectError> {
         self.connector.connect(&address.to_string()).await
+    }
+
+    /// Keeps connected to the node at `address`, `host:port`: dials at once, again until there is a session, and again
+    /// when it is lost, with the pauses of [`Reconnect::default`] and without an end. Returns at once.
+    ///
+    /// A session that the node there dials, or that there is already, is as good, and nothing is dialled while it lasts.
+    /// It is known by its address, as an IP address or as the peer says it; under another name the first dial finds it.
+    /// What happens is told by the [`Connection`], by [`NodeEvent::Reconnecting`] and by [`NodeEvent::GaveUp`].
+    ///
+    /// An address that is kept already gives another handle of the same, as it was told first. All end with the node.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub fn keep_connected(&self, address: impl fmt::Display) -> Result<Connection, KeepError> {
+        self.keep_connected_with(address, Reconnect::default())
+    }
+
+    /// As [`keep_connected`](Self::keep_connected), with other pauses, or an end.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub fn keep_connected_with(
+        &self,
+        address: impl fmt::Display,
+        reconnect: Reconnect,
+    ) -> Result<Connection, KeepError> {
+        self.connections.keep(&address.to_string(), reconnect)
     }
 
     /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.
@@ -167,6 +204,7 @@ impl Node {
     /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second
     /// at most. A node that gossips then tells the others that it leaves.
     pub async fn stop(self) {
+        self.connections.stop();
         #[cfg(feature = "membership")]
         if let Some(gossip) = &self.gossip {
             gossip.quiesce();

@@ -20,6 +20,7 @@
 pub mod macros;
 pub mod node;
 
+mod backoff;
 mod builder;
 mod connector;
 mod events;
@@ -27,6 +28,7 @@ mod events;
 mod gossip;
 mod handle;
 mod outcome;
+mod reconnect;
 mod remote_actor;
 mod stream;
 
@@ -43,8 +45,11 @@ pub use node::{
         connect_external as client_connect_external,
     },
 };
-pub use outcome::ConnectError;
+pub use outcome::{ConnectError, HandshakeFailure};
 pub use ractor::serialization::*;
+pub use reconnect::{
+    Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,
+};
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]
 pub use shiome_membership as membership;
