@@ -14,9 +14,10 @@ use tokio_rustls::TlsConnector;
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    IncomingEncryptionMode, Node,
+    Expose, IncomingEncryptionMode, Node, Policy,
     connector::Connector,
     events::Broadcast,
+    exposure::{Exposure, Sweeper},
     node::{NodeConnectionMode, NodeServer},
     reconnect::{KeepError, MAX_KEPT_CONNECTIONS, check_address},
 };
@@ -33,6 +34,8 @@ pub struct Builder {
     pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
     peers: Vec<String>,
+    expose: Expose,
+    policy: Option<Box<dyn Policy>>,
     /// `None` without gossip.
     #[cfg(feature = "membership")]
     pub(crate) joining: Option<Joining>,
@@ -57,6 +60,8 @@ impl Builder {
             mode: None,
             session: shiome_session::Config::default(),
             peers: Vec::new(),
+            expose: Expose::default(),
+            policy: None,
             #[cfg(feature = "membership")]
             joining: None,
         }
@@ -141,6 +146,20 @@ impl Builder {
         self
     }
 
+    /// Which actors peers hear of and can address. Default: all whose messages can be serialized.
+    #[must_use]
+    pub fn expose(mut self, expose: Expose) -> Self {
+        self.expose = expose;
+        self
+    }
+
+    /// Asks for each message what a peer may do to an actor. Default: [`DefaultPolicy`](crate::DefaultPolicy).
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policy = Some(Box::new(policy));
+        self
+    }
+
     /// Limits and times of the sessions.
     #[must_use]
     pub fn session(mut self, config: shiome_session::Config) -> Self {
@@ -192,10 +211,12 @@ impl Builder {
         let (encryption, mode) = (Some(self.encryption), Some(mode));
         let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
         let (events, first) = Broadcast::new();
+        let exposure = Arc::new(Exposure::new(self.expose, self.policy));
         let node_server =
             NodeServer::with_cookie(port, cookie, name_owned, host_owned, encryption, mode)
                 .with_session_config(self.session)
                 .with_listener(listener)
+                .with_exposure(Arc::clone(&exposure))
                 .with_subscription("shiome node", events.clone());
         let registry = Arc::clone(node_server.registry());
         let dialer = Arc::clone(node_server.dialer());
@@ -203,6 +224,8 @@ impl Builder {
             dialer.use_connector(connector);
         }
         let (server, _) = Actor::spawn(None, node_server, ()).await?;
+        let sweep = Arc::clone(&exposure);
+        Actor::spawn_linked(None, Sweeper, sweep, server.get_cell()).await?;
         let connector = Connector {
             server,
             registry,
@@ -210,6 +233,7 @@ impl Builder {
         };
         let node = Node::new(
             connector,
+            exposure,
             format!("{name}@{host}"),
             local_addr,
             (events, first),

@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use ractor::{ActorCell, ActorRef, rpc::CallResult};
+use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
     builder::Builder,
     connector::Connector,
     events::{Broadcast, Events, NodeEvent, SessionInfo},
+    exposure::{ExportError, Exposure},
     node::NodeServerMessage,
     outcome::ConnectError,
     reconnect::{Connection, Connections, KeepError, Reconnect},
@@ -47,6 +48,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Node {
     pub(crate) connector: Connector,
     connections: Arc<Connections>,
+    exposure: Arc<Exposure>,
     name: String,
     local_addr: SocketAddr,
     pub(crate) events: Broadcast,
@@ -67,6 +69,7 @@ impl Node {
 
     pub(crate) fn new(
         connector: Connector,
+        exposure: Arc<Exposure>,
         name: String,
         local_addr: SocketAddr,
         (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
@@ -74,6 +77,7 @@ impl Node {
         Self {
             connections: Connections::new(connector.clone(), events.clone()),
             connector,
+            exposure,
             name,
             local_addr,
             events,
@@ -140,6 +144,33 @@ impl Node {
         reconnect: Reconnect,
     ) -> Result<Connection, KeepError> {
         self.connections.keep(&address.to_string(), reconnect)
+    }
+
+    /// Offers an actor to peers, as the [policy](Builder::policy) allows: with [`Expose::Explicit`](crate::Expose) they
+    /// hear of it and its groups from now on, and can address it. It is taken off the list when it ends. Again: nothing
+    /// happens.
+    ///
+    /// What peers send to an exported actor is decoded before it is put into its mailbox, so that a caller can be told at
+    /// once what cannot be decoded. That is also what this does with [`Expose::Remotable`](crate::Expose), where the
+    /// actor was exposed before. By default peers may also [stop](crate::Verb::Stop) it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExportError`]. Nothing has changed then.
+    pub fn export<M: Message>(&self, actor: &ActorRef<M>) -> Result<(), ExportError> {
+        self.exposure.export(actor)
+    }
+
+    /// Takes an actor back that was [exported](Self::export); `false` when it was not. With
+    /// [`Expose::Explicit`](crate::Expose) nothing that peers send is delivered to it once this has returned, and they
+    /// are told that it is gone. Replies that it still owes are sent.
+    pub fn unexport(&self, actor: &ActorCell) -> bool {
+        self.exposure.unexport(actor)
+    }
+
+    /// Messages of peers that the [policy](Builder::policy) has denied since the start.
+    pub fn denied(&self) -> u64 {
+        self.exposure.denied()
     }
 
     /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.

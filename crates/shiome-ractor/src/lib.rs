@@ -24,6 +24,7 @@ mod backoff;
 mod builder;
 mod connector;
 mod events;
+mod exposure;
 #[cfg(feature = "membership")]
 mod gossip;
 mod handle;
@@ -34,6 +35,9 @@ mod stream;
 
 pub use builder::{BuildError, Builder, Cookie};
 pub use events::{Events, NodeEvent, SessionInfo};
+pub use exposure::{
+    DefaultPolicy, ExportError, Expose, MAX_EXPORTS, PeerInfo, Policy, TargetInfo, Verb,
+};
 #[cfg(feature = "membership")]
 pub use gossip::{Gossip, Member};
 pub use handle::Node;
@@ -53,7 +57,7 @@ pub use reconnect::{
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]
 pub use shiome_membership as membership;
-pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream};
+pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream, Security};
 pub use stream::{IncomingEncryptionMode, NetworkStream};
 
 /// Number of a connection to another node, unique in this process and never 0, which stands for this node itself.

@@ -11,7 +11,7 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Cookie, Local, Side};
 use shiome_session::Session;
-use shiome_transport::{Link, Peer};
+use shiome_transport::{Link, Peer, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{task::JoinHandle, time::timeout};
 use tracing::{debug, warn};
@@ -21,7 +21,8 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, outcome::Outcome, remote_actor::ReplyPort,
+    IncomingEncryptionMode, NetworkStream, NodeId, PeerInfo, exposure::Exposure, outcome::Outcome,
+    remote_actor::ReplyPort,
 };
 
 mod exports;
@@ -57,6 +58,7 @@ pub(crate) struct Setup {
     /// Whether `registry` is the node server's own; otherwise it is asked by messages.
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
+    pub(crate) exposure: Arc<Exposure>,
     pub(crate) outcome: Outcome,
 }
 
@@ -86,6 +88,7 @@ impl NodeSession {
             registry: Arc::default(),
             registered: false,
             dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
+            exposure: Arc::default(),
             outcome: Outcome::none(),
         })
     }
@@ -143,6 +146,10 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
+    pub(crate) exposure: Arc<Exposure>,
+    security: Security,
+    /// What the policy is told of the peer, once that is authenticated.
+    peer_info: OnceLock<PeerInfo>,
     pub(crate) peer: Arc<Peer<ReplyPort>>,
     pub(crate) shims: Shims,
     pub(crate) authenticated: AtomicBool,
@@ -215,6 +222,9 @@ impl Actor for NodeSession {
             registry: setup.registry,
             registered: setup.registered,
             dialer: setup.dialer,
+            exposure: setup.exposure,
+            security: stream.security(),
+            peer_info: OnceLock::new(),
             peer,
             authenticated: AtomicBool::new(false),
             ending: OnceLock::new(),
@@ -314,6 +324,21 @@ impl Shared {
         let why = ending.why.to_owned();
         let _ = self.ending.set(ending);
         self.myself.stop(Some(why));
+    }
+
+    /// The authenticated peer, as the policy is told of it; `None` when the session has ended before anybody asked.
+    pub(crate) fn peer_info(&self) -> Option<&PeerInfo> {
+        if let Some(known) = self.peer_info.get() {
+            return Some(known);
+        }
+        let record = self.registry.get(self.myself.get_id())?;
+        let name = record.peer_name?.name;
+        Some(self.peer_info.get_or_init(|| PeerInfo {
+            name,
+            address: record.peer_addr,
+            node_id: self.node_id,
+            security: self.security,
+        }))
     }
 
     /// What those who watch a stand-in are told when the session ends.
