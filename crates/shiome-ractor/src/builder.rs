@@ -230,6 +230,7 @@ impl Builder {
             server,
             registry,
             dialer,
+            listening: local_addr,
         };
         let node = Node::new(
             connector,

@@ -1,12 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ractor::{ActorId, ActorRef, ActorStatus};
 use tokio::time::timeout;
 
 use crate::{
+    NetworkStream,
     events::SessionInfo,
     node::{Dialer, NodeServerMessage, Registry},
-    outcome::{ConnectError, Outcome},
+    outcome::{ConnectError, HandshakeFailure, Outcome},
 };
 
 /// Time for a dial that the node makes by itself to become a session, until the two nodes have told each other their
@@ -19,6 +20,8 @@ pub(crate) struct Connector {
     pub(crate) server: ActorRef<NodeServerMessage>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dialer: Arc<Dialer>,
+    /// Where the node listens.
+    pub(crate) listening: SocketAddr,
 }
 
 impl Connector {
@@ -26,6 +29,9 @@ impl Connector {
     /// groups. Dropping the future does not undo the connection.
     pub(crate) async fn connect(&self, address: &str) -> Result<SessionInfo, ConnectError> {
         let stream = self.dialer.dial(address).await?;
+        if self.leads_here(&stream) {
+            return Err(HandshakeFailure::self_connection().into());
+        }
         let (outcome, settled) = Outcome::pair();
         if let Some(local_addr) = stream.local_addr() {
             self.registry.expect_session(local_addr, outcome);
@@ -38,6 +44,17 @@ impl Connector {
             .cast(opened)
             .map_err(|_| ConnectError::Stopped)?;
         settled.await.unwrap_or_else(|_| Err(self.closed_here()))
+    }
+
+    /// Whether the node has dialled itself. It would close the connection at its other end, and not know why at this one.
+    fn leads_here(&self, stream: &NetworkStream) -> bool {
+        let (Some(peer), Some(local)) = (stream.socket_addr(), stream.local_addr()) else {
+            return false;
+        };
+        let (peer_ip, own_ip) = (peer.ip().to_canonical(), self.listening.ip().to_canonical());
+        peer.port() == self.listening.port()
+            && peer_ip == local.ip().to_canonical()
+            && (own_ip.is_unspecified() || own_ip == peer_ip)
     }
 
     /// Why a session has ended without a word: with the node, or on its own.

@@ -278,3 +278,6 @@ impl Exposure {
         exporters.unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,12 @@ impl ConnectError {
     }
 }
 
+impl From<HandshakeFailure> for ConnectError {
+    fn from(failure: HandshakeFailure) -> Self {
+        Self::Handshake(failure)
+    }
+}
+
 /// Why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}")]
@@ -76,6 +82,13 @@ impl HandshakeFailure {
             fault,
             permanent,
         }
+    }
+
+    /// The node has dialled itself.
+    pub(crate) fn self_connection() -> Self {
+        let error = HandshakeError::SelfConnection;
+        let reason = error.to_string();
+        Self::new(&error.into(), reason, false)
     }
 
     /// Whose fault it is; `None` when the link broke. A peer that does not find this node authentic only closes the
