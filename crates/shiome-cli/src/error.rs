@@ -40,6 +40,7 @@ impl Error {
             | Self::Build(
                 BuildError::Address(_)
                 | BuildError::Unspecified(_)
+                | BuildError::Peer(_)
                 | BuildError::Seed(_)
                 | BuildError::GossipPort { .. },
             ) => 2,

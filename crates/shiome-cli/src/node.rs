@@ -1,18 +1,16 @@
 //! `shiome node`: one node, until it is told to stop.
 
-use std::{collections::HashSet, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, path::PathBuf};
 
 use shiome::{
     ConnectError, Events, Member, Node, NodeEvent, NodeId, membership::DownReason,
     node::NodeConnectionMode,
 };
-use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::{cookie, error::Error, print};
 
 mod gossip;
-mod redial;
 
 /// Run one node until Ctrl-C or SIGTERM
 ///
@@ -29,9 +27,8 @@ mod redial;
 /// cluster through any of them, keeps a session with each, and notices who is gone. Gossip is encrypted with a key that
 /// is derived from the secret.
 ///
-/// Each --connect is dialled until it succeeds, and again when the session is lost: after a quarter of a second at
-/// first, then twice as long each time up to 30 s, give or take some chance. This loop belongs to the command; the
-/// library dials once.
+/// Each --connect is dialled until there is a session, and again when it is lost: after a pause by chance of up to a
+/// quarter of a second at first, then twice that each time up to a minute.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -77,7 +74,7 @@ fn host_port(text: &str) -> Result<String, String> {
 /// Runs the node.
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let cookie = cookie::read(args.cookie_file.as_deref())?;
-    let mut builder = Node::builder(args.name).cookie(cookie);
+    let mut builder = Node::builder(args.name).cookie(cookie).peers(args.connect);
     if args.isolated {
         builder = builder.connection_mode(NodeConnectionMode::Isolated);
     }
@@ -87,7 +84,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     }
     // Before the node is up: a signal from then on is a request to stop it.
     let mut signals = Signals::new().map_err(Error::Signal)?;
-    let node = Arc::new(builder.start().await?);
+    let node = builder.start().await?;
     let events = node.events();
     say(format_args!(
         "listening {} at {}",
@@ -95,19 +92,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         node.local_addr()
     ));
 
-    let mut dials = JoinSet::new();
-    for target in args.connect {
-        dials.spawn(redial::keep_connected(Arc::clone(&node), target));
+    tokio::select! {
+        () = signals.next() => {}
+        () = print_events(events) => return Err(ConnectError::Stopped.into()),
     }
-    let ended = tokio::select! {
-        () = signals.next() => false,
-        () = print_events(events) => true,
-    };
-    dials.shutdown().await;
-    if ended {
-        return Err(ConnectError::Stopped.into());
-    }
-    let node = Arc::into_inner(node).expect("the dials, which shared the node, are over");
     tokio::select! {
         () = node.stop() => {}
         () = signals.next() => return Err(Error::Impatient),

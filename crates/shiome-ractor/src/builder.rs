@@ -14,10 +14,12 @@ use tokio_rustls::TlsConnector;
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    IncomingEncryptionMode, Node,
+    Expose, IncomingEncryptionMode, Node, Policy,
     connector::Connector,
     events::Broadcast,
+    exposure::{Exposure, Sweeper},
     node::{NodeConnectionMode, NodeServer},
+    reconnect::{KeepError, MAX_KEPT_CONNECTIONS, check_address},
 };
 
 pub use shiome_handshake::Cookie;
@@ -31,6 +33,9 @@ pub struct Builder {
     connector: Option<TlsConnector>,
     pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
+    peers: Vec<String>,
+    expose: Expose,
+    policy: Option<Box<dyn Policy>>,
     /// `None` without gossip.
     #[cfg(feature = "membership")]
     pub(crate) joining: Option<Joining>,
@@ -54,6 +59,9 @@ impl Builder {
             connector: None,
             mode: None,
             session: shiome_session::Config::default(),
+            peers: Vec::new(),
+            expose: Expose::default(),
+            policy: None,
             #[cfg(feature = "membership")]
             joining: None,
         }
@@ -101,6 +109,18 @@ impl Builder {
         self
     }
 
+    /// Keeps connected to the nodes at these addresses, `host:port` each, from the start: see [`Node::keep_connected`].
+    ///
+    /// The node's own address may be among them, so that all can have the same list. At most
+    /// [`MAX_KEPT_CONNECTIONS`](crate::MAX_KEPT_CONNECTIONS). Default: none.
+    #[must_use]
+    pub fn peers<A: fmt::Display>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        let addresses = addresses.into_iter();
+        self.peers
+            .extend(addresses.map(|address| address.to_string()));
+        self
+    }
+
     /// Joins the cluster of these nodes, `host:port` each: the node gossips, finds all members through any of them, and
     /// keeps a session with each for as long as it is up.
     ///
@@ -126,6 +146,20 @@ impl Builder {
         self
     }
 
+    /// Which actors peers hear of and can address. Default: all whose messages can be serialized.
+    #[must_use]
+    pub fn expose(mut self, expose: Expose) -> Self {
+        self.expose = expose;
+        self
+    }
+
+    /// Asks for each message what a peer may do to an actor. Default: [`DefaultPolicy`](crate::DefaultPolicy).
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policy = Some(Box::new(policy));
+        self
+    }
+
     /// Limits and times of the sessions.
     #[must_use]
     pub fn session(mut self, config: shiome_session::Config) -> Self {
@@ -138,13 +172,27 @@ impl Builder {
     /// # Errors
     ///
     /// See [`BuildError`].
-    pub async fn start(self) -> Result<Node, BuildError> {
+    pub async fn start(mut self) -> Result<Node, BuildError> {
+        self.check_peers()?;
         #[cfg(feature = "membership")]
         if self.joining.is_some() {
             return self.start_gossiping().await;
         }
         let listener = self.bind()?;
         self.start_on(listener).await
+    }
+
+    /// What is wrong with a peer is told before anything has begun.
+    fn check_peers(&mut self) -> Result<(), BuildError> {
+        let own = self.address.split_once('@').map(|(_, own)| own.to_owned());
+        self.peers.retain(|peer| Some(peer) != own.as_ref());
+        self.peers.sort();
+        self.peers.dedup();
+        self.peers.iter().try_for_each(|peer| check_address(peer))?;
+        if self.peers.len() > MAX_KEPT_CONNECTIONS {
+            return Err(KeepError::TooMany.into());
+        }
+        Ok(())
     }
 
     /// Listens at the node's address.
@@ -163,10 +211,12 @@ impl Builder {
         let (encryption, mode) = (Some(self.encryption), Some(mode));
         let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
         let (events, first) = Broadcast::new();
+        let exposure = Arc::new(Exposure::new(self.expose, self.policy));
         let node_server =
             NodeServer::with_cookie(port, cookie, name_owned, host_owned, encryption, mode)
                 .with_session_config(self.session)
                 .with_listener(listener)
+                .with_exposure(Arc::clone(&exposure))
                 .with_subscription("shiome node", events.clone());
         let registry = Arc::clone(node_server.registry());
         let dialer = Arc::clone(node_server.dialer());
@@ -174,17 +224,25 @@ impl Builder {
             dialer.use_connector(connector);
         }
         let (server, _) = Actor::spawn(None, node_server, ()).await?;
+        let sweep = Arc::clone(&exposure);
+        Actor::spawn_linked(None, Sweeper, sweep, server.get_cell()).await?;
         let connector = Connector {
             server,
             registry,
             dialer,
+            listening: local_addr,
         };
-        Ok(Node::new(
+        let node = Node::new(
             connector,
+            exposure,
             format!("{name}@{host}"),
             local_addr,
             (events, first),
-        ))
+        );
+        for peer in &self.peers {
+            node.keep_connected(peer)?;
+        }
+        Ok(node)
     }
 }
 
@@ -228,6 +286,9 @@ pub enum BuildError {
     /// The node server did not start.
     #[error("node server did not start")]
     Spawn(#[from] SpawnErr),
+    /// A peer cannot be kept connected to.
+    #[error("peer: {0}")]
+    Peer(#[from] KeepError),
     /// A seed is no `host:port`.
     #[cfg(feature = "membership")]
     #[error("seed: {0}")]

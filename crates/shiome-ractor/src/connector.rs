@@ -1,12 +1,18 @@
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use ractor::ActorRef;
+use ractor::{ActorId, ActorRef, ActorStatus};
+use tokio::time::timeout;
 
 use crate::{
+    NetworkStream,
     events::SessionInfo,
     node::{Dialer, NodeServerMessage, Registry},
-    outcome::{ConnectError, Outcome},
+    outcome::{ConnectError, HandshakeFailure, Outcome},
 };
+
+/// Time for a dial that the node makes by itself to become a session, until the two nodes have told each other their
+/// actors.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Dials other nodes, and waits for the sessions.
 #[derive(Debug, Clone)]
@@ -14,6 +20,8 @@ pub(crate) struct Connector {
     pub(crate) server: ActorRef<NodeServerMessage>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dialer: Arc<Dialer>,
+    /// Where the node listens.
+    pub(crate) listening: SocketAddr,
 }
 
 impl Connector {
@@ -21,6 +29,9 @@ impl Connector {
     /// groups. Dropping the future does not undo the connection.
     pub(crate) async fn connect(&self, address: &str) -> Result<SessionInfo, ConnectError> {
         let stream = self.dialer.dial(address).await?;
+        if self.leads_here(&stream) {
+            return Err(HandshakeFailure::self_connection().into());
+        }
         let (outcome, settled) = Outcome::pair();
         if let Some(local_addr) = stream.local_addr() {
             self.registry.expect_session(local_addr, outcome);
@@ -32,6 +43,86 @@ impl Connector {
         self.server
             .cast(opened)
             .map_err(|_| ConnectError::Stopped)?;
-        settled.await.unwrap_or(Err(ConnectError::Stopped))
+        settled.await.unwrap_or_else(|_| Err(self.closed_here()))
     }
+
+    /// Whether the node has dialled itself. It would close the connection at its other end, and not know why at this one.
+    fn leads_here(&self, stream: &NetworkStream) -> bool {
+        let (Some(peer), Some(local)) = (stream.socket_addr(), stream.local_addr()) else {
+            return false;
+        };
+        let (peer_ip, own_ip) = (peer.ip().to_canonical(), self.listening.ip().to_canonical());
+        peer.port() == self.listening.port()
+            && peer_ip == local.ip().to_canonical()
+            && (own_ip.is_unspecified() || own_ip == peer_ip)
+    }
+
+    /// Why a session has ended without a word: with the node, or on its own.
+    fn closed_here(&self) -> ConnectError {
+        if self.server.get_status() >= ActorStatus::Stopping {
+            ConnectError::Stopped
+        } else {
+            ConnectError::Lost("closed by this node".to_owned())
+        }
+    }
+
+    /// As [`connect`](Self::connect), for a dial that the node makes by itself: within 15 s, and known to those who
+    /// would dial the same address.
+    pub(crate) async fn attempt(&self, address: &str) -> Result<SessionInfo, ConnectError> {
+        let _dialling = Dialling::begin(&self.registry, address);
+        self.connect_in_time(address).await
+    }
+
+    /// As [`attempt`](Self::attempt), unless the address is being dialled for another reason.
+    #[cfg(feature = "membership")]
+    pub(crate) async fn attempt_alone(&self, address: &str) -> Result<SessionInfo, ConnectError> {
+        let Some(_dialling) = Dialling::begin(&self.registry, address) else {
+            return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
+        };
+        self.connect_in_time(address).await
+    }
+
+    async fn connect_in_time(&self, address: &str) -> Result<SessionInfo, ConnectError> {
+        let connected = timeout(ATTEMPT_TIMEOUT, self.connect(address)).await;
+        connected.unwrap_or_else(|_| Err(ConnectError::timed_out()))
+    }
+}
+
+/// Keeps an address on the list of those that are being dialled.
+struct Dialling<'a> {
+    registry: &'a Registry,
+    address: &'a str,
+}
+
+impl<'a> Dialling<'a> {
+    /// `None` when it is on the list already.
+    fn begin(registry: &'a Registry, address: &'a str) -> Option<Self> {
+        let fresh = registry.begin_dial(address, usize::MAX);
+        fresh.then_some(Self { registry, address })
+    }
+}
+
+impl Drop for Dialling<'_> {
+    fn drop(&mut self) {
+        self.registry.end_dial(self.address);
+    }
+}
+
+/// The authenticated session with the peer of the connection `id`, which has given way to it.
+pub(crate) fn other_session(registry: &Registry, id: ActorId) -> Option<SessionInfo> {
+    let own = registry.get(id)?;
+    let name = own.peer_name.as_ref().map(|name| name.name.as_str());
+    let same_peer = |other: &SessionInfo| {
+        Some(other.name.as_str()) == name
+            || (other.connection_string.parse()).is_ok_and(|at| own.reachable_at.contains(&at))
+    };
+    registry.authenticated().into_iter().find_map(|other| {
+        let shared_address = other
+            .reachable_at
+            .iter()
+            .any(|at| own.reachable_at.contains(at));
+        let other = SessionInfo::from(other.information());
+        let found = other.session().get_id() != id && (shared_address || same_peer(&other));
+        found.then_some(other)
+    })
 }

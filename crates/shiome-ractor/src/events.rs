@@ -1,7 +1,9 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_core::Stream;
@@ -14,7 +16,7 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 #[cfg(feature = "membership")]
 use crate::Member;
 use crate::{
-    NodeId,
+    ConnectError, NodeId,
     node::{NodeEventSubscription, NodeServerSessionInformation, NodeSessionMessage},
 };
 
@@ -65,7 +67,7 @@ impl From<NodeServerSessionInformation> for SessionInfo {
     }
 }
 
-/// What happens to a session, or to a member of the cluster.
+/// What happens to a session, to an address that the node keeps connected to, or to a member of the cluster.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NodeEvent {
@@ -87,6 +89,29 @@ pub enum NodeEvent {
         member: Member,
         /// How it went.
         reason: DownReason,
+    },
+    /// An address that the node [keeps connected to](crate::Node::keep_connected) has no session, and is dialled again
+    /// after a pause.
+    Reconnecting {
+        /// The address, as it was given.
+        address: String,
+        /// Number of the dial to come, since the last session that lasted; from 1.
+        attempt: u32,
+        /// Time until then.
+        pause: Duration,
+        /// Why the last dial failed, or that its session was lost. If it [is permanent](ConnectError::is_permanent),
+        /// somebody has to do something.
+        error: Arc<ConnectError>,
+    },
+    /// An address that the node kept connected to is not dialled any more, as [`Reconnect`](crate::Reconnect) says.
+    /// Told once.
+    GaveUp {
+        /// The address, as it was given.
+        address: String,
+        /// Dials since the last session that lasted.
+        attempts: u32,
+        /// Why the last one failed.
+        error: Arc<ConnectError>,
     },
     /// The listener was too slow and missed so many events.
     Missed(u64),
@@ -140,7 +165,6 @@ impl Broadcast {
     }
 
     /// Tells what is no session's.
-    #[cfg(feature = "membership")]
     pub(crate) fn send(&self, event: NodeEvent) {
         // An error says that nobody listens.
         let _ = self.0.send(event);

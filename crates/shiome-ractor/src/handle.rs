@@ -1,14 +1,21 @@
-use std::{fmt, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use ractor::{ActorCell, ActorRef, rpc::CallResult};
+use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
     builder::Builder,
     connector::Connector,
     events::{Broadcast, Events, NodeEvent, SessionInfo},
+    exposure::{ExportError, Exposure},
     node::NodeServerMessage,
     outcome::ConnectError,
+    reconnect::{Connection, Connections, KeepError, Reconnect},
 };
 #[cfg(feature = "membership")]
 use crate::{
@@ -40,6 +47,8 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     pub(crate) connector: Connector,
+    connections: Arc<Connections>,
+    exposure: Arc<Exposure>,
     name: String,
     local_addr: SocketAddr,
     pub(crate) events: Broadcast,
@@ -60,12 +69,15 @@ impl Node {
 
     pub(crate) fn new(
         connector: Connector,
+        exposure: Arc<Exposure>,
         name: String,
         local_addr: SocketAddr,
         (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
     ) -> Self {
         Self {
+            connections: Connections::new(connector.clone(), events.clone()),
             connector,
+            exposure,
             name,
             local_addr,
             events,
@@ -103,6 +115,62 @@ impl Node {
     /// See [`ConnectError`].
     pub async fn connect(&self, address: impl fmt::Display) -> Result<SessionInfo, ConnectError> {
         self.connector.connect(&address.to_string()).await
+    }
+
+    /// Keeps connected to the node at `address`, `host:port`: dials at once, again until there is a session, and again
+    /// when it is lost, with the pauses of [`Reconnect::default`] and without an end. Returns at once.
+    ///
+    /// A session that the node there dials, or that there is already, is as good, and nothing is dialled while it lasts.
+    /// It is known by its address, as an IP address or as the peer says it; under another name the first dial finds it.
+    /// What happens is told by the [`Connection`], by [`NodeEvent::Reconnecting`] and by [`NodeEvent::GaveUp`].
+    ///
+    /// An address that is kept already gives another handle of the same, as it was told first. All end with the node.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub fn keep_connected(&self, address: impl fmt::Display) -> Result<Connection, KeepError> {
+        self.keep_connected_with(address, Reconnect::default())
+    }
+
+    /// As [`keep_connected`](Self::keep_connected), with other pauses, or an end.
+    ///
+    /// # Errors
+    ///
+    /// See [`KeepError`].
+    pub fn keep_connected_with(
+        &self,
+        address: impl fmt::Display,
+        reconnect: Reconnect,
+    ) -> Result<Connection, KeepError> {
+        self.connections.keep(&address.to_string(), reconnect)
+    }
+
+    /// Offers an actor to peers, as the [policy](Builder::policy) allows: with [`Expose::Explicit`](crate::Expose) they
+    /// hear of it and its groups from now on, and can address it. It is taken off the list when it ends. Again: nothing
+    /// happens.
+    ///
+    /// What peers send to an exported actor is decoded before it is put into its mailbox, so that a caller can be told at
+    /// once what cannot be decoded. That is also what this does with [`Expose::Remotable`](crate::Expose), where the
+    /// actor was exposed before. By default peers may also [stop](crate::Verb::Stop) it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExportError`]. Nothing has changed then.
+    pub fn export<M: Message>(&self, actor: &ActorRef<M>) -> Result<(), ExportError> {
+        self.exposure.export(actor)
+    }
+
+    /// Takes an actor back that was [exported](Self::export); `false` when it was not. With
+    /// [`Expose::Explicit`](crate::Expose) nothing that peers send is delivered to it once this has returned, and they
+    /// are told that it is gone. Replies that it still owes are sent.
+    pub fn unexport(&self, actor: &ActorCell) -> bool {
+        self.exposure.unexport(actor)
+    }
+
+    /// Messages of peers that the [policy](Builder::policy) has denied since the start.
+    pub fn denied(&self) -> u64 {
+        self.exposure.denied()
     }
 
     /// The actor that is registered under `name` at the peer; `None` when there is none, or the session has ended.
@@ -167,6 +235,7 @@ impl Node {
     /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second
     /// at most. A node that gossips then tells the others that it leaves.
     pub async fn stop(self) {
+        self.connections.stop();
         #[cfg(feature = "membership")]
         if let Some(gossip) = &self.gossip {
             gossip.quiesce();

@@ -20,18 +20,24 @@
 pub mod macros;
 pub mod node;
 
+mod backoff;
 mod builder;
 mod connector;
 mod events;
+mod exposure;
 #[cfg(feature = "membership")]
 mod gossip;
 mod handle;
 mod outcome;
+mod reconnect;
 mod remote_actor;
 mod stream;
 
 pub use builder::{BuildError, Builder, Cookie};
 pub use events::{Events, NodeEvent, SessionInfo};
+pub use exposure::{
+    DefaultPolicy, ExportError, Expose, MAX_EXPORTS, PeerInfo, Policy, TargetInfo, Verb,
+};
 #[cfg(feature = "membership")]
 pub use gossip::{Gossip, Member};
 pub use handle::Node;
@@ -43,12 +49,15 @@ pub use node::{
         connect_external as client_connect_external,
     },
 };
-pub use outcome::ConnectError;
+pub use outcome::{ConnectError, HandshakeFailure};
 pub use ractor::serialization::*;
+pub use reconnect::{
+    Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,
+};
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]
 pub use shiome_membership as membership;
-pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream};
+pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream, Security};
 pub use stream::{IncomingEncryptionMode, NetworkStream};
 
 /// Number of a connection to another node, unique in this process and never 0, which stands for this node itself.

@@ -1,3 +1,7 @@
+use std::io;
+
+use shiome_handshake::{Fault, HandshakeError};
+use shiome_transport::AuthenticateError;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -9,19 +13,99 @@ use crate::events::SessionInfo;
 pub enum ConnectError {
     /// The address cannot be resolved or reached.
     #[error("connection failed")]
-    Dial(#[from] std::io::Error),
+    Dial(#[from] io::Error),
     /// There is another connection with that node, which stays: from before, or because both dialled at the same time.
+    /// With its session, if that has not ended since.
     #[error("another connection with that node stays")]
-    Duplicate,
+    Duplicate(Option<Box<SessionInfo>>),
     /// The handshake failed, for instance because the cookies differ.
     #[error("handshake failed: {0}")]
-    Handshake(String),
+    Handshake(HandshakeFailure),
     /// The connection ended before the two nodes had told each other their actors and groups.
     #[error("connection lost: {0}")]
     Lost(String),
     /// The node has been stopped.
     #[error("the node is stopped")]
     Stopped,
+}
+
+impl ConnectError {
+    /// Whether dialling again is of no use before somebody changes one of the two nodes, or where the address leads:
+    /// the cookies differ, the node has reached itself, the peer does not speak the protocol, a certificate is wrong.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            // rustls reports what is wrong with a certificate as invalid data.
+            Self::Dial(error) => matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            ),
+            Self::Handshake(failure) => failure.permanent,
+            Self::Stopped => true,
+            Self::Duplicate(_) | Self::Lost(_) => false,
+        }
+    }
+
+    /// The connection was not there in time.
+    pub(crate) fn timed_out() -> Self {
+        io::Error::from(io::ErrorKind::TimedOut).into()
+    }
+}
+
+impl From<HandshakeFailure> for ConnectError {
+    fn from(failure: HandshakeFailure) -> Self {
+        Self::Handshake(failure)
+    }
+}
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason}")]
+pub struct HandshakeFailure {
+    reason: String,
+    fault: Option<Fault>,
+    permanent: bool,
+}
+
+impl HandshakeFailure {
+    /// From the error with its causes in words. `named` says that the peer had introduced itself, and was sent the proof
+    /// of the cookie.
+    pub(crate) fn new(error: &AuthenticateError, reason: String, named: bool) -> Self {
+        let (fault, permanent) = match error {
+            AuthenticateError::Handshake(error) => (Some(error.fault()), is_permanent(error)),
+            // An acceptor that finds the proof wrong says nothing.
+            AuthenticateError::Closed if named => (Some(Fault::NotAuthentic), true),
+            AuthenticateError::Refused => (Some(Fault::Refused), false),
+            _ => (None, false),
+        };
+        Self {
+            reason,
+            fault,
+            permanent,
+        }
+    }
+
+    /// The node has dialled itself.
+    pub(crate) fn self_connection() -> Self {
+        let error = HandshakeError::SelfConnection;
+        let reason = error.to_string();
+        Self::new(&error.into(), reason, false)
+    }
+
+    /// Whose fault it is; `None` when the link broke. A peer that does not find this node authentic only closes the
+    /// link, so [`NotAuthentic`](Fault::NotAuthentic) may be a guess.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+}
+
+/// Whether the same two nodes would come to the same end again.
+fn is_permanent(error: &HandshakeError) -> bool {
+    match error.fault() {
+        // Other refusals are about another connection, which may end.
+        Fault::Refused => matches!(error, HandshakeError::SelfConnection),
+        Fault::Deadline | Fault::Caller => false,
+        _ => true,
+    }
 }
 
 /// Tells whoever dialled how it went, once.
@@ -44,5 +128,83 @@ impl Outcome {
         if let Some(waiting) = self.0.take() {
             let _ = waiting.send(result);
         }
+    }
+}
+
+/// An error with its causes.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shiome_handshake::RefusedBy;
+
+    use super::*;
+
+    fn failure(error: AuthenticateError, named: bool) -> HandshakeFailure {
+        let reason = error.to_string();
+        HandshakeFailure::new(&error, reason, named)
+    }
+
+    #[test]
+    fn what_no_dialling_cures_is_permanent() {
+        let error = AuthenticateError::Handshake;
+        for (error, named, fault) in [
+            (
+                error(HandshakeError::WrongDigest),
+                true,
+                Some(Fault::NotAuthentic),
+            ),
+            (
+                error(HandshakeError::SelfConnection),
+                true,
+                Some(Fault::Refused),
+            ),
+            (
+                error(HandshakeError::UnknownStatus(9)),
+                false,
+                Some(Fault::Protocol),
+            ),
+            (AuthenticateError::Closed, true, Some(Fault::NotAuthentic)),
+        ] {
+            let failure = failure(error, named);
+            assert_eq!(failure.fault(), fault);
+            assert!(ConnectError::Handshake(failure).is_permanent());
+        }
+    }
+
+    #[test]
+    fn what_may_pass_is_not_permanent() {
+        let refused = HandshakeError::Refused(RefusedBy::NotOk);
+        for error in [
+            AuthenticateError::Handshake(refused),
+            AuthenticateError::Handshake(HandshakeError::Deadline),
+            AuthenticateError::Closed,
+            AuthenticateError::Refused,
+        ] {
+            assert!(!ConnectError::Handshake(failure(error, false)).is_permanent());
+        }
+        for kind in [io::ErrorKind::ConnectionRefused, io::ErrorKind::TimedOut] {
+            assert!(!ConnectError::from(io::Error::from(kind)).is_permanent());
+        }
+        assert!(!ConnectError::Duplicate(None).is_permanent());
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_handshake() {
+        let failure = failure(HandshakeError::WrongDigest.into(), true);
+        let error = ConnectError::Handshake(failure);
+        assert_eq!(error.to_string(), "handshake failed: wrong digest");
     }
 }

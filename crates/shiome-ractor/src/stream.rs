@@ -87,6 +87,15 @@ impl NetworkStream {
         }
     }
 
+    /// How the bytes are protected.
+    pub(crate) fn security(&self) -> Security {
+        match self {
+            Self::Raw { .. } => Security::Plain,
+            Self::TlsServer { .. } | Self::TlsClient { .. } => Security::Tls,
+            Self::External { .. } => Security::Unknown,
+        }
+    }
+
     /// The peer's address or label.
     pub(crate) fn peer_label(&self) -> String {
         match self {

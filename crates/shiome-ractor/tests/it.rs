@@ -6,11 +6,13 @@
 
 mod it {
     mod builder;
+    mod exposure;
     #[cfg(feature = "membership")]
     mod gossip;
     mod hostile;
     mod membership;
     mod messages;
+    mod reconnect;
     mod remote_refs;
     mod sessions;
     mod support;

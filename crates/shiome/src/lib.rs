@@ -26,10 +26,13 @@ pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
 pub use shiome_ractor::{
     BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, ClientConnectErr, ClusterBidiStream,
-    ConnectError, Cookie, DEFAULT_MAX_INBOUND_FRAME_SIZE, Events, IncomingEncryptionMode,
-    NetworkStream, Node, NodeEvent, NodeEventSubscription, NodeId, NodeServer, NodeServerMessage,
-    NodeSession, NodeSessionMessage, SessionInfo, client_connect, client_connect_enc,
-    client_connect_external, derive_serialization_for_prost_type, macros, node,
+    ConnectError, Connection, ConnectionEnd, ConnectionState, Cookie,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Events, ExportError, Expose, HandshakeFailure,
+    IncomingEncryptionMode, KeepError, MAX_EXPORTS, MAX_KEPT_CONNECTIONS, NetworkStream, Node,
+    NodeEvent, NodeEventSubscription, NodeId, NodeServer, NodeServerMessage, NodeSession,
+    NodeSessionMessage, PeerInfo, Policy, Reconnect, Security, SessionInfo, TargetInfo, Verb,
+    client_connect, client_connect_enc, client_connect_external,
+    derive_serialization_for_prost_type, macros, node,
 };
 #[cfg(feature = "membership")]
 pub use shiome_ractor::{Gossip, Member};

@@ -2,7 +2,6 @@
 
 use std::{
     future::pending,
-    io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -29,9 +28,6 @@ use crate::{
     events::Broadcast,
     node::{Ending, Registry},
 };
-
-/// Time for a dial to become a session, until the two nodes have told each other their actors.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time to look up where a peer says that it is dialled.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,9 +102,8 @@ impl Driver {
                     debug!(%member, %address, "dials a member");
                     let connector = self.connector.clone();
                     self.tasks.spawn(async move {
-                        let dialled = timeout(DIAL_TIMEOUT, dial(&connector, address)).await;
-                        let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
-                        Done::Dialled(member, address, dialled.unwrap_or_else(timed_out))
+                        let dialled = connector.attempt_alone(&address.to_string()).await;
+                        Done::Dialled(member, address, dialled)
                     });
                 }
                 Some(Action::Close { session, reason }) => self.close(session, reason),
@@ -250,7 +245,7 @@ impl Driver {
                 roster.session_at(session, [address]);
                 roster.dial_ended(now(), member, Dialled::Connected);
             }
-            Done::Dialled(member, address, Err(ConnectError::Duplicate)) => {
+            Done::Dialled(member, address, Err(ConnectError::Duplicate(_))) => {
                 debug!(%member, %address, "connected already");
                 // The dial may have shown that the peer of another session is at that address, too.
                 for record in self.registry().authenticated() {
@@ -273,17 +268,6 @@ impl Driver {
     fn registry(&self) -> &Registry {
         &self.connector.registry
     }
-}
-
-/// Dials a member, unless its address is being dialled for another reason.
-async fn dial(connector: &Connector, address: SocketAddr) -> Result<SessionInfo, ConnectError> {
-    let address = address.to_string();
-    if !connector.registry.begin_dial(&address, usize::MAX) {
-        return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
-    }
-    let connected = connector.connect(&address).await;
-    connector.registry.end_dial(&address);
-    connected
 }
 
 /// Addresses that lead to the peer of a session, as far as they are known without asking: where it was dialled, what it

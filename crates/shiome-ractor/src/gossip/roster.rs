@@ -8,9 +8,7 @@ use ractor::ActorId;
 use rand::{SeedableRng as _, rngs::StdRng};
 use shiome_membership::{DownReason, NodeId};
 
-mod backoff;
-
-use backoff::{Backoff, LONGEST_PAUSE};
+use crate::backoff::{Backoff, LONGEST_PAUSE, part_of};
 
 /// Members that are dialled at a time. Each dial is a socket, a task and a handshake; the others wait their turn.
 pub(crate) const MAX_DIALS: usize = 16;
@@ -237,7 +235,7 @@ impl Roster {
             if let Some(contact) = self.contacts.get_mut(&member)
                 && now >= session.since + STABLE_AFTER
             {
-                contact.backoff = Backoff::default();
+                contact.backoff.reset();
             }
             self.again(now, member);
         }
@@ -270,7 +268,8 @@ impl Roster {
                 return self.rebind(now, session, member);
             }
             // With a session that is not known here, another dial would not help. This one will be told, or end.
-            let pause = backoff::jitter(LONGEST_PAUSE, &mut self.rng);
+            // By chance, but long: to find the same once more costs both a handshake.
+            let pause = LONGEST_PAUSE / 2 + part_of(LONGEST_PAUSE / 2, &mut self.rng);
             return self.schedule(member, Some(now + pause));
         }
         self.again(now, member);
@@ -392,7 +391,7 @@ impl Roster {
         if self.me < member {
             Duration::ZERO
         } else {
-            backoff::part_of(HEADSTART, &mut self.rng) + HEADSTART
+            part_of(HEADSTART, &mut self.rng) + HEADSTART
         }
     }
 }

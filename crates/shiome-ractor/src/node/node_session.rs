@@ -9,14 +9,9 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-<<<<<<< HEAD
-use shiome_handshake::{Cookie, Local, Side};
-use shiome_session::{GoodbyeReason, Session};
-=======
 use shiome_handshake::{Announce, Cookie, Local, Side};
-use shiome_session::Session;
->>>>>>> a
-use shiome_transport::{Link, Peer};
+use shiome_session::{GoodbyeReason, Session};
+use shiome_transport::{Link, Peer, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
     task::JoinHandle,
@@ -29,7 +24,9 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId,
+    IncomingEncryptionMode, NetworkStream, NodeId, PeerInfo,
+    exposure::Exposure,
+    native::NativePolicy,
     outcome::Outcome,
     remote::{NodeDown, Run, Runs, Watchers},
     remote_actor::Caller,
@@ -72,6 +69,7 @@ pub(crate) struct Setup {
     /// Whether `registry` is the node server's own; otherwise it is asked by messages.
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
+    pub(crate) exposure: Arc<Exposure>,
     pub(crate) outcome: Outcome,
 }
 
@@ -104,6 +102,7 @@ impl NodeSession {
             registry: Arc::default(),
             registered: false,
             dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
+            exposure: Arc::default(),
             outcome: Outcome::none(),
         })
     }
@@ -161,6 +160,10 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
+    pub(crate) exposure: Arc<Exposure>,
+    security: Security,
+    /// What the policy is told of the peer, once that is authenticated.
+    peer_info: OnceLock<PeerInfo>,
     pub(crate) peer: Arc<Peer<Caller>>,
     pub(crate) shims: Shims,
     pub(crate) authenticated: AtomicBool,
@@ -269,6 +272,9 @@ impl Actor for NodeSession {
             registry: setup.registry,
             registered: setup.registered,
             dialer: setup.dialer,
+            exposure: setup.exposure,
+            security: stream.security(),
+            peer_info: OnceLock::new(),
             peer,
             authenticated: AtomicBool::new(false),
             run: OnceLock::new(),
@@ -386,6 +392,21 @@ impl Shared {
     pub(crate) fn heard_since(&self, then: Instant) -> bool {
         let last = self.peer.apply(|session, _| session.last_heard());
         last >= then.into_std()
+    }
+
+    /// The authenticated peer, as the policy is told of it; `None` when the session has ended before anybody asked.
+    pub(crate) fn peer_info(&self) -> Option<&PeerInfo> {
+        if let Some(known) = self.peer_info.get() {
+            return Some(known);
+        }
+        let record = self.registry.get(self.myself.get_id())?;
+        let name = record.peer_name?.name;
+        Some(self.peer_info.get_or_init(|| PeerInfo {
+            name,
+            address: record.peer_addr,
+            node_id: self.node_id,
+            security: self.security,
+        }))
     }
 
     /// What those who watch a stand-in are told when the session ends.

@@ -20,7 +20,7 @@ use super::{
     node_session::Setup,
     registry::MAX_UNAUTHENTICATED,
 };
-use crate::{IncomingEncryptionMode, NetworkStream, NodeId};
+use crate::{IncomingEncryptionMode, NetworkStream, NodeId, exposure::Exposure};
 
 /// The node: listens for other nodes, holds the sessions with them and tells subscribers what happens to those.
 ///
@@ -38,6 +38,7 @@ pub struct NodeServer {
     session: shiome_session::Config,
     registry: Arc<Registry>,
     dialer: Arc<Dialer>,
+    exposure: Arc<Exposure>,
     subscriptions: Mutex<Subscriptions>,
 }
 
@@ -79,6 +80,7 @@ impl NodeServer {
             subscriptions: Mutex::default(),
             registry: Arc::default(),
             dialer: Arc::new(Dialer::new(&encryption)),
+            exposure: Arc::default(),
             listen: ListenAddr { ip: None, port },
             listener: Mutex::new(None),
             cookie,
@@ -119,6 +121,11 @@ impl NodeServer {
             listener: Mutex::new(Some(listener)),
             ..self
         }
+    }
+
+    /// Exposes actors so.
+    pub(crate) fn with_exposure(self, exposure: Arc<Exposure>) -> Self {
+        Self { exposure, ..self }
     }
 
     /// Subscribes from the start.
@@ -313,6 +320,7 @@ impl NodeServer {
             registry: Arc::clone(&self.registry),
             registered: true,
             dialer: Arc::clone(&self.dialer),
+            exposure: Arc::clone(&self.exposure),
             outcome: self.registry.take_outcome(stream.local_addr()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {

@@ -36,7 +36,7 @@ async fn two_nodes_connect_and_tell() {
     assert_eq!(told, ["opened", "authenticated", "ready"]);
 
     let again = a.connect(b.local_addr()).await;
-    assert!(matches!(again, Err(ConnectError::Duplicate)));
+    assert!(matches!(&again, Err(ConnectError::Duplicate(Some(known))) if known.name == b.name()));
     assert_eq!(a.sessions().await.unwrap().len(), 1);
 
     a.stop().await;

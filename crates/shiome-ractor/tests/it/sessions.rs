@@ -230,7 +230,7 @@ fn nonceless(name: &str) -> auth::authentication_message::Msg {
 }
 
 /// Plays the acceptor up to the end of the handshake.
-async fn accept(peer: &mut RawPeer, name: &str) {
+pub(crate) async fn accept(peer: &mut RawPeer, name: &str) {
     peer.receive().await.expect("the node's name");
     peer.send(auth::ServerStatus {
         status: Status::Ok.into(),

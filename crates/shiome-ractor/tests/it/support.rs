@@ -19,7 +19,7 @@ use shiome_wire::{
     node::{self, node_message},
 };
 use tokio::{
-    io::{AsyncWriteExt, duplex},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, duplex},
     sync::mpsc,
     time::timeout,
 };
@@ -130,7 +130,12 @@ impl RawPeer {
         server
             .cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server })
             .unwrap();
-        let (reader, writer) = tokio::io::split(here);
+        Self::over(here)
+    }
+
+    /// At one end of a stream, the node being at the other.
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
         Self {
             reader: FrameReader::new(Box::new(reader), MAX_FRAME_LEN),
             writer: Box::new(writer),
@@ -141,17 +146,28 @@ impl RawPeer {
     pub(crate) async fn join(server: &ActorRef<NodeServerMessage>, name: &str) -> Self {
         let mut peer = Self::dial(server);
         peer.authenticate(name).await;
-        peer.send(control::Ready {}).await;
-        peer.expect(|message| match message.into_control()? {
-            control_message::Msg::Ready(_) => Some(()),
-            _ => None,
-        })
-        .await;
+        peer.synchronise().await;
         peer
     }
 
+    /// Says that it has nothing to tell; what the node has told when it says the same.
+    pub(crate) async fn synchronise(&mut self) -> Vec<control_message::Msg> {
+        self.send(control::Ready {}).await;
+        let mut told = Vec::new();
+        loop {
+            match self.expect(NetworkMessage::into_control).await {
+                control_message::Msg::Ready(_) => return told,
+                message => told.push(message),
+            }
+        }
+    }
+
     pub(crate) async fn authenticate(&mut self, name: &str) {
-        self.send_name(name).await;
+        self.authenticate_as(name_of(name)).await;
+    }
+
+    pub(crate) async fn authenticate_as(&mut self, name: NameMessage) {
+        self.send(authentication_message::Msg::Name(name)).await;
         assert_eq!(self.status().await, Status::Ok);
         let challenge = self.challenge().await;
         self.send(auth::ChallengeReply {

@@ -1,10 +1,11 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
+    Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent,
     pg::{self, GroupChangeMessage},
     registry::{PidLifecycleEvent, get_all_pids, pid_registry},
 };
@@ -12,12 +13,12 @@ use shiome_session::wire::control;
 use shiome_transport::Peer;
 
 use super::Shared;
-use crate::{
-    node::NodeConnectionMode,
-    remote_actor::{Never, ReplyPort},
-};
+use crate::{PeerInfo, exposure::Reconsider, node::NodeConnectionMode, remote_actor::ReplyPort};
 
-/// Tells the peer of local actors that can be addressed from afar, and of their groups.
+/// Time after which an actor is told again whose end was told a moment ago, and is held back by its open calls.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Tells the peer of the local actors that are exposed to it, and of their groups.
 ///
 /// An actor, because that is whom `ractor` tells of changes; so the snapshot and the changes after it are one sequence.
 /// It starts the session when it starts, and ends with the link's task.
@@ -26,32 +27,52 @@ pub(super) struct Exporter;
 /// What the peer has been told.
 pub(super) struct Exports {
     shared: Arc<Shared>,
+    myself: ActorRef<Reconsider>,
+    /// For the policy.
+    told: PeerInfo,
     /// Members that the peer knows of, by scope and group: a change can be in the snapshot already.
     groups: HashMap<(String, String), HashSet<u64>>,
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Exporter {
-    type Msg = Never;
+    type Msg = Reconsider;
     type State = Exports;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Never>,
+        myself: ActorRef<Reconsider>,
         shared: Arc<Shared>,
     ) -> Result<Exports, ActorProcessingErr> {
+        let told = shared.peer_info().cloned();
         let mut exports = Exports {
+            told: told.ok_or("the session has ended")?,
             shared,
+            myself,
             groups: HashMap::new(),
         };
-        exports.begin(myself.get_cell());
+        exports.begin();
         Ok(exports)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Reconsider>,
+        Reconsider(actor): Reconsider,
+        exports: &mut Exports,
+    ) -> Result<(), ActorProcessingErr> {
+        if exports.is_visible(&actor) {
+            exports.show(actor);
+        } else {
+            exports.hide(&actor);
+        }
+        Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<Never>,
+        _myself: ActorRef<Reconsider>,
         event: SupervisionEvent,
         exports: &mut Exports,
     ) -> Result<(), ActorProcessingErr> {
@@ -66,15 +87,18 @@ impl Actor for Exporter {
 
 impl Exports {
     /// Starts the session, sends the snapshot, and subscribes to the changes.
-    fn begin(&mut self, myself: ActorCell) {
+    fn begin(&mut self) {
         let shared = Arc::clone(&self.shared);
+        let myself = self.myself.get_cell();
         let ask_as = (shared.mode == NodeConnectionMode::Transitive).then(|| shared.own_name());
         self.peer().apply(|session, now| session.start(now, ask_as));
+        shared.exposure.watch(self.myself.clone());
         pid_registry::monitor(myself.clone());
         let actors = get_all_pids();
-        self.peer().apply(|session, _| {
-            session.announce(actors.iter().filter(|a| is_exported(a)).map(to_wire));
-        });
+        let visible = actors.iter().filter(|actor| self.is_visible(actor));
+        // The policy is asked before the session is locked.
+        let visible: Vec<_> = visible.map(to_wire).collect();
+        self.peer().apply(|session, _| session.announce(visible));
         pg::monitor_scope(pg::ALL_SCOPES_NOTIFICATION.to_owned(), myself);
         for key in pg::which_scopes_and_groups() {
             let (scope, group) = (key.get_scope(), key.get_group());
@@ -86,7 +110,7 @@ impl Exports {
 
     fn on_pid(&self, event: PidLifecycleEvent) {
         match event {
-            PidLifecycleEvent::Spawn(actor) if is_exported(&actor) => {
+            PidLifecycleEvent::Spawn(actor) if self.is_visible(&actor) => {
                 self.peer()
                     .apply(|session, _| session.announce([to_wire(&actor)]));
             }
@@ -105,12 +129,54 @@ impl Exports {
         }
     }
 
+    /// Tells of an actor, and of the groups that it is in.
+    fn show(&mut self, actor: ActorCell) {
+        let pid = actor.get_id().pid();
+        if self.peer().apply(|session, _| session.is_announced(pid)) {
+            return;
+        }
+        let announced = self.peer().apply(|session, _| {
+            session.announce([to_wire(&actor)]);
+            session.is_announced(pid)
+        });
+        if !announced {
+            self.myself.send_after(RETRY, || Reconsider(actor));
+            return;
+        }
+        for key in pg::which_scopes_and_groups() {
+            let (scope, group) = (key.get_scope(), key.get_group());
+            let members = pg::get_scoped_local_members(&scope, &group);
+            if members
+                .iter()
+                .any(|member| member.get_id() == actor.get_id())
+            {
+                self.join(scope, group, std::slice::from_ref(&actor));
+            }
+        }
+    }
+
+    /// Takes back what was told of an actor.
+    fn hide(&mut self, actor: &ActorCell) {
+        let pid = actor.get_id().pid();
+        let of_actor = self.groups.iter().filter(|(_, pids)| pids.contains(&pid));
+        let of_actor: Vec<_> = of_actor.map(|(key, _)| key.clone()).collect();
+        for (scope, group) in of_actor {
+            self.leave(scope, group, std::slice::from_ref(actor));
+        }
+        self.peer()
+            .apply(|session, now| session.terminate(now, pid));
+    }
+
+    fn is_visible(&self, actor: &ActorCell) -> bool {
+        self.shared.exposure.is_visible(&self.told, actor)
+    }
+
     fn peer(&self) -> &Peer<ReplyPort> {
         &self.shared.peer
     }
 
     fn join(&mut self, scope: String, group: String, actors: &[ActorCell]) {
-        let candidates: Vec<_> = actors.iter().filter(|a| is_exported(a)).collect();
+        let candidates: Vec<_> = actors.iter().filter(|a| self.is_visible(a)).collect();
         if candidates.is_empty() {
             return;
         }
@@ -145,12 +211,10 @@ impl Exports {
     }
 }
 
-/// Whether the peer may know of an actor: it is of this node, understands serialized messages, and is not ending. The
-/// news of its end would have come before.
-fn is_exported(actor: &ActorCell) -> bool {
-    actor.get_id().is_local()
-        && actor.supports_remoting()
-        && actor.get_status() <= ActorStatus::Draining
+impl Drop for Exports {
+    fn drop(&mut self) {
+        self.shared.exposure.unwatch(self.myself.get_id());
+    }
 }
 
 fn to_wire(actor: impl std::borrow::Borrow<ActorCell>) -> control::Actor {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ractor::{ActorCell, ActorId, message::SerializedMessage, pg, registry::where_is_pid};
+use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_session::{
     Event, InboundCall,
     wire::{auth::NameMessage, control::Actor, node},
@@ -11,6 +11,7 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, shims::MAX_EAGER_SHIMS};
 use crate::{
+    exposure::{Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage},
     outcome::Outcome,
     remote_actor::ReplyPort,
@@ -32,7 +33,7 @@ pub(super) struct Inbound {
 impl EventSink<ReplyPort> for Inbound {
     async fn handle(&mut self, event: Event<ReplyPort>) {
         match event {
-            Event::Cast(cast) => cast_in(cast),
+            Event::Cast(cast) => self.cast_in(cast),
             Event::Call(call) => self.call_in(call),
             Event::Reply { call, what } => {
                 // The caller may have stopped waiting.
@@ -89,7 +90,7 @@ impl Inbound {
             },
             metadata: call.metadata.map(Into::into),
         };
-        if !deliver(to, message) {
+        if self.deliver(to, message) != Delivery::Delivered {
             return peer.apply(|session, now| session.drop_call(now, to));
         }
         self.calls.spawn(async move {
@@ -194,23 +195,21 @@ impl Inbound {
             self.outcome.settle(Ok(record.information().into()));
         }
     }
-}
 
-fn cast_in(cast: node::Cast) {
-    let message = SerializedMessage::Cast {
-        variant: cast.variant,
-        args: cast.what.into(),
-        metadata: cast.metadata.map(Into::into),
-    };
-    deliver(cast.to, message);
-}
+    fn cast_in(&self, cast: node::Cast) {
+        let message = SerializedMessage::Cast {
+            variant: cast.variant,
+            args: cast.what.into(),
+            metadata: cast.metadata.map(Into::into),
+        };
+        self.deliver(cast.to, message);
+    }
 
-/// Puts a message into a local actor's mailbox; `false` when the actor is gone.
-fn deliver(pid: u64, message: SerializedMessage) -> bool {
-    let Some(actor) = where_is_pid(ActorId::Local(pid)) else {
-        debug!(pid, "message to an actor that is gone");
-        return false;
-    };
-    // A message that cannot be decoded is dropped by the actor itself, which lives on.
-    actor.supports_remoting() && actor.send_serialized(message).is_ok()
+    /// Puts a message into a local actor's mailbox, if the peer may.
+    fn deliver(&self, pid: u64, message: SerializedMessage) -> Delivery {
+        match self.shared.peer_info() {
+            Some(peer) => self.shared.exposure.deliver(peer, pid, message),
+            None => Delivery::Refused(Refusal::NotAllowed),
+        }
+    }
 }

@@ -21,9 +21,10 @@ use tracing::{debug, error, info, warn};
 
 use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
+    connector::other_session,
     native,
     node::{NodeServerMessage, SessionCheckReply, registry::Phase},
-    outcome::{ConnectError, Outcome},
+    outcome::{Chain, ConnectError, HandshakeFailure, Outcome},
     remote::NodeDown,
 };
 
@@ -115,7 +116,7 @@ impl Task {
         if matches!(end, End::ElectionLost) {
             shared.registry.share_addresses(shared.myself.get_id());
         }
-        outcome.settle(Err(end_of_dial(&end)));
+        outcome.settle(Err(end_of_dial(&end, &shared)));
         shared.end(end.ending());
     }
 
@@ -278,26 +279,18 @@ fn report(end: &End, peer: &str) {
     }
 }
 
-fn end_of_dial(end: &End) -> ConnectError {
+fn end_of_dial(end: &End, shared: &Shared) -> ConnectError {
+    let (id, registry) = (shared.myself.get_id(), &shared.registry);
     match end {
-        End::Connected | End::ElectionLost => ConnectError::Duplicate,
-        End::Unauthenticated(error) => ConnectError::Handshake(Chain(error).to_string()),
-        End::Ended(error) => ConnectError::Lost(Chain(error).to_string()),
-    }
-}
-
-/// An error with its causes.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
+        End::Connected | End::ElectionLost => {
+            ConnectError::Duplicate(other_session(registry, id).map(Box::new))
         }
-        Ok(())
+        End::Unauthenticated(error) => {
+            let named = (registry.get(id)).is_some_and(|record| record.phase == Phase::Named);
+            let reason = Chain(error).to_string();
+            ConnectError::Handshake(HandshakeFailure::new(error, reason, named))
+        }
+        End::Ended(error) => ConnectError::Lost(Chain(error).to_string()),
     }
 }
 

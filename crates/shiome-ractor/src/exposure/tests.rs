@@ -1,0 +1,169 @@
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, RpcReplyPort};
+use shiome_derive::RactorClusterMessage;
+use shiome_transport::Security;
+
+use super::*;
+
+#[derive(RactorClusterMessage)]
+#[cluster(crate = ::ractor)]
+enum Job {
+    Work(u8),
+    #[rpc]
+    Ask(RpcReplyPort<u8>),
+}
+
+struct Worker;
+
+impl Actor for Worker {
+    type Msg = Job;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _myself: ActorRef<Job>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Job>,
+        job: Job,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match job {
+            Job::Work(number) => assert!(number < 100, "it is a number of a job"),
+            Job::Ask(port) => port.send(7)?,
+        }
+        Ok(())
+    }
+}
+
+async fn worker() -> ActorRef<Job> {
+    Actor::spawn(None, Worker, ()).await.unwrap().0
+}
+
+fn peer() -> PeerInfo {
+    PeerInfo {
+        name: "peer@h".to_owned(),
+        address: "h:1".to_owned(),
+        node_id: 1,
+        security: Security::Plain,
+    }
+}
+
+fn cast(variant: &str, args: &[u8]) -> SerializedMessage {
+    SerializedMessage::Cast {
+        variant: variant.to_owned(),
+        args: args.to_vec(),
+        metadata: None,
+    }
+}
+
+const ONE_BYTE: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 1, 9];
+
+#[tokio::test]
+async fn an_exported_actor_gets_what_can_be_decoded_and_the_rest_is_known_at_once() {
+    for mode in [Expose::Remotable, Expose::Explicit] {
+        let exposure = Exposure::new(mode, None);
+        let worker = worker().await;
+        let pid = worker.get_id().pid();
+        exposure.export(&worker).unwrap();
+        let deliver = |message| exposure.deliver(&peer(), pid, message);
+        assert_eq!(deliver(cast("Work", ONE_BYTE)), Delivery::Delivered);
+        for (variant, args) in [("Work", &b""[..]), ("Play", ONE_BYTE), ("Ask", b"")] {
+            assert_eq!(deliver(cast(variant, args)), Delivery::Undecodable);
+        }
+        let (port, reply) = tokio::sync::oneshot::channel();
+        let call = SerializedMessage::Call {
+            variant: "Ask".to_owned(),
+            args: Vec::new(),
+            reply: port.into(),
+            metadata: None,
+        };
+        assert_eq!(deliver(call), Delivery::Delivered);
+        assert_eq!(reply.await.unwrap(), [7]);
+        worker.stop_and_wait(None, None).await.unwrap();
+        let gone = Delivery::Refused(Refusal::Gone);
+        assert_eq!(deliver(cast("Work", ONE_BYTE)), gone);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_panic_are_undecodable() {
+    struct Strings;
+    impl Actor for Strings {
+        type Msg = String;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(
+            &self,
+            _myself: ActorRef<String>,
+            (): (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+    let exposure = Exposure::default();
+    let (strings, _) = Actor::spawn(None, Strings, ()).await.unwrap();
+    exposure.export(&strings).unwrap();
+    let pid = strings.get_id().pid();
+    let deliver = |args| exposure.deliver(&peer(), pid, cast("", args));
+    assert_eq!(deliver(b"\xff"), Delivery::Undecodable);
+    assert_eq!(deliver(b"text"), Delivery::Delivered);
+    strings.stop(None);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_gets_nothing() {
+    let exposure = Exposure::new(Expose::Explicit, None);
+    let worker = worker().await;
+    let pid = worker.get_id().pid();
+    let gone = Delivery::Refused(Refusal::Gone);
+    let deliver = || exposure.deliver(&peer(), pid, cast("Work", ONE_BYTE));
+    assert_eq!(deliver(), gone);
+    exposure.export(&worker).unwrap();
+    assert_eq!(deliver(), Delivery::Delivered);
+    assert!(exposure.unexport(&worker));
+    assert_eq!(deliver(), gone);
+    assert!(!exposure.is_visible(&peer(), &worker));
+    worker.stop(None);
+}
+
+#[tokio::test]
+async fn by_default_only_what_was_exported_can_be_stopped() {
+    let exposure = Exposure::default();
+    let worker = worker().await;
+    let pid = worker.get_id().pid();
+    let may = |verb| {
+        exposure
+            .target(&peer(), pid, verb)
+            .map(|actor| actor.get_id())
+    };
+    for verb in [Verb::See, Verb::Cast, Verb::Call, Verb::Monitor] {
+        assert_eq!(may(verb), Ok(worker.get_id()));
+    }
+    assert_eq!(may(Verb::Stop), Err(Refusal::NotAllowed));
+    assert_eq!(exposure.denied(), 1);
+    exposure.export(&worker).unwrap();
+    assert_eq!(may(Verb::Stop), Ok(worker.get_id()));
+    worker.stop(None);
+}
+
+#[tokio::test]
+async fn actors_that_have_ended_are_taken_off_the_list() {
+    let exposure = Arc::new(Exposure::default());
+    let sweep = Arc::clone(&exposure);
+    let (sweeper, _) = Actor::spawn(None, Sweeper, sweep).await.unwrap();
+    for _ in 0..10 {
+        let worker = worker().await;
+        exposure.export(&worker).unwrap();
+        assert!(!exposure.exports().is_empty());
+        worker.stop_and_wait(None, None).await.unwrap();
+    }
+    while !exposure.exports().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    sweeper.stop(None);
+}
