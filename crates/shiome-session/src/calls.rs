@@ -27,6 +27,8 @@ struct OpenCall<C> {
     deadline: Option<Instant>,
     /// What it means when the deadline passes.
     end: CallEnd,
+    /// Whether the call was handed to the link.
+    written: bool,
 }
 
 impl<C> Default for Calls<C> {
@@ -69,9 +71,18 @@ impl<C> Calls<C> {
             call,
             deadline,
             end: CallEnd::TimedOut,
+            written: false,
         };
         callee.open.insert(tag, open);
         self.open += 1;
+    }
+
+    /// A call was handed to the link.
+    pub(crate) fn written(&mut self, pid: u64, tag: u64) {
+        let callee = self.callees.get_mut(&pid);
+        if let Some(open) = callee.and_then(|callee| callee.open.get_mut(&tag)) {
+            open.written = true;
+        }
     }
 
     /// Takes the call that a reply answers.
@@ -118,18 +129,20 @@ impl<C> Calls<C> {
         }
     }
 
-    /// Takes all calls, ordered by callee and number.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = C> {
+    /// Takes all calls, ordered by callee and number, with whether each was written.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (C, bool)> + use<C> {
         self.open = 0;
         let mut calls: Vec<_> = std::mem::take(&mut self.callees)
             .into_iter()
             .flat_map(|(pid, callee)| {
                 let open = callee.open.into_iter();
-                open.map(move |(tag, open)| (pid, tag, open.call))
+                open.map(move |(tag, open)| (pid, tag, open.call, open.written))
             })
             .collect();
-        calls.sort_unstable_by_key(|(pid, tag, _)| (*pid, *tag));
-        calls.into_iter().map(|(_, _, call)| call)
+        calls.sort_unstable_by_key(|(pid, tag, ..)| (*pid, *tag));
+        calls
+            .into_iter()
+            .map(|(_, _, call, written)| (call, written))
     }
 
     /// Recounts, and returns the timers that have to run.

@@ -1,4 +1,4 @@
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use shiome_wire::MAX_FRAME_LEN;
 
@@ -43,26 +43,77 @@ pub const REPLY_HEADSTART: Duration = Duration::from_millis(100);
 /// How long calls to a remote actor stay open after its end was told: legacy peers let the news overtake replies.
 pub const REPLY_GRACE: Duration = Duration::from_secs(1);
 
-/// Bounds of the random pause between two pings, as in the installed base.
-pub const PING_INTERVAL: Range<Duration> = Duration::from_secs(1)..Duration::from_secs(5);
-
-/// Default silence after which a pinged peer counts as unresponsive.
+/// Default time in which a peer that says nothing counts as unresponsive.
 ///
-/// A message counts when it is complete, so this is also the time that the longest message, 16 MiB, may take on a
-/// slow link.
-pub const PONG_TIMEOUT: Duration = Duration::from_secs(20);
+/// Any byte counts. A link that loses every packet for longer loses its session too, so take less only where the network
+/// is known.
+pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Looks at the peer in one [`LIVENESS_TIMEOUT`]: a peer that falls silent right after one look is noticed at the last.
+pub(crate) const LIVENESS_TICKS: u32 = 6;
+
+/// Default limit on what waits to be sent to one peer, in bytes, see [`Config::max_outbox`].
+pub const MAX_OUTBOX_LEN: usize = 64 * 1024 * 1024;
+
+/// Limit on what is told and answered without being waited for, in bytes. A peer that makes this node say more, and does
+/// not read it, is not worth its link: [`Event::NotReading`](crate::Event::NotReading).
+pub const MAX_CONTROL_BACKLOG: usize = 16 * 1024 * 1024;
+
+/// What a message that waits to be sent takes besides its content, in bytes, at most.
+///
+/// Its place in a queue that has room for twice as many, the memory manager's part, and the name of its kind.
+pub const MESSAGE_OVERHEAD: usize = 512;
+
+/// Longest message that goes at once, in bytes. What is longer goes in pieces where the peer takes them, and waits for
+/// whatever is shorter everywhere.
+///
+/// At 1 Gbit/s it takes half a millisecond, which is what others wait for it.
+pub const FRAGMENT_THRESHOLD: usize = 64 * 1024;
+
+/// Limit on the messages that are under way in fragments at a time, each way.
+pub const MAX_FRAGMENTED: usize = 32;
+
+/// Default limit on a message that comes in fragments, in bytes.
+pub const MAX_MESSAGE_LEN: u64 = 64 * 1024 * 1024;
+
+/// Default limit on all unfinished messages of one peer together, in bytes.
+pub const MAX_REASSEMBLY_LEN: u64 = 128 * 1024 * 1024;
+
+/// How long unfinished messages wait for the next fragment of any of them.
+///
+/// A link that takes more than a minute for 64 KiB cannot carry long messages.
+pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Default limit on the bytes of casts and fragments that a peer sends before it is granted more.
+///
+/// What a link of 1 Gbit/s carries in 16 ms; longer round trips need more.
+pub const WINDOW: u64 = 2 * 1024 * 1024;
+
+/// Least window that works, in bytes: room for one frame of bulk.
+pub const MIN_WINDOW: u64 = FRAGMENT_THRESHOLD as u64;
+
+/// Bytes of bulk that go to a peer without credit beyond the last ping that it answered.
+///
+/// Such a peer answers in the order of its inbox, so its pong proves that what came before has been taken in.
+pub const LEGACY_WINDOW: u64 = 8 * 1024 * 1024;
+
+/// Limit on the actors that are monitored over one link, each way.
+pub const MAX_MONITORS: usize = 64 * 1024;
+
+/// Limit on the reason of a stop or an end and on the words of a goodbye, in bytes. Longer ones are cut.
+pub const MAX_REASON_LEN: usize = 4 * 1024;
 
 /// Times of this length and above never end, and are far within what an `Instant` can hold.
 pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// Shortest pause between two pings, so that time passes between them.
-const MIN_PING_PAUSE: Duration = Duration::from_millis(1);
+/// Shortest pause between two looks at the peer, so that time passes between them.
+const MIN_TICK: Duration = Duration::from_millis(1);
 
 /// Limits and times of one [`Session`](crate::Session).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Longest message body that the peer accepts, in bytes. Longer ones are refused with
+    /// Longest message body that a peer without [`Terms`](crate::Terms) accepts, in bytes. Longer ones are refused with
     /// [`SendError::TooLong`](crate::SendError::TooLong) instead of costing the link, and lists are split to stay
     /// below. At least 16 KiB, which takes any name. Default: 16 MiB, the limit of legacy peers.
     pub max_frame_len: u64,
@@ -75,7 +126,7 @@ pub struct Config {
     /// See [`MAX_DIRECTORY_BYTES`], the default. One more byte ends the link.
     pub max_directory_bytes: usize,
     /// See [`MAX_OPEN_CALLS`], the default. One more call out is a
-    /// [`SendError::TooManyCalls`](crate::SendError::TooManyCalls), one more in is skipped.
+    /// [`SendError::TooManyCalls`](crate::SendError::TooManyCalls), one more in is refused.
     pub max_open_calls: usize,
     /// See [`DEFAULT_CALL_TIMEOUT`], the default. `None` lets calls without timeout wait until the link ends.
     pub default_call_timeout: Option<Duration>,
@@ -85,18 +136,37 @@ pub struct Config {
     pub reply_headstart: Duration,
     /// See [`REPLY_GRACE`], the default.
     pub reply_grace: Duration,
-    /// See [`PING_INTERVAL`], the default. At least a millisecond.
-    pub ping_interval: Range<Duration>,
-    /// See [`PONG_TIMEOUT`], the default, and [`Event::Unresponsive`](crate::Event::Unresponsive). Counted from a ping
-    /// and checked at later ones, so take several times [`ping_interval`](Self::ping_interval).
-    pub pong_timeout: Duration,
+    /// See [`LIVENESS_TIMEOUT`], the default. At least 6 ms. See [`Event::Unresponsive`](crate::Event::Unresponsive).
+    pub liveness_timeout: Duration,
+    /// Bytes that wait to be sent before casts and calls are refused with
+    /// [`SendError::Full`](crate::SendError::Full), until a quarter of it is free again. Each message counts with its
+    /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it. Default:
+    /// [`MAX_OUTBOX_LEN`].
+    pub max_outbox: usize,
+    /// Longest message that this side puts together from fragments, in bytes. As announced to the peer.
+    /// Default: [`MAX_MESSAGE_LEN`].
+    pub max_message_len: u64,
+    /// Bytes of unfinished messages that this side holds at a time. As announced to the peer. Default:
+    /// [`MAX_REASSEMBLY_LEN`].
+    pub max_reassembly_len: u64,
+    /// Bytes of casts and fragments that this side takes before it grants more. As announced to the peer. At least
+    /// [`MIN_WINDOW`]. Default: [`WINDOW`].
+    pub window: u64,
+    /// See [`REASSEMBLY_TIMEOUT`], the default.
+    pub reassembly_timeout: Duration,
+    /// See [`MAX_MONITORS`], the default. One more out is a
+    /// [`SendError::TooManyMonitors`](crate::SendError::TooManyMonitors), one more in ends the link.
+    pub max_monitors: usize,
 }
 
 impl Config {
-    /// The same with times that can be added to any `now`.
+    /// The same with times that can be added to any `now`, and a window that lets something through.
     pub(crate) fn bounded(mut self) -> Self {
-        let pause = |pause: Duration| pause.clamp(MIN_PING_PAUSE, FOREVER);
-        self.ping_interval = pause(self.ping_interval.start)..pause(self.ping_interval.end);
+        let least = MIN_TICK * LIVENESS_TICKS;
+        self.liveness_timeout = self.liveness_timeout.clamp(least, FOREVER);
+        self.reassembly_timeout = self.reassembly_timeout.min(FOREVER);
+        self.window = self.window.max(MIN_WINDOW);
+        self.max_outbox = self.max_outbox.max(MESSAGE_OVERHEAD);
         self.terminate_hold = self.terminate_hold.min(FOREVER);
         self.reply_grace = self.reply_grace.min(FOREVER);
         self
@@ -116,8 +186,13 @@ impl Default for Config {
             terminate_hold: TERMINATE_HOLD,
             reply_headstart: REPLY_HEADSTART,
             reply_grace: REPLY_GRACE,
-            ping_interval: PING_INTERVAL,
-            pong_timeout: PONG_TIMEOUT,
+            liveness_timeout: LIVENESS_TIMEOUT,
+            max_outbox: MAX_OUTBOX_LEN,
+            max_message_len: MAX_MESSAGE_LEN,
+            max_reassembly_len: MAX_REASSEMBLY_LEN,
+            window: WINDOW,
+            reassembly_timeout: REASSEMBLY_TIMEOUT,
+            max_monitors: MAX_MONITORS,
         }
     }
 }

@@ -13,7 +13,9 @@ pub(crate) struct Exports {
     /// Calls from the peer that wait for an answer, by callee. Tags are the peer's affair: they may repeat.
     open: HashMap<u64, usize>,
     open_total: usize,
-    /// When each actor replied last.
+    /// Answers that have not been handed to the link, by callee.
+    queued: HashMap<u64, usize>,
+    /// When each actor's last reply was sent.
     replied: HashMap<u64, Instant>,
     /// Actors that are gone but whose replies are on their way, with the end of their hold.
     held: HashMap<u64, Hold>,
@@ -22,9 +24,18 @@ pub(crate) struct Exports {
 /// How long the end of an actor is held back.
 #[derive(Debug, Clone, Copy)]
 struct Hold {
-    until: Instant,
+    wait: Wait,
     /// What the last reply's head start can put it off to.
     limit: Instant,
+}
+
+/// What the end of an actor waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// This time, or an answer before it.
+    Until(Instant),
+    /// That its answers leave, however long that takes.
+    Queue,
 }
 
 /// What to do with the news that a local actor is gone.
@@ -34,8 +45,8 @@ pub(crate) enum Termination {
     Untold,
     /// Tell now.
     Tell,
-    /// Tell at this time, or when its calls are answered.
-    Hold(Instant),
+    /// Tell later.
+    Hold(Wait),
 }
 
 impl Exports {
@@ -75,13 +86,34 @@ impl Exports {
         true
     }
 
-    /// Notes that an actor has replied.
-    pub(crate) fn replied(&mut self, now: Instant, pid: u64) {
-        self.replied.insert(pid, now);
+    /// An answer of an actor waits to be sent.
+    pub(crate) fn answer_queued(&mut self, pid: u64) {
+        *self.queued.entry(pid).or_default() += 1;
     }
 
-    /// From here on nothing is delivered to `pid`. Its end is told at `hold_until` although calls are open; its last
-    /// reply is given `headstart` even then.
+    /// An answer of an actor has left; whether its end waited for that and for nothing else.
+    pub(crate) fn answer_left(&mut self, pid: u64) -> bool {
+        let Entry::Occupied(mut queued) = self.queued.entry(pid) else {
+            return false;
+        };
+        *queued.get_mut() -= 1;
+        if *queued.get() > 0 {
+            return false;
+        }
+        queued.remove();
+        let held = self.held.get(&pid);
+        held.is_some_and(|hold| hold.wait == Wait::Queue)
+    }
+
+    /// Notes that a reply of an actor, if the peer knows that, has left.
+    pub(crate) fn replied(&mut self, now: Instant, pid: u64) {
+        if self.is_known(pid) {
+            self.replied.insert(pid, now);
+        }
+    }
+
+    /// From here on nothing is delivered to `pid`. Its end is told at `hold_until` although calls are open, but after all
+    /// answers that wait to be sent; its last reply is given `headstart` even then.
     pub(crate) fn terminate(
         &mut self,
         now: Instant,
@@ -92,47 +124,56 @@ impl Exports {
         if !self.announced.remove(&pid) {
             return Termination::Untold;
         }
-        let until = if self.open.contains_key(&pid) {
-            hold_until
+        let wait = if self.open.contains_key(&pid) {
+            Wait::Until(hold_until)
         } else {
-            self.headstart_ends(pid, headstart).unwrap_or(now)
+            self.after_answers(now, pid, headstart)
         };
-        if until <= now {
+        if wait.is_over(now) {
             self.replied.remove(&pid);
             return Termination::Tell;
         }
         let limit = hold_until.checked_add(headstart).unwrap_or(hold_until);
-        self.held.insert(pid, Hold { until, limit });
-        Termination::Hold(until)
+        self.held.insert(pid, Hold { wait, limit });
+        Termination::Hold(wait)
     }
 
-    /// When `pid` is held back and its last call is closed: when the hold would have ended, and when it ends now.
+    /// When `pid` is held back and its last call is closed: what the hold waited for, and what it waits for now.
     pub(crate) fn answered(
         &mut self,
         now: Instant,
         pid: u64,
         headstart: Duration,
-    ) -> Option<(Instant, Instant)> {
+    ) -> Option<(Wait, Wait)> {
         if self.open.contains_key(&pid) {
             return None;
         }
-        let ends = self.headstart_ends(pid, headstart).unwrap_or(now);
-        let hold = self.held.get_mut(&pid)?;
-        let before = std::mem::replace(&mut hold.until, ends.min(hold.limit));
-        Some((before, hold.until))
+        self.wait_again(now, pid, headstart)
     }
 
-    /// The hold of `pid` is over, unless it has just replied: then until when it is put off.
-    pub(crate) fn put_off(
-        &mut self,
-        now: Instant,
-        pid: u64,
-        headstart: Duration,
-    ) -> Option<Instant> {
-        let ends = self.headstart_ends(pid, headstart)?;
+    /// The time of `pid`'s hold is over, or its answers have left; what it still waits for.
+    pub(crate) fn put_off(&mut self, now: Instant, pid: u64, headstart: Duration) -> Option<Wait> {
+        let (_, wait) = self.wait_again(now, pid, headstart)?;
+        (!wait.is_over(now)).then_some(wait)
+    }
+
+    fn wait_again(&mut self, now: Instant, pid: u64, headstart: Duration) -> Option<(Wait, Wait)> {
+        let wait = self.after_answers(now, pid, headstart);
         let hold = self.held.get_mut(&pid)?;
-        hold.until = ends.min(hold.limit);
-        (hold.until > now).then_some(hold.until)
+        let before = hold.wait;
+        hold.wait = match wait {
+            // Its answers left late, not by its own doing: the limit is not for that.
+            Wait::Until(until) if before != Wait::Queue => Wait::Until(until.min(hold.limit)),
+            wait => wait,
+        };
+        Some((before, hold.wait))
+    }
+
+    fn after_answers(&self, now: Instant, pid: u64, headstart: Duration) -> Wait {
+        if self.queued.contains_key(&pid) {
+            return Wait::Queue;
+        }
+        Wait::Until(self.headstart_ends(pid, headstart).unwrap_or(now))
     }
 
     fn headstart_ends(&self, pid: u64, headstart: Duration) -> Option<Instant> {
@@ -147,17 +188,30 @@ impl Exports {
 
     /// Recounts, and returns the timers that have to run.
     #[cfg(test)]
-    pub(crate) fn check_invariants(&self) -> Vec<(Instant, Timer)> {
+    pub(crate) fn check_invariants(&self, queued: &HashMap<u64, usize>) -> Vec<(Instant, Timer)> {
         assert_eq!(self.open_total, self.open.values().sum::<usize>());
         assert!(self.open.values().all(|calls| *calls > 0));
-        for pid in self.held.keys() {
+        for (pid, hold) in &self.held {
             assert!(!self.announced.contains(pid));
-            assert!(self.open.contains_key(pid) || self.replied.contains_key(pid));
+            assert!(match hold.wait {
+                Wait::Queue => self.queued.contains_key(pid),
+                Wait::Until(_) => self.open.contains_key(pid) || self.replied.contains_key(pid),
+            });
         }
+        assert_eq!(self.queued, *queued);
         for pid in self.replied.keys() {
             assert!(self.announced.contains(pid) || self.held.contains_key(pid));
         }
-        let timer = |(&pid, hold): (&u64, &Hold)| (hold.until, Timer::Release { pid });
-        self.held.iter().map(timer).collect()
+        let timer = |(&pid, hold): (&u64, &Hold)| match hold.wait {
+            Wait::Until(at) => Some((at, Timer::Release { pid })),
+            Wait::Queue => None,
+        };
+        self.held.iter().filter_map(timer).collect()
+    }
+}
+
+impl Wait {
+    pub(crate) fn is_over(self, now: Instant) -> bool {
+        matches!(self, Self::Until(at) if at <= now)
     }
 }

@@ -96,18 +96,28 @@ mod directory;
 mod error;
 mod event;
 mod exports;
+mod lanes;
 mod liveness;
+mod monitors;
+mod reassembly;
 mod session;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod window;
 
 pub use config::{
-    Config, DEFAULT_CALL_TIMEOUT, MAX_ANNOUNCED_ACTORS, MAX_DIRECTORY_BYTES, MAX_GROUPED_ACTORS,
-    MAX_MEMBERSHIPS, MAX_NAME_LEN, MAX_OPEN_CALLS, PING_INTERVAL, PONG_TIMEOUT, REPLY_GRACE,
-    REPLY_HEADSTART, TERMINATE_HOLD,
+    Config, DEFAULT_CALL_TIMEOUT, FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT,
+    MAX_ANNOUNCED_ACTORS, MAX_CONTROL_BACKLOG, MAX_DIRECTORY_BYTES, MAX_FRAGMENTED,
+    MAX_GROUPED_ACTORS, MAX_MEMBERSHIPS, MAX_MESSAGE_LEN, MAX_MONITORS, MAX_NAME_LEN,
+    MAX_OPEN_CALLS, MAX_OUTBOX_LEN, MAX_REASON_LEN, MAX_REASSEMBLY_LEN, MESSAGE_OVERHEAD,
+    MIN_WINDOW, REASSEMBLY_TIMEOUT, REPLY_GRACE, REPLY_HEADSTART, TERMINATE_HOLD, WINDOW,
 };
-pub use error::{SendError, SessionError};
-pub use event::{CallEnd, Event, InboundCall, Skipped};
+pub use error::{FragmentError, SendError, SessionError};
+pub use event::{
+    CallEnd, CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped, Verb,
+};
 pub use session::Session;
 pub use shiome_wire as wire;
+pub use terms::Terms;

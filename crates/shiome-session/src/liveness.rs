@@ -1,55 +1,79 @@
 use std::{
     collections::VecDeque,
-    ops::Range,
     time::{Duration, Instant},
 };
 
 use prost_types::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, LIVENESS_TICKS};
 
 /// Pings whose pong is still expected; an older one's is too late to tell anything.
-const MAX_TRACKED_PINGS: usize = 8;
+const MAX_TRACKED_PINGS: usize = 16;
 
-/// Pings in a row that a silent peer was given a chance to answer. With one alone, a pause of this side would pass for
-/// the peer's: what has arrived in the meantime is not taken in yet.
-const MIN_PINGS_OF_SILENCE: u32 = 3;
+/// Ticks in a row without a byte that make a peer unresponsive. With the tick in which it said its last, they fill the
+/// timeout.
+const SILENT_TICKS: u32 = LIVENESS_TICKS - 1;
 
-/// Pings the peer at random intervals, measures the round trip, and notices its silence.
+/// Looks at regular times whether anything came from the peer, pings it when not, and measures the round trip.
+///
+/// Ticks are counted, not time: however long this side was paused, that is one tick, and what came in the meantime is
+/// read before the next.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     began: Instant,
-    interval: Range<Duration>,
-    pong_timeout: Duration,
-    /// State of a 64-bit generator for the intervals, which need to be spread, not secret.
-    random: u64,
+    tick: Duration,
+    /// Share of the first tick that is left out, so that sessions do not tick together.
+    phase: f64,
+    next_tick: Instant,
+    heard_at: Instant,
+    heard_since_tick: bool,
+    silent_ticks: u32,
+    /// Age of the session at the last ping, for no two pings have the same timestamp.
+    last_stamp: Option<Duration>,
     /// The last pings that wait for their pongs, the oldest first.
     unanswered: VecDeque<(Timestamp, Instant)>,
-    silence: Option<Silence>,
 }
 
-/// Pings that nothing followed from the peer.
-#[derive(Debug)]
-struct Silence {
-    since: Instant,
-    pings: u32,
+/// What a tick has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Something has come since the last.
+    Life,
+    /// Nothing has come: ping.
+    Nothing,
+    /// Nothing has come for so long, several pings or not.
+    Silence(Duration),
 }
 
 impl Liveness {
     pub(crate) fn new(began: Instant, config: &Config, seed: u64) -> Self {
+        let tick = config.liveness_timeout / LIVENESS_TICKS;
         Self {
             began,
-            interval: config.ping_interval.clone(),
-            pong_timeout: config.pong_timeout,
-            random: seed,
+            tick,
+            phase: fraction(seed),
+            next_tick: began + tick,
+            heard_at: began,
+            heard_since_tick: true,
+            silent_ticks: 0,
+            last_stamp: None,
             unanswered: VecDeque::new(),
-            silence: None,
         }
+    }
+
+    /// When the first tick is due, of a session that starts now. That counts as a sign of life.
+    pub(crate) fn start(&mut self, now: Instant) -> Instant {
+        self.heard(now);
+        self.next_tick = now + self.tick.mul_f64(1.0 - self.phase / 2.0);
+        self.next_tick
     }
 
     /// The timestamp of a ping sent now: time since the session began, as in the installed base.
     pub(crate) fn ping(&mut self, now: Instant) -> Timestamp {
         let age = now.saturating_duration_since(self.began);
+        let after = |last: Duration| last + Duration::from_nanos(1);
+        let age = age.max(self.last_stamp.map_or(Duration::ZERO, after));
+        self.last_stamp = Some(age);
         let timestamp = Timestamp {
             seconds: i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
             nanos: age.subsec_nanos().cast_signed(),
@@ -58,11 +82,6 @@ impl Liveness {
             self.unanswered.pop_front();
         }
         self.unanswered.push_back((timestamp, now));
-        let silence = self.silence.get_or_insert(Silence {
-            since: now,
-            pings: 0,
-        });
-        silence.pings = silence.pings.saturating_add(1);
         timestamp
     }
 
@@ -77,33 +96,45 @@ impl Liveness {
         Some(now.saturating_duration_since(at))
     }
 
-    /// The peer has said something.
-    pub(crate) fn heard(&mut self) {
-        self.silence = None;
+    /// Something has come from the peer.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard_at = self.heard_at.max(now);
+        self.heard_since_tick = true;
     }
 
-    /// How long a peer that should have answered has said nothing.
-    pub(crate) fn silence(&self, now: Instant) -> Option<Duration> {
-        let silence = self.silence.as_ref()?;
-        let lasted = now.saturating_duration_since(silence.since);
-        (silence.pings >= MIN_PINGS_OF_SILENCE && lasted >= self.pong_timeout).then_some(lasted)
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.heard_at
     }
 
-    /// When the next ping is due.
-    pub(crate) fn next_ping(&mut self, now: Instant) -> Instant {
-        let spread = self.interval.end.saturating_sub(self.interval.start);
-        let pause = spread.as_secs_f64() * self.fraction();
-        now + self.interval.start + Duration::try_from_secs_f64(pause).unwrap_or(spread)
+    /// Looks whether something has come, and says when to look again.
+    pub(crate) fn tick(&mut self, now: Instant) -> (Found, Instant) {
+        // In step, unless this side was paused: then the peer has a whole tick from now on.
+        let in_step = self.next_tick + self.tick;
+        self.next_tick = if in_step > now {
+            in_step
+        } else {
+            now + self.tick
+        };
+        if std::mem::take(&mut self.heard_since_tick) {
+            self.silent_ticks = 0;
+            return (Found::Life, self.next_tick);
+        }
+        self.silent_ticks = self.silent_ticks.saturating_add(1);
+        let found = if self.silent_ticks < SILENT_TICKS {
+            Found::Nothing
+        } else {
+            Found::Silence(now.saturating_duration_since(self.heard_at))
+        };
+        (found, self.next_tick)
     }
+}
 
-    /// Uniform in 0..1 (splitmix64).
-    fn fraction(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        // 53 bits, what an f64 holds exactly.
-        (z >> 11) as f64 / (1u64 << 53) as f64
-    }
+/// A fraction in 0..1 of a seed, the same for the same (splitmix64).
+fn fraction(seed: u64) -> f64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    // 53 bits, what an f64 holds exactly.
+    (z >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -1,20 +1,28 @@
 use std::{collections::VecDeque, time::Instant};
 
-use shiome_wire::{control, meta::NetworkMessage};
+use shiome_wire::{control, native};
 
 use crate::{
     calls::Calls,
     config::Config,
     directory::Directory,
-    event::{CallEnd, Event},
-    exports::Exports,
-    liveness::Liveness,
+    event::{CallEnd, Event, GoodbyeReason},
+    exports::{Exports, Wait},
+    lanes::{Class, Lanes, Tally},
+    liveness::{Found, Liveness},
+    monitors::Monitors,
+    reassembly::Reassembly,
+    terms::Terms,
     timer::{Timer, Timers},
+    window::Window,
 };
 
 mod inbound;
+mod monitoring;
+mod native_inbound;
 mod outbound;
 mod sync;
+mod transmit;
 
 /// The books of one authenticated link. How to drive it stands in the [crate's documentation](crate).
 ///
@@ -23,45 +31,101 @@ mod sync;
 ///   new ────► Syncing ───────────► Synced ──────────────► Ready
 ///                │      (in either order)                   │
 ///                └────────────────────┬─────────────────────┘
-///                                     │ close, or the peer breaks a limit
+///                            goodbye  │  close, the peer's goodbye, or it breaks a rule
 ///                                     ▼
-///                                  Closed
+///                                 Finishing ──── close ────► Closed
 /// ```
 ///
-/// Messages pass in both directions in all states but `Closed`, which is silent and final; `Ready` only tells that
-/// both sides have sent what they had.
+/// Messages pass in both directions in all states but the last two; `Ready` only tells that both sides have sent what
+/// they had. `Finishing` takes no more from users, and sends what waits. `Closed` has at most a goodbye to say, and is
+/// final.
 #[derive(Debug)]
 pub struct Session<C> {
     config: Config,
+    terms: Option<Terms>,
     exports: Exports,
     directory: Directory,
     calls: Calls<C>,
+    monitors: Monitors,
     liveness: Liveness,
     timers: Timers,
+    lanes: Lanes,
+    window: Window,
+    reassembly: Reassembly,
     local_ready: bool,
     peer_ready: bool,
-    closed: bool,
-    transmits: VecDeque<NetworkMessage>,
-    events: VecDeque<Event<C>>,
+    phase: Phase,
+    /// Whether casts and calls are refused for want of room.
+    full: bool,
+    /// Whether more was to be told than may wait.
+    overflowed: bool,
+    /// What is said last.
+    farewell: Option<native::Goodbye>,
+    /// Messages of users that left since the driver last said that all is written.
+    unwritten: Tally,
+    /// Messages of users that left and may never have been written.
+    lost: Tally,
+    /// The latest time that the owner has told.
+    clock: Instant,
+    /// What the message that is taken in takes of the window, as long as no event stands for it.
+    arriving: u64,
+    events: VecDeque<Pending<C>>,
+}
+
+/// An event, and what is given back to the peer's window when the owner takes it.
+#[derive(Debug)]
+struct Pending<C> {
+    event: Event<C>,
+    cost: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Finishing,
+    Closed,
 }
 
 impl<C> Session<C> {
-    /// A session that begins at `now`. `seed` spreads the pings and need not be secret.
+    /// A session that begins at `now`. `seed` sets sessions apart in time and need not be secret.
     pub fn new(now: Instant, config: Config, seed: u64) -> Self {
         let config = config.bounded();
         Self {
+            terms: None,
             exports: Exports::default(),
             directory: Directory::new(&config),
             calls: Calls::default(),
+            monitors: Monitors::new(&config),
             liveness: Liveness::new(now, &config, seed),
             timers: Timers::default(),
+            lanes: Lanes::new(),
+            window: Window::new(config.window),
+            reassembly: Reassembly::new(&config),
             local_ready: false,
             peer_ready: false,
-            closed: false,
-            transmits: VecDeque::new(),
+            phase: Phase::Open,
+            full: false,
+            overflowed: false,
+            farewell: None,
+            unwritten: Tally::default(),
+            lost: Tally::default(),
+            clock: now,
+            arriving: 0,
             events: VecDeque::new(),
             config,
         }
+    }
+
+    /// The peer is native, and this is what was agreed on. Before [`start`](Self::start); without it the peer is taken
+    /// for a legacy one.
+    pub fn negotiated(&mut self, terms: Terms) {
+        self.lanes.negotiated(&terms);
+        self.terms = Some(terms);
+    }
+
+    /// What was agreed on with a native peer; `None`: the peer is a legacy one.
+    pub fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
     }
 
     /// Whether both sides have sent their initial state.
@@ -69,37 +133,89 @@ impl<C> Session<C> {
         self.local_ready && self.peer_ready
     }
 
-    /// Ends the session: nothing is sent any more, and every open call ends with [`CallEnd::Closed`], in order of callee
-    /// and number. What the peer has announced stays to be asked for. Again: nothing happens.
+    /// Takes no more from users, lets what waits go, and then says goodbye to a peer that understands it. When
+    /// [`is_drained`](Self::is_drained), or when that takes too long, [`close`](Self::close). Again: nothing happens.
+    pub fn goodbye(&mut self, reason: GoodbyeReason, detail: &str) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Finishing;
+            self.farewell = self.words_of_farewell(reason, detail);
+        }
+    }
+
+    /// Ends the session: nothing is sent any more but a [`goodbye`](Self::goodbye), what waits is told in
+    /// [`Event::Unsent`], and every open call ends with [`CallEnd::Closed`], in order of callee and number. What the peer
+    /// has announced stays to be asked for. Again: nothing happens.
     pub fn close(&mut self) {
-        self.closed = true;
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.phase = Phase::Closed;
         self.timers.clear();
-        self.transmits.clear();
-        let ended = self.calls.drain().map(|call| Event::CallEnded {
-            call,
-            why: CallEnd::Closed,
-        });
-        self.events.extend(ended);
+        self.reassembly.clear();
+        self.monitors.clear();
+        self.arriving = 0;
+        self.report_unsent();
+        self.lanes.clear();
+        self.full = false;
+        let ended: Vec<_> = self.calls.drain().collect();
+        for (call, written) in ended {
+            let why = CallEnd::Closed { written };
+            self.tell(Event::CallEnded { call, why });
+        }
+    }
+
+    fn report_unsent(&mut self) {
+        let unsent = self.lanes.tally() + self.lost;
+        if !unsent.is_empty() {
+            let Tally {
+                casts,
+                calls,
+                replies,
+                bytes,
+            } = unsent;
+            self.tell(Event::Unsent {
+                casts,
+                calls,
+                replies,
+                bytes,
+            });
+        }
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.set_clock(now);
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Ping => self.ping(now),
+                Timer::Tick => self.tick(now),
                 Timer::Call { pid, tag } => self.call_expired(pid, tag),
                 Timer::Release { pid } => self.hold_over(now, pid),
+                Timer::Reassembly => self.reassembly_expired(now),
             }
         }
     }
 
     fn hold_over(&mut self, now: Instant, pid: u64) {
-        let headstart = self.config.reply_headstart;
-        if let Some(until) = self.exports.put_off(now, pid, headstart) {
-            self.timers.set(until, Timer::Release { pid });
-        } else if self.exports.release(pid) {
-            self.transmit(control::Terminate { ids: vec![pid] });
+        let headstart = self.headstart();
+        match self.exports.put_off(now, pid, headstart) {
+            Some(Wait::Until(until)) => self.timers.set(until, Timer::Release { pid }),
+            Some(Wait::Queue) => {}
+            None => self.release(pid),
         }
+    }
+
+    /// Tells that a local actor is gone, now that nothing holds the news.
+    fn release(&mut self, pid: u64) {
+        if self.exports.release(pid) {
+            self.tell_gone(pid);
+        }
+    }
+
+    fn tell_gone(&mut self, pid: u64) {
+        if let Some(exit) = self.monitors.last_words(pid) {
+            self.transmit(exit);
+        }
+        self.transmit(control::Terminate { ids: vec![pid] });
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as long as nothing else happens.
@@ -108,16 +224,12 @@ impl<C> Session<C> {
         self.timers.next()
     }
 
-    /// The next message to send.
-    #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
-        self.transmits.pop_front()
-    }
-
-    /// The next thing to act on.
+    /// The next thing to act on. Taking it lets the peer send more.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event<C>> {
-        self.events.pop_front()
+        let Pending { event, cost } = self.events.pop_front()?;
+        self.give_back(cost);
+        Some(event)
     }
 
     /// Whether [`poll_event`](Self::poll_event) has something.
@@ -145,19 +257,49 @@ impl<C> Session<C> {
         self.exports.contains(pid)
     }
 
+    /// When the last byte of the peer came, as far as the driver [tells](Self::heard).
+    pub fn last_heard(&self) -> Instant {
+        self.liveness.last_heard()
+    }
+
+    /// Bytes have come from the peer, a whole message or not. Messages that are [taken in](Self::handle_message) count
+    /// by themselves.
+    pub fn heard(&mut self, now: Instant) {
+        self.set_clock(now);
+        self.liveness.heard(now);
+    }
+
+    /// Pings the peer at once: whether it lives shows in [`last_heard`](Self::last_heard).
+    pub fn probe(&mut self, now: Instant) {
+        self.set_clock(now);
+        self.ping(now);
+    }
+
     fn ping(&mut self, now: Instant) {
-        if let Some(silence) = self.liveness.silence(now) {
-            self.events.push_back(Event::Unresponsive { silence });
+        if self.is_closed() {
+            return;
         }
-        let timestamp = Some(self.liveness.ping(now));
-        self.transmit(control::Ping { timestamp });
-        let next = self.liveness.next_ping(now);
-        self.timers.set(next, Timer::Ping);
+        let timestamp = self.liveness.ping(now);
+        let ping = control::Ping {
+            timestamp: Some(timestamp),
+        };
+        self.enqueue(ping.into(), Class::Ping(timestamp));
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let (found, next) = self.liveness.tick(now);
+        if let Found::Silence(silence) = found {
+            self.tell(Event::Unresponsive { silence });
+        }
+        if found != Found::Life {
+            self.ping(now);
+        }
+        self.timers.set(next, Timer::Tick);
     }
 
     fn call_expired(&mut self, pid: u64, tag: u64) {
         if let Some((call, why)) = self.calls.expired(pid, tag) {
-            self.events.push_back(Event::CallEnded { call, why });
+            self.tell(Event::CallEnded { call, why });
         }
         if !self.directory.contains(pid) {
             self.calls.forget_if_idle(pid);
@@ -166,34 +308,59 @@ impl<C> Session<C> {
 
     fn check_ready(&mut self) {
         if self.is_ready() {
-            self.events.push_back(Event::Ready);
+            self.tell(Event::Ready);
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    fn set_clock(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+    }
+
+    fn tell(&mut self, event: Event<C>) {
+        let cost = std::mem::take(&mut self.arriving);
+        self.events.push_back(Pending { event, cost });
     }
 
     /// Recounts every book, and checks that they agree.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
-        if self.closed {
-            assert_eq!((self.calls.len(), self.transmits.len()), (0, 0));
-            assert_eq!(self.poll_timeout(), None);
+        let answers = self.lanes.check_invariants();
+        self.reassembly.check_invariants();
+        assert_eq!(self.arriving, 0);
+        if self.is_closed() {
+            assert_eq!((self.calls.len(), self.lanes.queued()), (0, 0));
+            assert_eq!((self.poll_timeout(), self.is_full()), (None, false));
             return;
         }
         self.directory.check_invariants();
+        let not_taken = self.events.iter().map(|pending| pending.cost).sum();
+        self.window.check_invariants(not_taken);
+        self.monitors.check_invariants(
+            |pid| self.directory.contains(pid),
+            |pid| self.exports.is_known(pid),
+        );
+        if self.lanes.queued() >= self.config.max_outbox {
+            assert!(self.is_full());
+        }
         assert!(self.calls.len() <= self.config.max_open_calls);
         assert!(self.exports.open_calls() <= self.config.max_open_calls);
         let mut expected = self
             .calls
             .check_invariants(|pid| self.directory.contains(pid));
-        expected.extend(self.exports.check_invariants());
+        expected.extend(self.exports.check_invariants(&answers));
         expected.sort_unstable();
         let running = self.timers.iter();
-        let running: Vec<_> = running.filter(|(_, t)| *t != Timer::Ping).collect();
+        let books = |timer| matches!(timer, Timer::Call { .. } | Timer::Release { .. });
+        let running: Vec<_> = running.filter(|(_, t)| books(*t)).collect();
         assert_eq!(running, expected);
-    }
-
-    fn transmit(&mut self, message: impl Into<NetworkMessage>) {
-        if !self.closed {
-            self.transmits.push_back(message.into());
-        }
+        let reassembly = |(_, t): &(Instant, Timer)| *t == Timer::Reassembly;
+        assert_eq!(
+            self.timers.iter().filter(reassembly).count(),
+            usize::from(self.reassembly.deadline().is_some())
+        );
     }
 }

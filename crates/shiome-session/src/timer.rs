@@ -3,12 +3,14 @@ use std::{collections::BTreeSet, time::Instant};
 /// What a session waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// The next ping is due.
-    Ping,
+    /// Look whether the peer has said something.
+    Tick,
     /// An outgoing call has waited long enough.
     Call { pid: u64, tag: u64 },
     /// A local actor's last replies have had their time; tell that it is gone.
     Release { pid: u64 },
+    /// Unfinished messages may have waited long enough for their next fragment.
+    Reassembly,
 }
 
 /// All running timers of a session, the earliest first.

@@ -48,6 +48,13 @@ impl Frame {
     }
 }
 
+/// A body that came in another way than a frame of its own.
+impl From<Bytes> for Frame {
+    fn from(body: Bytes) -> Self {
+        Self(body)
+    }
+}
+
 /// Cuts a stream of bytes into [`Frame`]s, wherever the stream was split on its way.
 ///
 /// Memory is bounded by the limit plus one read: a frame's length is checked as soon as its prefix is there, before

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use shiome_wire::{
     control::{self, control_message},
     meta::{NetworkMessage, network_message},
+    native,
     node::{self, node_message},
 };
 
-use super::Session;
+use super::{Session, native_inbound::cost_of};
 use crate::{
     config::FOREVER,
     error::SessionError,
-    event::{Event, InboundCall, Skipped},
+    event::{CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped},
 };
 
 impl<C> Session<C> {
@@ -20,19 +21,21 @@ impl<C> Session<C> {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] when the peer went beyond a limit. The session is closed then; the owner closes the link.
+    /// [`SessionError`] when the peer broke a rule. The session is closed then, but for the goodbye that says so; the
+    /// owner closes the link.
     pub fn handle_message(
         &mut self,
         now: Instant,
         message: NetworkMessage,
     ) -> Result<(), SessionError> {
-        if self.closed {
+        if self.is_closed() {
             return Ok(());
         }
-        self.liveness.heard();
+        self.heard(now);
         let result = self.on_message(now, message);
-        if result.is_err() {
-            self.close();
+        match result {
+            Ok(()) => self.settle_arrival(),
+            Err(error) => self.give_up(&error),
         }
         result
     }
@@ -40,16 +43,29 @@ impl<C> Session<C> {
     fn on_message(&mut self, now: Instant, message: NetworkMessage) -> Result<(), SessionError> {
         use network_message::Message;
         match message.message {
-            Some(Message::Node(node::NodeMessage { msg: Some(msg) })) => self.on_node(msg),
+            Some(Message::Node(node::NodeMessage { msg: Some(msg) })) => {
+                self.take_of_window(cost_of(&msg))?;
+                self.on_node(msg);
+            }
             Some(Message::Control(control::ControlMessage { msg: Some(msg) })) => {
                 self.on_control(now, msg)?;
+            }
+            Some(Message::Native(native::NativeMessage { msg: Some(msg) })) => {
+                self.on_native(now, msg)?;
             }
             _ => self.skip(Skipped::Unexpected),
         }
         Ok(())
     }
 
-    fn on_node(&mut self, msg: node_message::Msg) {
+    /// The peer broke a rule: it is told which, and that is the last.
+    pub(super) fn give_up(&mut self, error: &SessionError) {
+        let detail = error.to_string();
+        self.farewell = self.words_of_farewell(GoodbyeReason::Protocol, &detail);
+        self.close();
+    }
+
+    pub(super) fn on_node(&mut self, msg: node_message::Msg) {
         match msg {
             node_message::Msg::Cast(cast) => self.on_cast(cast),
             node_message::Msg::Call(call) => self.on_call(call),
@@ -67,10 +83,10 @@ impl<C> Session<C> {
             Msg::PgJoin(join) => self.on_join(join)?,
             Msg::PgLeave(leave) => self.on_leave(leave)?,
             Msg::EnumerateNodeSessions(asker) => {
-                self.events.push_back(Event::SessionsRequested(asker));
+                self.tell(Event::SessionsRequested(asker));
             }
             Msg::NodeSessions(list) => {
-                self.events.push_back(Event::SessionsListed(list.sessions));
+                self.tell(Event::SessionsListed(list.sessions));
             }
             Msg::Ready(_) => {
                 if !std::mem::replace(&mut self.peer_ready, true) {
@@ -84,7 +100,7 @@ impl<C> Session<C> {
     /// Only actors that were announced to this peer can be addressed: others are not remotable, or not its business.
     fn on_cast(&mut self, cast: node::Cast) {
         if self.exports.contains(cast.to) {
-            self.events.push_back(Event::Cast(cast));
+            self.tell(Event::Cast(cast));
         } else {
             self.skip(Skipped::NotAnnounced { pid: cast.to });
         }
@@ -93,13 +109,15 @@ impl<C> Session<C> {
     fn on_call(&mut self, call: node::Call) {
         let pid = call.to;
         if !self.exports.contains(pid) {
+            self.refuse_call(pid, call.tag, CallErrorCode::UnknownActor);
             return self.skip(Skipped::NotAnnounced { pid });
         }
         if self.exports.open_calls() >= self.config.max_open_calls {
+            self.refuse_call(pid, call.tag, CallErrorCode::Overloaded);
             return self.skip(Skipped::Overloaded { pid });
         }
         self.exports.open_call(pid);
-        self.events.push_back(Event::Call(InboundCall {
+        self.tell(Event::Call(InboundCall {
             to: pid,
             tag: call.tag,
             timeout: call
@@ -115,9 +133,14 @@ impl<C> Session<C> {
     fn on_reply(&mut self, reply: node::CallReply) {
         let (pid, tag, what) = (reply.to, reply.tag, reply.what);
         match self.calls.answered(pid, tag, &mut self.timers) {
-            Some(call) => self.events.push_back(Event::Reply { call, what }),
+            Some(call) => self.tell(Event::Reply { call, what }),
             None => self.skip(Skipped::UnknownReply { pid, tag }),
         }
+        self.forget_callee(pid);
+    }
+
+    /// Forgets the numbering of calls to an actor that is gone, once none is open.
+    pub(super) fn forget_callee(&mut self, pid: u64) {
         if !self.directory.contains(pid) {
             self.calls.forget_if_idle(pid);
         }
@@ -131,7 +154,7 @@ impl<C> Session<C> {
             }
         }
         if !spawned.is_empty() {
-            self.events.push_back(Event::Spawned(spawned));
+            self.tell(Event::Spawned(spawned));
         }
         Ok(())
     }
@@ -142,9 +165,14 @@ impl<C> Session<C> {
         gone.retain(|&pid| self.directory.remove(pid));
         for &pid in &gone {
             self.calls.callee_terminated(pid, grace, &mut self.timers);
+            if self.monitors.remove_remote(pid) {
+                // A native peer has told before, unless it does not know itself.
+                let (kind, reason) = (ExitKind::Unknown, None);
+                self.tell(Event::Exited { pid, kind, reason });
+            }
         }
         if !gone.is_empty() {
-            self.events.push_back(Event::Terminated(gone));
+            self.tell(Event::Terminated(gone));
         }
     }
 
@@ -152,7 +180,7 @@ impl<C> Session<C> {
         let (scope, group) = (join.scope, join.group);
         let actors = self.directory.join(&scope, &group, join.actors)?;
         if !actors.is_empty() {
-            self.events.push_back(Event::Joined {
+            self.tell(Event::Joined {
                 scope,
                 group,
                 actors,
@@ -165,7 +193,7 @@ impl<C> Session<C> {
         let (scope, group) = (leave.scope, leave.group);
         let pids = self.directory.leave(&scope, &group, &leave.actors)?;
         if !pids.is_empty() {
-            self.events.push_back(Event::Left { scope, group, pids });
+            self.tell(Event::Left { scope, group, pids });
         }
         Ok(())
     }
@@ -178,13 +206,16 @@ impl<C> Session<C> {
     }
 
     fn on_pong(&mut self, now: Instant, pong: control::Pong) {
+        if let Some(timestamp) = pong.timestamp {
+            self.lanes.flow().ponged(timestamp);
+        }
         match self.liveness.pong(now, pong.timestamp) {
-            Some(round_trip) => self.events.push_back(Event::Pong { round_trip }),
+            Some(round_trip) => self.tell(Event::Pong { round_trip }),
             None => self.skip(Skipped::OddPong),
         }
     }
 
-    fn skip(&mut self, why: Skipped) {
-        self.events.push_back(Event::Skipped(why));
+    pub(super) fn skip(&mut self, why: Skipped) {
+        self.tell(Event::Skipped(why));
     }
 }

@@ -4,10 +4,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message as _;
-use shiome_wire::{control, meta::NetworkMessage, node};
+use shiome_wire::{
+    Capabilities,
+    meta::NetworkMessage,
+    node::{self, node_message},
+};
 
-use super::Session;
-use crate::{config::FOREVER, error::SendError, timer::Timer};
+use super::{Phase, Session};
+use crate::{
+    config::FOREVER, error::SendError, event::CallErrorCode, exports::Wait, lanes::Class,
+    timer::Timer,
+};
 
 impl<C> Session<C> {
     /// Sends a one-way message to an actor of the peer.
@@ -16,10 +23,12 @@ impl<C> Session<C> {
     ///
     /// See [`SendError`]; the session is unchanged and nothing is sent.
     pub fn cast(&mut self, cast: node::Cast) -> Result<(), SendError> {
-        self.check_callee(cast.to)?;
+        let pid = cast.to;
+        self.check_callee(pid)?;
+        self.check_room()?;
         let message = NetworkMessage::from(cast);
         self.check_len(&message)?;
-        self.transmits.push_back(message);
+        self.enqueue(message, Class::Cast { pid });
         Ok(())
     }
 
@@ -38,8 +47,10 @@ impl<C> Session<C> {
         timeout: Option<Duration>,
         call: C,
     ) -> Result<(), SendError> {
+        self.set_clock(now);
         let pid = message.to;
         self.check_callee(pid)?;
+        self.check_room()?;
         if self.calls.len() >= self.config.max_open_calls {
             return Err(SendError::TooManyCalls {
                 limit: self.config.max_open_calls,
@@ -48,25 +59,27 @@ impl<C> Session<C> {
         let timeout = timeout
             .or(self.config.default_call_timeout)
             .filter(|timeout| *timeout < FOREVER);
-        message.tag = self.calls.next_tag(pid);
+        let tag = self.calls.next_tag(pid);
+        message.tag = tag;
         message.timeout_ms = timeout.map(whole_ms);
         let message = NetworkMessage::from(message);
         self.check_len(&message)?;
         let deadline = timeout.map(|timeout| now + timeout);
         self.calls.open(pid, call, deadline, &mut self.timers);
-        self.transmits.push_back(message);
+        self.enqueue(message, Class::Call { pid, tag });
         Ok(())
     }
 
     /// Answers an [`Event::Call`](crate::Event::Call). When no call to `to` is open nothing is sent: it was answered
-    /// or dropped before.
+    /// or dropped before. Never waits for room.
     ///
     /// # Errors
     ///
-    /// [`SendError::TooLong`]: nothing is sent and the call is closed; the caller's timeout ends it there.
+    /// [`SendError::TooLong`]: the call is closed, and a native caller is told; a legacy one's timeout ends it there.
     /// [`SendError::Closed`]: nothing is sent, nobody waits any more.
     pub fn reply(&mut self, now: Instant, to: u64, tag: u64, what: Bytes) -> Result<(), SendError> {
-        if self.closed {
+        self.set_clock(now);
+        if self.is_closed() {
             return Err(SendError::Closed);
         }
         if !self.exports.close_call(to) {
@@ -75,19 +88,20 @@ impl<C> Session<C> {
         let message = NetworkMessage::from(node::CallReply { to, tag, what });
         let fits = self.check_len(&message);
         if fits.is_ok() {
-            self.transmits.push_back(message);
-            if self.exports.is_known(to) {
-                self.exports.replied(now, to);
-            }
+            self.enqueue(message, Class::Reply { pid: to });
+        } else {
+            self.refuse_call(to, tag, CallErrorCode::TooLong);
         }
         self.call_closed(now, to);
         fits
     }
 
-    /// Closes an [`Event::Call`](crate::Event::Call) to the local actor `to` that will not be answered. The protocol
-    /// has no word for that; the caller's timeout ends it there.
-    pub fn drop_call(&mut self, now: Instant, to: u64) {
-        if self.exports.close_call(to) {
+    /// Closes an [`Event::Call`](crate::Event::Call) to the local actor `to` that will not be answered, and says so to a
+    /// native caller. A legacy one has no word for that; its timeout ends the call there.
+    pub fn drop_call(&mut self, now: Instant, to: u64, tag: u64, code: CallErrorCode) {
+        self.set_clock(now);
+        if !self.is_closed() && self.exports.close_call(to) {
+            self.refuse_call(to, tag, code);
             self.call_closed(now, to);
         }
     }
@@ -96,36 +110,53 @@ impl<C> Session<C> {
     ///
     /// # Errors
     ///
-    /// [`SendError::TooLong`] or [`SendError::Closed`]; nothing is sent.
+    /// [`SendError::TooLong`], [`SendError::Full`] or [`SendError::Closed`]; nothing is sent.
     pub fn forward(&mut self, message: node::NodeMessage) -> Result<(), SendError> {
-        if self.closed {
+        if self.phase != Phase::Open {
             return Err(SendError::Closed);
         }
+        self.check_room()?;
+        let class = match &message.msg {
+            Some(node_message::Msg::Cast(cast)) => Class::Cast { pid: cast.to },
+            Some(node_message::Msg::Call(call)) => {
+                let (pid, tag) = (call.to, call.tag);
+                Class::Call { pid, tag }
+            }
+            Some(node_message::Msg::Reply(reply)) => Class::Reply { pid: reply.to },
+            None => Class::Request,
+        };
         let message = NetworkMessage::from(message);
         self.check_len(&message)?;
-        self.transmits.push_back(message);
+        self.enqueue(message, class);
         Ok(())
     }
 
     /// A call to `pid` is closed: its end, if that is held back, may be told earlier.
     fn call_closed(&mut self, now: Instant, pid: u64) {
-        if self.closed {
-            return;
-        }
-        let headstart = self.config.reply_headstart;
-        let Some((before, until)) = self.exports.answered(now, pid, headstart) else {
+        let headstart = self.headstart();
+        let Some((before, wait)) = self.exports.answered(now, pid, headstart) else {
             return;
         };
-        self.timers.cancel(before, Timer::Release { pid });
-        if until > now {
-            self.timers.set(until, Timer::Release { pid });
-        } else if self.exports.release(pid) {
-            self.transmit(control::Terminate { ids: vec![pid] });
+        if let Wait::Until(at) = before {
+            self.timers.cancel(at, Timer::Release { pid });
+        }
+        match wait {
+            Wait::Queue => {}
+            Wait::Until(at) if at > now => self.timers.set(at, Timer::Release { pid }),
+            Wait::Until(_) => self.release(pid),
         }
     }
 
-    fn check_callee(&self, pid: u64) -> Result<(), SendError> {
-        if self.closed {
+    /// Native peers keep order by themselves.
+    pub(super) fn headstart(&self) -> Duration {
+        match self.terms {
+            Some(_) => Duration::ZERO,
+            None => self.config.reply_headstart,
+        }
+    }
+
+    pub(super) fn check_callee(&self, pid: u64) -> Result<(), SendError> {
+        if self.phase != Phase::Open {
             Err(SendError::Closed)
         } else if !self.directory.contains(pid) {
             Err(SendError::UnknownActor { pid })
@@ -135,11 +166,25 @@ impl<C> Session<C> {
     }
 
     fn check_len(&self, message: &NetworkMessage) -> Result<(), SendError> {
-        let (len, limit) = (message.encoded_len() as u64, self.config.max_frame_len);
+        let (len, limit) = (message.encoded_len() as u64, self.max_message_len());
         if len > limit {
             return Err(SendError::TooLong { len, limit });
         }
         Ok(())
+    }
+
+    /// Longest message between actors that the peer takes.
+    fn max_message_len(&self) -> u64 {
+        let Some(terms) = &self.terms else {
+            return self.config.max_frame_len;
+        };
+        if self.can(Capabilities::FRAGMENTS) {
+            terms.max_message_len.min(terms.max_reassembly_len)
+        } else if self.can(Capabilities::CREDIT) {
+            terms.max_frame_len.min(terms.window)
+        } else {
+            terms.max_frame_len
+        }
     }
 }
 

@@ -9,7 +9,12 @@ use shiome_wire::{
 };
 
 use super::Session;
-use crate::{config::MAX_NAME_LEN, event::Event, exports::Termination, timer::Timer};
+use crate::{
+    config::MAX_NAME_LEN,
+    event::Event,
+    exports::{Termination, Wait},
+    timer::Timer,
+};
 
 /// Items in one message of a list, to let other messages in between.
 const ITEMS_PER_MESSAGE: usize = 1024;
@@ -24,9 +29,12 @@ impl<C> Session<C> {
     /// Starts to ping, and with `ask_peers_as`, the own name, asks for the nodes that the peer is connected to.
     /// Called once.
     pub fn start(&mut self, now: Instant, ask_peers_as: Option<NameMessage>) {
-        if self.closed {
+        if self.is_closed() {
             return;
         }
+        self.set_clock(now);
+        let first = self.liveness.start(now);
+        self.timers.set(first, Timer::Tick);
         self.ping(now);
         if let Some(name) = ask_peers_as {
             self.transmit(control_message::Msg::EnumerateNodeSessions(name));
@@ -44,25 +52,30 @@ impl<C> Session<C> {
 
     /// Tells that the initial announcements are complete. Once is enough.
     pub fn synced(&mut self) {
-        if !self.closed && !std::mem::replace(&mut self.local_ready, true) {
+        if !self.is_closed() && !std::mem::replace(&mut self.local_ready, true) {
             self.transmit(control::Ready {});
             self.check_ready();
         }
     }
 
     /// Tells that a local actor is gone, after its replies: while calls to it are open the news is held, for
-    /// [`Config::terminate_hold`](crate::Config::terminate_hold) at most, and its last reply gets a
-    /// [`Config::reply_headstart`](crate::Config::reply_headstart). Nothing is delivered to it from here on.
+    /// [`Config::terminate_hold`](crate::Config::terminate_hold) at most, and further while answers of it wait to be
+    /// sent. Towards a legacy peer its last reply gets a [`Config::reply_headstart`](crate::Config::reply_headstart).
+    /// Nothing is delivered to it from here on, and but its answers, the groups that it leaves, and how it
+    /// [`exited`](Self::exited), nothing is told of it.
     pub fn terminate(&mut self, now: Instant, pid: u64) {
-        if self.closed {
+        if self.is_closed() {
             return;
         }
         let until = now + self.config.terminate_hold;
-        let headstart = self.config.reply_headstart;
+        self.set_clock(now);
+        let headstart = self.headstart();
         match self.exports.terminate(now, pid, until, headstart) {
-            Termination::Untold => {}
-            Termination::Tell => self.transmit(control::Terminate { ids: vec![pid] }),
-            Termination::Hold(until) => self.timers.set(until, Timer::Release { pid }),
+            Termination::Untold | Termination::Hold(Wait::Queue) => {}
+            Termination::Tell => self.tell_gone(pid),
+            Termination::Hold(Wait::Until(until)) => {
+                self.timers.set(until, Timer::Release { pid });
+            }
         }
     }
 
@@ -114,7 +127,7 @@ impl<C> Session<C> {
     }
 
     fn announce_checked(&mut self, actors: impl IntoIterator<Item = Actor>) {
-        if self.closed {
+        if self.is_closed() {
             return;
         }
         let fresh: Vec<_> = actors
@@ -147,13 +160,18 @@ impl<C> Session<C> {
     }
 
     fn untold(&mut self, len: usize) {
-        if !self.closed {
-            self.events.push_back(Event::NameUntold { len });
+        if !self.is_closed() {
+            self.tell(Event::NameUntold { len });
         }
     }
 
+    fn max_frame_len(&self) -> u64 {
+        let announced = self.terms.map(|terms| terms.max_frame_len);
+        announced.unwrap_or(self.config.max_frame_len)
+    }
+
     fn chunks<M: Message>(&self, items: Vec<M>) -> impl Iterator<Item = Vec<M>> + use<M, C> {
-        let room = self.config.max_frame_len.saturating_sub(LIST_OVERHEAD_LEN);
+        let room = self.max_frame_len().saturating_sub(LIST_OVERHEAD_LEN);
         chunks(items, room.min(ITEM_BYTES_PER_MESSAGE))
     }
 }

@@ -1,0 +1,331 @@
+use std::collections::VecDeque;
+
+use prost::Message as _;
+use prost_types::Timestamp;
+use shiome_wire::meta::NetworkMessage;
+
+use crate::{
+    config::{FRAGMENT_THRESHOLD, MAX_CONTROL_BACKLOG, MESSAGE_OVERHEAD},
+    terms::Terms,
+};
+
+mod bulk;
+mod flow;
+
+use bulk::{Bulk, Key};
+pub(crate) use flow::{Flow, cost_of_cast, cost_of_fragment};
+
+/// What waits to be sent, by urgency.
+///
+/// ```text
+///  1 control   one queue                       what this side tells, pings, pongs, credit
+///  2 express   one queue                       calls, replies, their errors, stops, monitors
+///  3 bulk      a queue an actor, in turn       casts, and whatever is longer than FRAGMENT_THRESHOLD
+/// ```
+///
+/// A message leaves when nothing waits in the lanes above it. Bulk also waits for what the peer takes, see [`Flow`].
+///
+/// What goes to one remote actor keeps its order: while something to it waits in bulk, calls and stops queue behind that,
+/// and they change over to the express lane as soon as nothing but calls and stops is ahead of them. (A kill waits for
+/// nothing.)
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    control: VecDeque<Queued>,
+    express: VecDeque<Queued>,
+    bulk: Bulk,
+    /// Bytes that wait, with the overhead of each message.
+    queued: usize,
+    /// Those of them that nobody waits for room with.
+    backlog: usize,
+    tally: Tally,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) message: NetworkMessage,
+    /// Length of its encoding, in bytes.
+    pub(crate) len: usize,
+    pub(crate) class: Class,
+}
+
+/// What a message is, as far as its way out depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// What this side tells about itself.
+    Control,
+    /// A ping, with its timestamp.
+    Ping(Timestamp),
+    /// Something that is asked for at once.
+    Request,
+    /// A call of the peer to this local actor is not answered.
+    CallError {
+        pid: u64,
+    },
+    /// A stop that this remote actor gets in turn.
+    Stop {
+        pid: u64,
+    },
+    Cast {
+        pid: u64,
+    },
+    Call {
+        pid: u64,
+        tag: u64,
+    },
+    /// A reply of this local actor.
+    Reply {
+        pid: u64,
+    },
+}
+
+/// A message that leaves.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) message: NetworkMessage,
+    /// What has left with it; `None`: a piece of something of which more follows.
+    pub(crate) whole: Option<Class>,
+    pub(crate) len: usize,
+}
+
+/// Messages of users, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) casts: usize,
+    pub(crate) calls: usize,
+    pub(crate) replies: usize,
+    /// Their length.
+    pub(crate) bytes: usize,
+}
+
+/// More is to be told than a peer that reads would leave untold; the message was dropped.
+#[derive(Debug)]
+pub(crate) struct Overflow;
+
+impl Lanes {
+    /// Lanes towards a legacy peer.
+    pub(crate) fn new() -> Self {
+        Self {
+            control: VecDeque::new(),
+            express: VecDeque::new(),
+            bulk: Bulk::new(),
+            queued: 0,
+            backlog: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Changes the rules to those of a native peer, before anything waits in bulk.
+    pub(crate) fn negotiated(&mut self, terms: &Terms) {
+        self.bulk.negotiated(terms);
+    }
+
+    pub(crate) fn push(&mut self, message: NetworkMessage, class: Class) -> Result<(), Overflow> {
+        let len = message.encoded_len();
+        if class.is_untold() && self.backlog > MAX_CONTROL_BACKLOG {
+            return Err(Overflow);
+        }
+        self.tally.add(class, len);
+        self.charge(class, len + MESSAGE_OVERHEAD);
+        let queued = Queued {
+            message,
+            len,
+            class,
+        };
+        match class {
+            Class::Control | Class::Ping(_) => self.control.push_back(queued),
+            _ => match self.bulk.accepts(&queued) {
+                Some(key) => self.bulk.push(key, queued, &mut self.express),
+                None => self.express.push_back(queued),
+            },
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Leaving> {
+        let urgent = self.control.pop_front();
+        let leaving = match urgent.or_else(|| self.express.pop_front()) {
+            Some(queued) => queued.into(),
+            None => self.bulk.pop(&mut self.express)?,
+        };
+        if let Some(Class::Ping(timestamp)) = leaving.whole {
+            self.bulk.flow.pinged(timestamp);
+        }
+        match leaving.whole {
+            Some(class) => {
+                self.discharge(class, leaving.len + MESSAGE_OVERHEAD);
+                self.tally.sub(class, leaving.len);
+            }
+            None => {
+                self.queued -= leaving.len;
+                self.tally.bytes -= leaving.len;
+            }
+        }
+        Some(leaving)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.control = VecDeque::new();
+        self.express = VecDeque::new();
+        self.bulk.clear();
+        (self.queued, self.backlog) = (0, 0);
+        self.tally = Tally::default();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.express.is_empty() && self.bulk.is_empty()
+    }
+
+    /// Bytes that wait, with [`MESSAGE_OVERHEAD`] a message.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Whether more is to be told than may be.
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.backlog > MAX_CONTROL_BACKLOG
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    pub(crate) fn flow(&mut self) -> &mut Flow {
+        &mut self.bulk.flow
+    }
+
+    fn charge(&mut self, class: Class, cost: usize) {
+        self.queued += cost;
+        if class.is_untold() {
+            self.backlog += cost;
+        }
+    }
+
+    fn discharge(&mut self, class: Class, cost: usize) {
+        self.queued -= cost;
+        if class.is_untold() {
+            self.backlog -= cost;
+        }
+    }
+
+    /// Recounts, and returns how many replies and call errors wait, by actor.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) -> std::collections::HashMap<u64, usize> {
+        let mut answers = std::collections::HashMap::new();
+        let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
+        let urgent = self.control.iter().chain(&self.express);
+        for (item, left) in urgent
+            .map(|item| (item, 0))
+            .chain(self.bulk.check_invariants())
+        {
+            let cost = item.len - left + MESSAGE_OVERHEAD;
+            queued += cost;
+            backlog += usize::from(item.class.is_untold()) * cost;
+            tally.add(item.class, item.len - left);
+            if let Class::Reply { pid } | Class::CallError { pid } = item.class {
+                *answers.entry(pid).or_default() += 1;
+            }
+        }
+        assert_eq!(
+            (self.queued, self.backlog, self.tally),
+            (queued, backlog, tally)
+        );
+        assert!(
+            self.express
+                .iter()
+                .all(|item| item.len <= FRAGMENT_THRESHOLD)
+        );
+        answers
+    }
+}
+
+impl Class {
+    /// Whether nobody who makes such messages waits for room.
+    fn is_untold(self) -> bool {
+        !matches!(
+            self,
+            Self::Cast { .. } | Self::Call { .. } | Self::Reply { .. }
+        )
+    }
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, class: Class, len: usize) {
+        if let Some(count) = self.count(class) {
+            *count += 1;
+            self.bytes += len;
+        }
+    }
+
+    fn sub(&mut self, class: Class, len: usize) {
+        if let Some(count) = self.count(class) {
+            *count -= 1;
+            self.bytes -= len;
+        }
+    }
+
+    fn count(&mut self, class: Class) -> Option<&mut usize> {
+        match class {
+            Class::Cast { .. } => Some(&mut self.casts),
+            Class::Call { .. } => Some(&mut self.calls),
+            Class::Reply { .. } => Some(&mut self.replies),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.casts + self.calls + self.replies == 0
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            casts: self.casts + other.casts,
+            calls: self.calls + other.calls,
+            replies: self.replies + other.replies,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl From<Queued> for Leaving {
+    fn from(queued: Queued) -> Self {
+        Self {
+            message: queued.message,
+            whole: Some(queued.class),
+            len: queued.len,
+        }
+    }
+}
+
+impl Queued {
+    /// Whether it goes in the bulk lane by itself, not for what is ahead of it.
+    fn is_bulk(&self) -> bool {
+        matches!(self.class, Class::Cast { .. }) || self.len > FRAGMENT_THRESHOLD
+    }
+
+    /// Whose order it keeps.
+    fn key(&self) -> Option<Key> {
+        match self.class {
+            Class::Cast { pid } | Class::Call { pid, .. } | Class::Stop { pid } => {
+                Some(Key::To(pid))
+            }
+            Class::Reply { pid } => Some(Key::From(pid)),
+            _ => None,
+        }
+    }
+}
+
+impl Bulk {
+    /// The queue that a message goes to, if it goes to one.
+    fn accepts(&self, queued: &Queued) -> Option<Key> {
+        let key = queued.key()?;
+        // Replies have no order among themselves: a short one passes a long one.
+        let follows = matches!(key, Key::To(_)) && self.has(key);
+        (queued.is_bulk() || follows).then_some(key)
+    }
+}

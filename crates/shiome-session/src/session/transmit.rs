@@ -1,0 +1,148 @@
+//! What goes out, and when.
+
+use shiome_wire::{Capabilities, meta::NetworkMessage, native};
+
+use super::{Phase, Session};
+use crate::{
+    error::SendError,
+    event::{Event, GoodbyeReason},
+    lanes::{Class, Tally},
+    terms::cut,
+};
+
+impl<C> Session<C> {
+    /// The next message to send; `None` also while what waits is more than the peer takes now.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
+        if self.is_closed() {
+            return self.farewell.take().map(Into::into);
+        }
+        if self.lanes.flow().take_ping_wanted() {
+            self.ping(self.clock);
+        }
+        let mut leaving = self.lanes.pop();
+        if leaving.is_none() && self.lanes.flow().take_ping_wanted() {
+            self.ping(self.clock);
+            leaving = self.lanes.pop();
+        }
+        let Some(leaving) = leaving else {
+            return self.last_message();
+        };
+        self.full &= self.queued_len() >= self.low_water();
+        match leaving.whole {
+            Some(class) => self.left(class, leaving.len),
+            None => self.unwritten.bytes += leaving.len,
+        }
+        Some(leaving.message)
+    }
+
+    fn last_message(&mut self) -> Option<NetworkMessage> {
+        if self.phase != Phase::Finishing || !self.lanes.is_empty() {
+            return None;
+        }
+        self.farewell.take().map(Into::into)
+    }
+
+    fn left(&mut self, class: Class, len: usize) {
+        self.unwritten.add(class, len);
+        match class {
+            Class::Call { pid, tag } => self.calls.written(pid, tag),
+            Class::Reply { pid } => {
+                self.exports.replied(self.clock, pid);
+                self.answer_left(pid);
+            }
+            Class::CallError { pid } => self.answer_left(pid),
+            _ => {}
+        }
+    }
+
+    fn answer_left(&mut self, pid: u64) {
+        if self.exports.answer_left(pid) {
+            self.hold_over(self.clock, pid);
+        }
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) may have something, now or when the peer takes more.
+    pub fn has_transmits(&self) -> bool {
+        self.farewell.is_some() && self.phase != Phase::Open || !self.lanes.is_empty()
+    }
+
+    /// Whether all is said, the goodbye too: [`close`](Self::close), and close the link.
+    pub fn is_drained(&self) -> bool {
+        self.phase != Phase::Open && !self.has_transmits()
+    }
+
+    /// Bytes that wait to be sent, with [`MESSAGE_OVERHEAD`](crate::MESSAGE_OVERHEAD) a message.
+    pub fn queued_len(&self) -> usize {
+        self.lanes.queued()
+    }
+
+    /// Whether casts and calls are refused: since as much waits as
+    /// [`Config::max_outbox`](crate::Config::max_outbox), until a quarter of it is free again.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// All that was polled has been written to the link. For drivers that care what becomes of it, see
+    /// [`not_written`](Self::not_written).
+    pub fn written(&mut self) {
+        self.unwritten = Tally::default();
+    }
+
+    /// What was polled since the last [`written`](Self::written) may never have been written: it counts in
+    /// [`Event::Unsent`], if this comes before [`close`](Self::close).
+    pub fn not_written(&mut self) {
+        self.lost = self.lost + std::mem::take(&mut self.unwritten);
+    }
+
+    pub(super) fn transmit(&mut self, message: impl Into<NetworkMessage>) {
+        self.enqueue(message.into(), Class::Control);
+    }
+
+    pub(super) fn enqueue(&mut self, message: NetworkMessage, class: Class) {
+        if self.is_closed() {
+            return;
+        }
+        if self.lanes.push(message, class).is_err() {
+            if !std::mem::replace(&mut self.overflowed, true) {
+                self.tell(Event::NotReading);
+            }
+            return;
+        }
+        if let Class::Reply { pid } | Class::CallError { pid } = class {
+            self.exports.answer_queued(pid);
+        }
+        self.full |= self.queued_len() >= self.config.max_outbox;
+    }
+
+    pub(super) fn check_room(&self) -> Result<(), SendError> {
+        if self.full {
+            return Err(SendError::Full {
+                queued: self.queued_len(),
+                limit: self.config.max_outbox,
+            });
+        }
+        Ok(())
+    }
+
+    /// What stays full until less than so much waits.
+    fn low_water(&self) -> usize {
+        self.config.max_outbox / 4 * 3
+    }
+
+    pub(super) fn can(&self, capability: Capabilities) -> bool {
+        self.terms
+            .is_some_and(|terms| terms.capabilities.contains(capability))
+    }
+
+    pub(super) fn words_of_farewell(
+        &self,
+        reason: GoodbyeReason,
+        detail: &str,
+    ) -> Option<native::Goodbye> {
+        self.can(Capabilities::GOODBYE).then(|| native::Goodbye {
+            reason: reason.to_wire(),
+            detail: cut(detail.to_owned()),
+        })
+    }
+}

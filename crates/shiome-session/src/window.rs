@@ -1,0 +1,70 @@
+use crate::{
+    config::{MIN_WINDOW, WINDOW},
+    error::SessionError,
+};
+
+/// What this side has granted the peer, and what it grants again once the owner has taken what came.
+///
+/// Nobody waits for ever. While the owner takes everything, less than [`grant_at`](Self::grant_at) is kept back, so the
+/// peer has more than `size` less that, which is [`MIN_WINDOW`] or more: room for any frame of bulk.
+#[derive(Debug)]
+pub(crate) struct Window {
+    size: u64,
+    /// What the peer may still send.
+    available: u64,
+    /// What the owner has taken and the peer has not been told of.
+    returned: u64,
+}
+
+impl Window {
+    pub(crate) fn new(size: u64) -> Self {
+        Self {
+            size,
+            available: size,
+            returned: 0,
+        }
+    }
+
+    /// Something has come that takes `cost` of the window.
+    pub(crate) fn take(&mut self, cost: u64) -> Result<(), SessionError> {
+        let window = self.size;
+        let left = self.available.checked_sub(cost);
+        self.available = left.ok_or(SessionError::CreditExceeded { window })?;
+        Ok(())
+    }
+
+    /// The owner has taken what cost so much; what to grant now, if it is worth a message.
+    pub(crate) fn give_back(&mut self, cost: u64) -> Option<u64> {
+        self.returned += cost;
+        if self.returned == 0 || self.returned < self.grant_at() {
+            return None;
+        }
+        let granted = std::mem::take(&mut self.returned);
+        self.available += granted;
+        Some(granted)
+    }
+
+    /// Whether the peer may have something to send and no credit for it.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.available < MIN_WINDOW
+    }
+
+    fn grant_at(&self) -> u64 {
+        (self.size / 2).min(self.size.saturating_sub(MIN_WINDOW))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self, not_taken: u64) {
+        assert_eq!(self.available + self.returned + not_taken, self.size);
+        assert!(self.returned == 0 || self.returned < self.grant_at());
+        if not_taken == 0 {
+            assert!(self.available >= MIN_WINDOW);
+        }
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new(WINDOW)
+    }
+}
