@@ -14,10 +14,11 @@ use tokio_rustls::TlsConnector;
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    Expose, IncomingEncryptionMode, Node, Policy,
+    Expose, IncomingEncryptionMode, Node, Overflow, Policy,
     connector::Connector,
     events::Broadcast,
     exposure::{Exposure, Sweeper},
+    native::NativePolicy,
     node::{NodeConnectionMode, NodeServer},
     reconnect::{KeepError, MAX_KEPT_CONNECTIONS, check_address},
 };
@@ -36,6 +37,8 @@ pub struct Builder {
     peers: Vec<String>,
     expose: Expose,
     policy: Option<Box<dyn Policy>>,
+    overflow: Overflow,
+    native: NativePolicy,
     /// `None` without gossip.
     #[cfg(feature = "membership")]
     pub(crate) joining: Option<Joining>,
@@ -62,6 +65,8 @@ impl Builder {
             peers: Vec::new(),
             expose: Expose::default(),
             policy: None,
+            overflow: Overflow::default(),
+            native: NativePolicy::default(),
             #[cfg(feature = "membership")]
             joining: None,
         }
@@ -153,6 +158,33 @@ impl Builder {
         self
     }
 
+    /// What becomes of messages to `ActorRef`s of other nodes when a link is full. Default:
+    /// [`Overflow::DropWhenStalled`].
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Refuses peers that do not run shiome, in either direction: nothing can make two nodes of shiome speak less than
+    /// they know. Default: nodes of `ractor_cluster` are welcome.
+    #[must_use]
+    pub fn require_native(mut self) -> Self {
+        self.native.required = true;
+        self
+    }
+
+    /// Speaks the common protocol only, as `ractor_cluster` does, also with peers that know more: for a network in which
+    /// something minds the rest. Takes [`require_native`](Self::require_native) back. Default: both.
+    #[must_use]
+    pub fn legacy_only(mut self) -> Self {
+        self.native = NativePolicy {
+            enabled: false,
+            required: false,
+        };
+        self
+    }
+
     /// Asks for each message what a peer may do to an actor. Default: [`DefaultPolicy`](crate::DefaultPolicy).
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {
@@ -217,8 +249,12 @@ impl Builder {
                 .with_session_config(self.session)
                 .with_listener(listener)
                 .with_exposure(Arc::clone(&exposure))
+                .with_overflow(self.overflow)
+                .with_native(self.native)
                 .with_subscription("shiome node", events.clone());
         let registry = Arc::clone(node_server.registry());
+        let told = registry.events.set(events.clone());
+        told.expect("the registry is the node server's, which is new");
         let dialer = Arc::clone(node_server.dialer());
         if let Some(connector) = self.connector {
             dialer.use_connector(connector);

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 #[cfg(feature = "membership")]
 use crate::Member;
 use crate::{
-    ConnectError, NodeId,
+    ConnectError, NodeDown, NodeId, Unsent,
     node::{NodeEventSubscription, NodeServerSessionInformation, NodeSessionMessage},
 };
 
@@ -79,6 +79,21 @@ pub enum NodeEvent {
     Ready(SessionInfo),
     /// The session has ended, authenticated or not.
     Disconnected(SessionInfo),
+    /// The link to an authenticated peer is gone, and why. Once a session.
+    NodeDown {
+        /// The session.
+        session: SessionInfo,
+        /// Why.
+        reason: NodeDown,
+    },
+    /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), or still waiting
+    /// when it ended. Told at once, then once a second at most, with the rest at the end.
+    Unsent {
+        /// The session.
+        session: SessionInfo,
+        /// How many, since the last time.
+        unsent: Unsent,
+    },
     /// A member is there: it is new, or back. There is a session with it as soon as it is dialled, or has dialled.
     #[cfg(feature = "membership")]
     MemberUp(Member),

@@ -1,7 +1,7 @@
 //! Which local actors peers hear of, and what they may do to them.
 //!
 //! The set of exported actors is the node's, all its sessions share it. Each session's exporter is asked to
-//! [`Reconsider`] an actor when it is exported or taken back: what its peer has been told follows from what holds then.
+//! [reconsider](Ask::Reconsider) an actor when it is exported or taken back: what its peer has been told follows from what holds then.
 
 use std::{
     collections::HashMap,
@@ -84,10 +84,17 @@ pub(crate) enum Refusal {
     NotAllowed,
 }
 
-/// Asks a session's exporter to look again whether its peer is to know of an actor.
-pub(crate) struct Reconsider(pub(crate) ActorCell);
+/// What a session's exporter is asked to do.
+pub(crate) enum Ask {
+    /// To look again whether its peer is to know of an actor.
+    Reconsider(ActorCell),
+    /// To tell its peer when and why an actor ends.
+    Monitor(u64),
+    /// Not to tell that any more.
+    Demonitor(u64),
+}
 
-impl Message for Reconsider {}
+impl Message for Ask {}
 
 /// What a node exposes.
 #[derive(Default)]
@@ -97,7 +104,7 @@ pub(crate) struct Exposure {
     policy: Option<Box<dyn Policy>>,
     /// The exported actors, by pid, and how to decode their messages.
     exports: RwLock<HashMap<u64, Decoder>>,
-    exporters: Mutex<HashMap<ActorId, ActorRef<Reconsider>>>,
+    exporters: Mutex<HashMap<ActorId, ActorRef<Ask>>>,
     denials: Denials,
 }
 
@@ -240,7 +247,7 @@ impl Exposure {
     }
 
     /// Tells this exporter of changes from now on.
-    pub(crate) fn watch(&self, exporter: ActorRef<Reconsider>) {
+    pub(crate) fn watch(&self, exporter: ActorRef<Ask>) {
         self.exporters().insert(exporter.get_id(), exporter);
     }
 
@@ -251,15 +258,17 @@ impl Exposure {
     fn tell(&self, actor: &ActorCell) {
         for exporter in self.exporters().values() {
             // One that is gone has nobody to tell.
-            let _ = exporter.cast(Reconsider(actor.clone()));
+            let _ = exporter.cast(Ask::Reconsider(actor.clone()));
         }
     }
 
     fn allows(&self, peer: &PeerInfo, actor: &ActorCell, verb: Verb) -> bool {
-        let exported = self.exports().contains_key(&actor.get_id().pid());
         match &self.policy {
-            Some(policy) => ask(&**policy, peer, &TargetInfo::new(actor, exported), verb),
-            None => policy::default_allows(exported, verb),
+            Some(policy) => {
+                let exported = self.exports().contains_key(&actor.get_id().pid());
+                ask(&**policy, peer, &TargetInfo::new(actor, exported), verb)
+            }
+            None => true,
         }
     }
 
@@ -273,7 +282,7 @@ impl Exposure {
         self.exports.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exporters(&self) -> MutexGuard<'_, HashMap<ActorId, ActorRef<Reconsider>>> {
+    fn exporters(&self) -> MutexGuard<'_, HashMap<ActorId, ActorRef<Ask>>> {
         let exporters = self.exporters.lock();
         exporters.unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,8 +13,9 @@ use crate::{
     connector::Connector,
     events::{Broadcast, Events, NodeEvent, SessionInfo},
     exposure::{ExportError, Exposure},
-    node::NodeServerMessage,
+    node::{Ending, NodeServerMessage, node_session::Shared},
     outcome::ConnectError,
+    remote::{NodeMonitor, RemoteRef},
     reconnect::{Connection, Connections, KeepError, Reconnect},
 };
 #[cfg(feature = "membership")]
@@ -152,7 +153,7 @@ impl Node {
     ///
     /// What peers send to an exported actor is decoded before it is put into its mailbox, so that a caller can be told at
     /// once what cannot be decoded. That is also what this does with [`Expose::Remotable`](crate::Expose), where the
-    /// actor was exposed before. By default peers may also [stop](crate::Verb::Stop) it.
+    /// actor was exposed before.
     ///
     /// # Errors
     ///
@@ -177,14 +178,42 @@ impl Node {
     ///
     /// Names of remote actors are not in `ractor`'s registry: it knows this node's actors only.
     pub async fn remote_actor(&self, peer: &SessionInfo, name: &str) -> Option<ActorCell> {
-        let shared = self
-            .connector
-            .registry
-            .get(peer.session().get_id())?
-            .shared
-            .upgrade()?;
+        let shared = self.shared(peer)?;
         let pid = shared.peer.apply(|session, _| session.remote_pid(name))?;
         shared.shims.get_or_spawn(pid).await
+    }
+
+    /// A handle of the actor that is registered under `name` at the peer, and understands `M`; `None` when there is none,
+    /// or the session has ended.
+    ///
+    /// That the actor understands `M` is not checked: what it does not understand it drops.
+    pub fn remote<M: Message>(&self, peer: &SessionInfo, name: &str) -> Option<RemoteRef<M>> {
+        let shared = self.shared(peer)?;
+        let pid = shared.peer.apply(|session, _| session.remote_pid(name))?;
+        Some(RemoteRef::new(shared.run.get()?.clone(), pid))
+    }
+
+    /// A handle of the actor of another node that `actor` stands in for, such as a member of a process group; `None`
+    /// when it is an actor of this node, or the session has ended.
+    pub fn remote_of<M: Message>(&self, actor: &ActorRef<M>) -> Option<RemoteRef<M>> {
+        let id = actor.get_id();
+        let sessions = self.connector.registry.authenticated();
+        let session = sessions.iter().find(|record| record.node_id == id.node())?;
+        let run = session.shared.upgrade()?.run.get()?.clone();
+        Some(RemoteRef::new(run, id.pid()))
+    }
+
+    /// Watches the link to a peer: tells once that it is gone, and why.
+    pub fn monitor(&self, peer: &SessionInfo) -> NodeMonitor {
+        match self.shared(peer) {
+            Some(shared) => shared.watchers.node(),
+            None => NodeMonitor::gone(),
+        }
+    }
+
+    fn shared(&self, peer: &SessionInfo) -> Option<Arc<Shared>> {
+        let session = peer.session().get_id();
+        self.connector.registry.get(session)?.shared.upgrade()
     }
 
     /// The authenticated sessions, by node id.
@@ -242,6 +271,9 @@ impl Node {
         }
         let mut stopping = JoinSet::new();
         for session in self.sessions().await.unwrap_or_default() {
+            if let Some(shared) = self.shared(&session) {
+                shared.end(Ending::node_stopped());
+            }
             let session = session.session().clone();
             stopping.spawn(async move { session.stop_and_wait(None, Some(ASK_TIMEOUT)).await });
         }

@@ -28,8 +28,11 @@ mod exposure;
 #[cfg(feature = "membership")]
 mod gossip;
 mod handle;
+mod native;
 mod outcome;
+mod overflow;
 mod reconnect;
+mod remote;
 mod remote_actor;
 mod stream;
 
@@ -49,10 +52,14 @@ pub use node::{
         connect_external as client_connect_external,
     },
 };
+pub use overflow::{Overflow, Unsent};
 pub use outcome::{ConnectError, HandshakeFailure};
 pub use ractor::serialization::*;
 pub use reconnect::{
     Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,
+};
+pub use remote::{
+    CallError, CastError, Down, Link, Monitor, NodeDown, NodeMonitor, RemoteRef, RunEnd, StopError,
 };
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]

@@ -41,24 +41,17 @@ where
     }
 }
 
-/// The policy of a node that is given none: everything is allowed, but for [`Verb::Stop`] of an actor that was not
-/// [exported](crate::Node::export).
+/// The policy of a node that is given none: everything is allowed.
 ///
-/// Whoever exports an actor offers it as a service of the node. Of all others nobody may have thought that their references
-/// reach other nodes, and there `stop` of a remote reference has always been local.
+/// Whoever knows the cookie can send any message to any exposed actor; to stop one is no greater power.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 pub struct DefaultPolicy;
 
 impl Policy for DefaultPolicy {
-    fn allow(&self, _peer: &PeerInfo, actor: &TargetInfo, verb: Verb) -> bool {
-        default_allows(actor.exported, verb)
+    fn allow(&self, _peer: &PeerInfo, _actor: &TargetInfo, _verb: Verb) -> bool {
+        true
     }
-}
-
-/// What [`DefaultPolicy`] says.
-pub(super) fn default_allows(exported: bool, verb: Verb) -> bool {
-    verb != Verb::Stop || exported
 }
 
 /// What a peer may do to an actor.

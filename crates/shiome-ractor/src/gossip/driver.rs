@@ -23,7 +23,7 @@ use super::{
     roster::{Action, Dialled, canonical},
 };
 use crate::{
-    ConnectError, NodeEvent, SessionInfo,
+    ConnectError, NodeDown, NodeEvent, SessionInfo,
     connector::Connector,
     events::Broadcast,
     node::{Ending, Registry},
@@ -117,7 +117,8 @@ impl Driver {
         if let Some(shared) = record.and_then(|record| record.shared.upgrade()) {
             shared.end(Ending {
                 why: why(reason),
-                flush: false,
+                down: node_down(reason),
+                goodbye: None,
             });
         }
     }
@@ -285,6 +286,15 @@ fn addresses(info: &SessionInfo, registry: &Registry) -> Vec<SocketAddr> {
         .chain(dialled)
         .map(canonical)
         .collect()
+}
+
+/// Why a session was closed, for those who watch the peer.
+fn node_down(reason: DownReason) -> NodeDown {
+    match reason {
+        DownReason::Left => NodeDown::MemberLeft,
+        DownReason::Replaced => NodeDown::Restarted,
+        _ => NodeDown::MemberFailed,
+    }
 }
 
 /// Why a session was closed, for those who hold references to the peer's actors.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Announce, Cookie, Local, Side};
 use shiome_session::{GoodbyeReason, Session};
 use shiome_transport::{Link, Peer, Security};
@@ -24,10 +24,11 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, PeerInfo,
+    IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
     exposure::Exposure,
     native::NativePolicy,
     outcome::Outcome,
+    overflow::{Losses, Overflow, Unsent},
     remote::{NodeDown, Run, Runs, Watchers},
     remote_actor::Caller,
 };
@@ -70,6 +71,7 @@ pub(crate) struct Setup {
     pub(crate) registered: bool,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
+    pub(crate) overflow: Overflow,
     pub(crate) outcome: Outcome,
 }
 
@@ -103,6 +105,7 @@ impl NodeSession {
             registered: false,
             dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
             exposure: Arc::default(),
+            overflow: Overflow::default(),
             outcome: Outcome::none(),
         })
     }
@@ -170,6 +173,8 @@ pub(crate) struct Shared {
     /// The run of the peer's node that this session is with, once that is proven.
     pub(crate) run: OnceLock<Arc<Run>>,
     pub(crate) watchers: Watchers,
+    pub(crate) overflow: Overflow,
+    losses: Losses,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -233,6 +238,8 @@ impl Drop for NodeSessionState {
         self.link.abort();
         // Ends the calls that are open, whatever way the actor ended.
         self.shared.peer.abandon();
+        let ending = self.shared.ending.get_or_init(Ending::closed);
+        self.shared.down(&ending.down);
     }
 }
 
@@ -262,11 +269,11 @@ impl Actor for NodeSession {
         let now = tokio::time::Instant::now().into_std();
         let session = Session::new(now, setup.session, rand::random());
         let peer = Arc::new(Peer::new(session));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|shared| Shared {
             node_id: setup.node_id,
             local: setup.local,
             mode: setup.mode,
-            shims: Shims::new(setup.node_id, myself.get_cell(), Arc::clone(&peer)),
+            shims: Shims::new(setup.node_id, myself.get_cell(), shared.clone()),
             myself,
             server: setup.server,
             registry: setup.registry,
@@ -279,6 +286,8 @@ impl Actor for NodeSession {
             authenticated: AtomicBool::new(false),
             run: OnceLock::new(),
             watchers: Watchers::default(),
+            overflow: setup.overflow,
+            losses: Losses::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, label, address);
@@ -362,8 +371,10 @@ impl Actor for NodeSession {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             // A shim that ends, for whatever reason, concerns nobody but those who hold it.
-            SupervisionEvent::ActorTerminated(shim, ..)
-            | SupervisionEvent::ActorFailed(shim, _) => {
+            SupervisionEvent::ActorTerminated(shim, _, reason) => {
+                state.shared.shim_ended(&shim, reason);
+            }
+            SupervisionEvent::ActorFailed(shim, _) => {
                 state.shared.shims.forget(&shim);
             }
             _ => {}
@@ -380,12 +391,50 @@ impl Shared {
         self.myself.stop(Some(why));
     }
 
-    /// Tells all who watch the peer or its actors that it is gone.
+    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
     fn down(self: &Arc<Self>, why: &NodeDown) {
-        if let Some(run) = self.run.get() {
+        let run = self.run.get();
+        if let Some(run) = run {
             Runs::link_down(run, &Arc::downgrade(self), why.clone());
         }
-        self.watchers.end(why);
+        if self.watchers.end(why) && run.is_some() {
+            if let Some(unsent) = self.losses.rest() {
+                self.tell(|session| NodeEvent::Unsent { session, unsent });
+            }
+            let reason = why.clone();
+            self.tell(|session| NodeEvent::NodeDown { session, reason });
+        }
+    }
+
+    /// Counts messages that were not sent, and tells of them now and then.
+    pub(crate) fn lost(&self, lost: Unsent) {
+        if let Some(unsent) = self.losses.count(Instant::now().into_std(), lost) {
+            warn!(node_id = self.node_id, ?unsent, "messages were not sent");
+            self.tell(|session| NodeEvent::Unsent { session, unsent });
+        }
+    }
+
+    fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
+        let record = self.registry.get(self.myself.get_id());
+        if let (Some(events), Some(record)) = (self.registry.events.get(), record) {
+            events.send(event(record.information().into()));
+        }
+    }
+
+    /// Asks the peer to stop an actor whose stand-in the program has stopped. A legacy peer lets it live.
+    fn shim_ended(&self, shim: &ActorCell, reason: Option<String>) {
+        if !self.shims.forget(shim) {
+            return;
+        }
+        let kill = reason.as_deref() == Some("killed");
+        let reason = reason.filter(|_| !kill);
+        let pid = shim.get_id().pid();
+        let asked = self
+            .peer
+            .apply(|session, _| session.stop(pid, reason, kill));
+        if let Err(error) = asked {
+            debug!(pid, %error, "remote actor let go of, not stopped");
+        }
     }
 
     /// Whether the peer has said anything since `then`.

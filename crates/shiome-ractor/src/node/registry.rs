@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, OnceLock, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{SessionCheckReply, node_session::Shared};
 use crate::{
+    events::Broadcast,
     outcome::Outcome,
     remote::{NodeDown, Runs},
 };
@@ -44,6 +45,8 @@ pub(crate) struct Registry {
     /// Probes under way.
     probing: AtomicUsize,
     pub(crate) runs: Runs,
+    /// Where to tell what is no matter of the node server's.
+    pub(crate) events: OnceLock<Broadcast>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +66,7 @@ impl Default for Registry {
             changed: Notify::new(),
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
+            events: OnceLock::new(),
         }
     }
 }

@@ -4,23 +4,33 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use shiome_handshake::{Cookie, Local};
 use shiome_transport::tcp;
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+};
 use tracing::{info, warn};
 
 use super::{
-    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, ListenAddr, NodeConnectionMode, NodeEventSubscription,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, ListenAddr, NodeConnectionMode, NodeEventSubscription,
     NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
     registry::MAX_UNAUTHENTICATED,
 };
-use crate::{IncomingEncryptionMode, NetworkStream, NodeId, exposure::Exposure};
+use crate::{
+    IncomingEncryptionMode, NetworkStream, NodeId, Overflow, exposure::Exposure,
+    native::NativePolicy,
+};
+
+/// Time for a session to end when the node does: what it has to say is written in a second.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The node: listens for other nodes, holds the sessions with them and tells subscribers what happens to those.
 ///
@@ -39,6 +49,8 @@ pub struct NodeServer {
     registry: Arc<Registry>,
     dialer: Arc<Dialer>,
     exposure: Arc<Exposure>,
+    native: NativePolicy,
+    overflow: Overflow,
     subscriptions: Mutex<Subscriptions>,
 }
 
@@ -81,6 +93,8 @@ impl NodeServer {
             registry: Arc::default(),
             dialer: Arc::new(Dialer::new(&encryption)),
             exposure: Arc::default(),
+            native: NativePolicy::default(),
+            overflow: Overflow::default(),
             listen: ListenAddr { ip: None, port },
             listener: Mutex::new(None),
             cookie,
@@ -124,6 +138,16 @@ impl NodeServer {
     }
 
     /// Exposes actors so.
+    pub(crate) fn with_native(self, native: NativePolicy) -> Self {
+        Self { native, ..self }
+    }
+
+    /// What becomes of messages to `ActorRef`s of other nodes when a link is full.
+    #[must_use]
+    pub fn with_overflow(self, overflow: Overflow) -> Self {
+        Self { overflow, ..self }
+    }
+
     pub(crate) fn with_exposure(self, exposure: Arc<Exposure>) -> Self {
         Self { exposure, ..self }
     }
@@ -261,6 +285,23 @@ impl Actor for NodeServer {
         Ok(())
     }
 
+    /// Ends the sessions in good order, before `ractor` ends their actors in none.
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<NodeServerMessage>,
+        _state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        let mut ending = JoinSet::new();
+        for record in self.registry.authenticated() {
+            if let Some(shared) = record.shared.upgrade() {
+                shared.end(Ending::node_stopped());
+            }
+            ending.spawn(async move { record.actor.wait(Some(STOP_TIMEOUT)).await });
+        }
+        while ending.join_next().await.is_some() {}
+        Ok(())
+    }
+
     async fn handle_supervisor_evt(
         &self,
         _myself: ActorRef<NodeServerMessage>,
@@ -321,6 +362,7 @@ impl NodeServer {
             registered: true,
             dialer: Arc::clone(&self.dialer),
             exposure: Arc::clone(&self.exposure),
+            overflow: self.overflow,
             outcome: self.registry.take_outcome(stream.local_addr()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {

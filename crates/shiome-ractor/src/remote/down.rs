@@ -1,5 +1,7 @@
 use std::fmt;
 
+use shiome_session::ExitKind;
+
 /// How a monitored actor went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +20,18 @@ pub enum Down {
     NotAllowed,
     /// The link to its node is gone. The actor may live on.
     NodeDown(NodeDown),
+}
+
+impl Down {
+    pub(crate) fn from_exit(kind: ExitKind, reason: Option<String>) -> Self {
+        match kind {
+            ExitKind::Stopped => Self::Stopped(reason),
+            ExitKind::Failed => Self::Failed(reason.unwrap_or_default()),
+            ExitKind::Killed => Self::Killed,
+            ExitKind::UnknownActor => Self::UnknownActor,
+            _ => Self::Ended,
+        }
+    }
 }
 
 impl fmt::Display for Down {

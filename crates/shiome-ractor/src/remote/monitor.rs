@@ -85,6 +85,12 @@ impl Drop for Monitor {
 pub struct NodeMonitor(watch::Receiver<Option<NodeDown>>);
 
 impl NodeMonitor {
+    /// Of a session that is gone already.
+    pub(crate) fn gone() -> Self {
+        let (_, gone) = watch::channel(Some(NodeDown::Closed));
+        Self(gone)
+    }
+
     /// The reason, as soon as the link is gone. Cancel-safe.
     pub async fn down(mut self) -> NodeDown {
         match self.0.wait_for(Option::is_some).await {
@@ -168,8 +174,8 @@ impl Watchers {
         }
     }
 
-    /// Tells everybody that the link is gone. The first reason counts.
-    pub(crate) fn end(&self, why: &NodeDown) {
+    /// Tells everybody that the link is gone. The first reason counts; `false` for others.
+    pub(crate) fn end(&self, why: &NodeDown) -> bool {
         let watches = {
             let mut state = self.lock();
             let first = self.node.send_if_modified(|down| {
@@ -178,7 +184,7 @@ impl Watchers {
                 first
             });
             if !first {
-                return;
+                return false;
             }
             state.stops.clear();
             std::mem::take(&mut state.by_pid)
@@ -186,6 +192,7 @@ impl Watchers {
         for (_, teller) in watches.into_values().flatten() {
             let _ = teller.send(Down::NodeDown(why.clone()));
         }
+        true
     }
 
     /// Resolves when the peer says that it does not stop that actor.
@@ -265,7 +272,7 @@ mod tests {
         let number = watchers.watch(7, one, || Ok(())).unwrap();
         watchers.tell(7, &Down::Killed);
         watchers.tell(7, &Down::Ended);
-        watchers.end(&NodeDown::Stopped);
+        assert!(watchers.end(&NodeDown::Stopped));
         assert_eq!(down.try_recv(), Ok(Down::Killed));
         watchers.forget(7, number, || panic!("there is nothing to take back"));
     }
@@ -275,8 +282,8 @@ mod tests {
         let watchers = Watchers::default();
         let (one, mut first) = teller();
         watchers.watch(7, one, || Ok(())).unwrap();
-        watchers.end(&NodeDown::Unresponsive);
-        watchers.end(&NodeDown::Closed);
+        assert!(watchers.end(&NodeDown::Unresponsive));
+        assert!(!watchers.end(&NodeDown::Closed));
         let (two, mut second) = teller();
         let begin = || panic!("no session is left to tell");
         assert_eq!(watchers.watch(8, two, begin), None);

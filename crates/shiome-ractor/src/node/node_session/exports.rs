@@ -27,22 +27,31 @@ pub(super) struct Exporter;
 /// What the peer has been told.
 pub(super) struct Exports {
     shared: Arc<Shared>,
-    myself: ActorRef<Reconsider>,
+    myself: ActorRef<Ask>,
     /// For the policy.
     told: PeerInfo,
     /// Members that the peer knows of, by scope and group: a change can be in the snapshot already.
     groups: HashMap<(String, String), HashSet<u64>>,
+    /// Actors whose end the peer wants to know the reason of.
+    monitored: HashMap<u64, Monitored>,
+}
+
+/// An actor that is watched for the peer.
+struct Monitored {
+    actor: ActorCell,
+    /// It has ended for those who would send to it, and is cleaning up.
+    ending: bool,
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Exporter {
-    type Msg = Reconsider;
+    type Msg = Ask;
     type State = Exports;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Reconsider>,
+        myself: ActorRef<Ask>,
         shared: Arc<Shared>,
     ) -> Result<Exports, ActorProcessingErr> {
         let told = shared.peer_info().cloned();
@@ -51,6 +60,7 @@ impl Actor for Exporter {
             shared,
             myself,
             groups: HashMap::new(),
+            monitored: HashMap::new(),
         };
         exports.begin();
         Ok(exports)
@@ -58,27 +68,39 @@ impl Actor for Exporter {
 
     async fn handle(
         &self,
-        _myself: ActorRef<Reconsider>,
-        Reconsider(actor): Reconsider,
+        _myself: ActorRef<Ask>,
+        ask: Ask,
         exports: &mut Exports,
     ) -> Result<(), ActorProcessingErr> {
-        if exports.is_visible(&actor) {
-            exports.show(actor);
-        } else {
-            exports.hide(&actor);
+        match ask {
+            Ask::Reconsider(actor) if exports.is_visible(&actor) => exports.show(actor),
+            Ask::Reconsider(actor) => exports.hide(&actor),
+            Ask::Monitor(pid) => exports.monitor(pid),
+            Ask::Demonitor(pid) => exports.demonitor(pid),
         }
         Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<Reconsider>,
+        _myself: ActorRef<Ask>,
         event: SupervisionEvent,
         exports: &mut Exports,
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::PidLifecycleEvent(event) => exports.on_pid(event),
             SupervisionEvent::ProcessGroupChanged(change) => exports.on_group(change),
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                let kind = match reason.as_deref() {
+                    // What `ractor` tells of an actor that was killed.
+                    Some("killed") => ExitKind::Killed,
+                    _ => ExitKind::Stopped,
+                };
+                exports.on_exit(&actor, kind, reason);
+            }
+            SupervisionEvent::ActorFailed(actor, error) => {
+                exports.on_exit(&actor, ExitKind::Failed, Some(error.to_string()));
+            }
             _ => {}
         }
         Ok(())
@@ -108,7 +130,7 @@ impl Exports {
         self.peer().apply(|session, _| session.synced());
     }
 
-    fn on_pid(&self, event: PidLifecycleEvent) {
+    fn on_pid(&mut self, event: PidLifecycleEvent) {
         match event {
             PidLifecycleEvent::Spawn(actor) if self.is_visible(&actor) => {
                 self.peer()
@@ -116,8 +138,54 @@ impl Exports {
             }
             PidLifecycleEvent::Spawn(_) => {}
             PidLifecycleEvent::Terminate(actor) => {
-                self.peer()
-                    .apply(|session, now| session.terminate(now, actor.get_id().pid()));
+                let pid = actor.get_id().pid();
+                match self.monitored.get_mut(&pid) {
+                    // The reason is not there yet, and goes first.
+                    Some(monitored) => monitored.ending = true,
+                    None => self.terminate(pid),
+                }
+            }
+        }
+    }
+
+    fn terminate(&self, pid: u64) {
+        self.peer()
+            .apply(|session, now| session.terminate(now, pid));
+    }
+
+    /// Watches an actor for the peer.
+    fn monitor(&mut self, pid: u64) {
+        let actor = where_is_pid(ActorId::Local(pid));
+        if let Some(actor) = &actor {
+            self.myself.get_cell().monitor(actor.clone());
+        }
+        // One that was not ending when it was monitored tells its end.
+        let Some(actor) = actor.filter(|actor| actor.get_status() < ActorStatus::Stopping) else {
+            let unknown = ExitKind::UnknownActor;
+            return self
+                .peer()
+                .apply(|session, _| session.exited(pid, unknown, None));
+        };
+        let ending = false;
+        self.monitored.insert(pid, Monitored { actor, ending });
+    }
+
+    fn demonitor(&mut self, pid: u64) {
+        if let Some(monitored) = self.monitored.remove(&pid) {
+            self.myself.get_cell().unmonitor(monitored.actor);
+            if monitored.ending {
+                self.terminate(pid);
+            }
+        }
+    }
+
+    fn on_exit(&mut self, actor: &ActorCell, kind: ExitKind, reason: Option<String>) {
+        let pid = actor.get_id().pid();
+        if let Some(monitored) = self.monitored.remove(&pid) {
+            self.peer()
+                .apply(|session, _| session.exited(pid, kind, reason));
+            if monitored.ending {
+                self.terminate(pid);
             }
         }
     }
@@ -140,7 +208,7 @@ impl Exports {
             session.is_announced(pid)
         });
         if !announced {
-            self.myself.send_after(RETRY, || Reconsider(actor));
+            self.myself.send_after(RETRY, || Ask::Reconsider(actor));
             return;
         }
         for key in pg::which_scopes_and_groups() {
@@ -163,15 +231,14 @@ impl Exports {
         for (scope, group) in of_actor {
             self.leave(scope, group, std::slice::from_ref(actor));
         }
-        self.peer()
-            .apply(|session, now| session.terminate(now, pid));
+        self.terminate(pid);
     }
 
     fn is_visible(&self, actor: &ActorCell) -> bool {
         self.shared.exposure.is_visible(&self.told, actor)
     }
 
-    fn peer(&self) -> &Peer<ReplyPort> {
+    fn peer(&self) -> &Peer<Caller> {
         &self.shared.peer
     }
 
@@ -214,6 +281,9 @@ impl Exports {
 impl Drop for Exports {
     fn drop(&mut self) {
         self.shared.exposure.unwatch(self.myself.get_id());
+        for monitored in self.monitored.values() {
+            self.myself.get_cell().unmonitor(monitored.actor.clone());
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use ractor::{ActorCell, message::SerializedMessage, pg};
+use ractor::{ActorCell, ActorRef, message::SerializedMessage, pg};
 use shiome_session::{
-    Event, InboundCall,
+    CallErrorCode, Event, ExitKind, InboundCall, Verb,
     wire::{auth::NameMessage, control::Actor, node},
 };
 use shiome_transport::EventSink;
@@ -11,10 +11,12 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, shims::MAX_EAGER_SHIMS};
 use crate::{
-    exposure::{Delivery, Refusal},
+    exposure::{self, Ask, Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage},
     outcome::Outcome,
-    remote_actor::ReplyPort,
+    overflow::Unsent,
+    remote::Down,
+    remote_actor::Caller,
 };
 
 /// Peers of peers that are dialled at a time.
@@ -28,25 +30,20 @@ pub(super) struct Inbound {
     /// Calls from the peer that wait for a local actor. They end with the link.
     calls: JoinSet<()>,
     outcome: Outcome,
+    exporter: ActorRef<Ask>,
 }
 
-impl EventSink<ReplyPort> for Inbound {
-    async fn handle(&mut self, event: Event<ReplyPort>) {
+impl EventSink<Caller> for Inbound {
+    async fn handle(&mut self, event: Event<Caller>) {
         match event {
             Event::Cast(cast) => self.cast_in(cast),
             Event::Call(call) => self.call_in(call),
-            Event::Reply { call, what } => {
-                // The caller may have stopped waiting.
-                let _ = call.send(what.into());
-            }
-            Event::CallEnded { call, why } => {
-                debug!(?why, "call ended without reply");
-                drop(call);
-            }
+            Event::Reply { call, what } => call.answer(what.into()),
+            Event::CallEnded { call, why } => call.end(why),
             Event::Spawned(actors) => self.spawned(actors).await,
             Event::Terminated(pids) => {
                 for pid in pids {
-                    self.shared.shims.stop(pid);
+                    self.shared.shims.stop(pid, "remote");
                 }
             }
             Event::Joined {
@@ -58,7 +55,26 @@ impl EventSink<ReplyPort> for Inbound {
             Event::SessionsRequested(asker) => self.list_sessions(&asker),
             Event::SessionsListed(sessions) => self.sessions_listed(sessions),
             Event::Ready => self.ready(),
-            Event::Pong { round_trip } => trace!(?round_trip, "pong"),
+            Event::Pong { round_trip } => {
+                trace!(?round_trip, "pong");
+                self.shared.registry.heard();
+            }
+            Event::StopRequested { pid, reason, kill } => self.stop_requested(pid, reason, kill),
+            Event::MonitorRequested { pid } => self.monitor_requested(pid),
+            Event::DemonitorRequested { pid } => self.ask_exporter(Ask::Demonitor(pid)),
+            Event::Exited { pid, kind, reason } => self.exited(pid, kind, reason),
+            Event::Refused { pid, verb } => self.refused(pid, verb),
+            Event::Unsent {
+                casts,
+                calls,
+                replies,
+                bytes,
+            } => self.shared.lost(Unsent {
+                casts: casts as u64,
+                calls: calls as u64,
+                replies: replies as u64,
+                bytes: bytes as u64,
+            }),
             Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
             Event::NameUntold { len } => warn!(len, "local name too long to be told"),
             // What a later session may say that this bridge does not know: contents are never logged.
@@ -68,11 +84,12 @@ impl EventSink<ReplyPort> for Inbound {
 }
 
 impl Inbound {
-    pub(super) fn new(shared: Arc<Shared>, outcome: Outcome) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, exporter: ActorRef<Ask>, outcome: Outcome) -> Self {
         Self {
             shared,
             calls: JoinSet::new(),
             outcome,
+            exporter,
         }
     }
 
@@ -90,8 +107,8 @@ impl Inbound {
             },
             metadata: call.metadata.map(Into::into),
         };
-        if self.deliver(to, message) != Delivery::Delivered {
-            return peer.apply(|session, now| session.drop_call(now, to));
+        if let Some(code) = undelivered(self.deliver(to, message)) {
+            return peer.apply(|session, now| session.drop_call(now, to, tag, code));
         }
         self.calls.spawn(async move {
             let what = match limit {
@@ -99,14 +116,65 @@ impl Inbound {
                 None => reply.await.ok(),
             };
             let Some(what) = what else {
-                return peer.apply(|session, now| session.drop_call(now, to));
+                let code = CallErrorCode::NoReply;
+                return peer.apply(|session, now| session.drop_call(now, to, tag, code));
             };
             peer.room().await;
             let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
             if let Err(error) = sent {
-                warn!(pid = to, %error, "reply was not sent");
+                debug!(pid = to, %error, "reply was not sent");
             }
         });
+    }
+
+    fn stop_requested(&self, pid: u64, reason: Option<String>, kill: bool) {
+        match self.target(pid, exposure::Verb::Stop) {
+            Ok(actor) if kill => actor.kill(),
+            Ok(actor) => actor.stop(reason),
+            // The news of its end is on its way.
+            Err(Refusal::Gone) => debug!(pid, "stop of an actor that is gone"),
+            Err(Refusal::NotAllowed) => self.refuse(pid, Verb::Stop),
+        }
+    }
+
+    fn monitor_requested(&self, pid: u64) {
+        match self.target(pid, exposure::Verb::Monitor) {
+            // The exporter tells those who are gone from those who are ending.
+            Ok(_) | Err(Refusal::Gone) => self.ask_exporter(Ask::Monitor(pid)),
+            Err(Refusal::NotAllowed) => self.refuse(pid, Verb::Monitor),
+        }
+    }
+
+    fn target(&self, pid: u64, verb: exposure::Verb) -> Result<ActorCell, Refusal> {
+        let peer = self.shared.peer_info().ok_or(Refusal::NotAllowed)?;
+        self.shared.exposure.target(peer, pid, verb)
+    }
+
+    fn refuse(&self, pid: u64, verb: Verb) {
+        self.shared
+            .peer
+            .apply(|session, _| session.refuse(pid, verb));
+    }
+
+    fn ask_exporter(&self, ask: Ask) {
+        // It is gone only when the session is.
+        let _ = self.exporter.cast(ask);
+    }
+
+    fn exited(&self, pid: u64, kind: ExitKind, reason: Option<String>) {
+        let down = Down::from_exit(kind, reason);
+        self.shared.watchers.tell(pid, &down);
+        if kind != ExitKind::UnknownActor {
+            self.shared.shims.stop(pid, &down.to_string());
+        }
+    }
+
+    fn refused(&self, pid: u64, verb: Verb) {
+        match verb {
+            Verb::Monitor => self.shared.watchers.tell(pid, &Down::NotAllowed),
+            Verb::Stop => self.shared.watchers.tell_stop_refused(pid),
+            _ => {}
+        }
     }
 
     async fn spawned(&self, actors: Vec<Actor>) {
@@ -211,5 +279,15 @@ impl Inbound {
             Some(peer) => self.shared.exposure.deliver(peer, pid, message),
             None => Delivery::Refused(Refusal::NotAllowed),
         }
+    }
+}
+
+/// What a caller is told of a message that was not delivered.
+fn undelivered(delivery: Delivery) -> Option<CallErrorCode> {
+    match delivery {
+        Delivery::Delivered => None,
+        Delivery::Undecodable => Some(CallErrorCode::Undecodable),
+        Delivery::Refused(Refusal::Gone) => Some(CallErrorCode::UnknownActor),
+        Delivery::Refused(Refusal::NotAllowed) => Some(CallErrorCode::NotAllowed),
     }
 }

@@ -227,15 +227,16 @@ async fn serve(
     outcome: Outcome,
 ) -> LinkEnd {
     let exporter = match Actor::spawn(None, Exporter, Arc::clone(shared)).await {
-        Ok((exporter, _)) => StopOnDrop(exporter.get_cell()),
+        Ok((exporter, _)) => exporter,
         Err(error) => {
             error!(%error, "session did not begin");
             return LinkEnd::Closed;
         }
     };
-    let mut inbound = Inbound::new(Arc::clone(shared), outcome);
+    let stopped = StopOnDrop(exporter.get_cell());
+    let mut inbound = Inbound::new(Arc::clone(shared), exporter, outcome);
     let end = drive(&mut reader, writer, &shared.peer, &mut inbound).await;
-    drop(exporter);
+    drop(stopped);
     end
 }
 

@@ -1,15 +1,15 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
-use shiome_transport::Peer;
 use tracing::debug;
 
 use crate::{
     NodeId,
-    remote_actor::{RemoteActor, ReplyPort, Route},
+    node::node_session::Shared,
+    remote_actor::{RemoteActor, Route},
 };
 
 /// Shims made as soon as their actors are announced, a peer.
@@ -22,18 +22,18 @@ pub(super) const MAX_EAGER_SHIMS: usize = 1024;
 pub(crate) struct Shims {
     node_id: NodeId,
     supervisor: ActorCell,
-    peer: Arc<Peer<ReplyPort>>,
+    link: Weak<Shared>,
     by_pid: Mutex<HashMap<u64, ActorCell>>,
     /// Held while a shim is made, so that an actor gets one.
     spawning: tokio::sync::Mutex<()>,
 }
 
 impl Shims {
-    pub(crate) fn new(node_id: NodeId, supervisor: ActorCell, peer: Arc<Peer<ReplyPort>>) -> Self {
+    pub(crate) fn new(node_id: NodeId, supervisor: ActorCell, link: Weak<Shared>) -> Self {
         Self {
             node_id,
             supervisor,
-            peer,
+            link,
             by_pid: Mutex::default(),
             spawning: tokio::sync::Mutex::default(),
         }
@@ -60,7 +60,7 @@ impl Shims {
         };
         let route = Route {
             pid,
-            peer: Arc::clone(&self.peer),
+            link: self.link.clone(),
         };
         let spawned = ActorRuntime::spawn_linked_remote(
             None,
@@ -83,9 +83,9 @@ impl Shims {
     }
 
     /// Ends the shim of an actor that is gone.
-    pub(crate) fn stop(&self, pid: u64) {
+    pub(crate) fn stop(&self, pid: u64, reason: &str) {
         if let Some(shim) = self.lock().remove(&pid) {
-            shim.stop(Some("remote".to_owned()));
+            shim.stop(Some(reason.to_owned()));
         }
     }
 
@@ -99,13 +99,16 @@ impl Shims {
         }
     }
 
-    /// Forgets a shim that has ended, unless the actor has got another since.
-    pub(crate) fn forget(&self, ended: &ActorCell) {
+    /// Forgets a shim that has ended, unless the actor has got another since. Whether it ended by the program's will,
+    /// and not because the actor or the session has ended.
+    pub(crate) fn forget(&self, ended: &ActorCell) -> bool {
         let mut shims = self.lock();
         let pid = ended.get_id().pid();
-        if shims.get(&pid).is_some_and(|shim| !is_usable(shim)) {
+        let stopped = shims.get(&pid).is_some_and(|shim| !is_usable(shim));
+        if stopped {
             shims.remove(&pid);
         }
+        stopped
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, ActorCell>> {
