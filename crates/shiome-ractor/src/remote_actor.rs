@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
-use shiome_session::SendError;
+use shiome_session::{SendError, Session};
 use shiome_transport::Peer;
 use shiome_wire::node;
 use tracing::warn;
@@ -57,52 +57,67 @@ impl Actor for RemoteActor {
         message: SerializedMessage,
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
-        // Waiting here leaves the messages in this actor's mailbox, in order.
-        route.peer.room().await;
-        if let Err(error) = route.send(message) {
-            warn!(pid = route.pid, %error, "message to a remote actor was not sent");
+        let mut waiting = Some(message);
+        while waiting.is_some() {
+            // Waiting here leaves the messages in this actor's mailbox, in order.
+            route.peer.room().await;
+            let (pid, sent) = (route.pid, route.send_if_room(&mut waiting));
+            if let Err(error) = sent {
+                warn!(pid, %error, "message to a remote actor was not sent");
+            }
         }
         Ok(())
     }
 }
 
 impl Route {
-    /// A call that is not sent drops its reply port, which the caller sees at once.
-    fn send(&self, message: SerializedMessage) -> Result<(), SendError> {
-        let to = self.pid;
-        match message {
-            SerializedMessage::Cast {
+    /// Sends the message, unless another has taken the room.
+    fn send_if_room(&self, waiting: &mut Option<SerializedMessage>) -> Result<(), SendError> {
+        self.peer.apply(|session, now| match session.is_full() {
+            true => Ok(()),
+            false => match waiting.take() {
+                Some(message) => send(session, now, self.pid, message),
+                None => Ok(()),
+            },
+        })
+    }
+}
+
+/// A call that is not sent drops its reply port, which the caller sees at once.
+fn send(
+    session: &mut Session<ReplyPort>,
+    now: Instant,
+    to: u64,
+    message: SerializedMessage,
+) -> Result<(), SendError> {
+    match message {
+        SerializedMessage::Cast {
+            variant,
+            args,
+            metadata,
+        } => session.cast(node::Cast {
+            to,
+            what: args.into(),
+            variant,
+            metadata: metadata.map(Into::into),
+        }),
+        SerializedMessage::Call {
+            variant,
+            args,
+            reply,
+            metadata,
+        } => {
+            let timeout = reply.get_timeout();
+            let call = node::Call {
+                to,
+                what: args.into(),
                 variant,
-                args,
-                metadata,
-            } => {
-                let cast = node::Cast {
-                    to,
-                    what: args.into(),
-                    variant,
-                    metadata: metadata.map(Into::into),
-                };
-                self.peer.apply(|session, _| session.cast(cast))
-            }
-            SerializedMessage::Call {
-                variant,
-                args,
-                reply,
-                metadata,
-            } => {
-                let timeout = reply.get_timeout();
-                let call = node::Call {
-                    to,
-                    what: args.into(),
-                    variant,
-                    metadata: metadata.map(Into::into),
-                    ..node::Call::default()
-                };
-                self.peer
-                    .apply(|session, now| session.call(now, call, timeout, reply))
-            }
-            // Only a cluster bridge makes these, and this one answers calls without them.
-            SerializedMessage::CallReply(..) => Ok(()),
+                metadata: metadata.map(Into::into),
+                ..node::Call::default()
+            };
+            session.call(now, call, timeout, reply)
         }
+        // Only a cluster bridge makes these, and this one answers calls without them.
+        SerializedMessage::CallReply(..) => Ok(()),
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ractor::{ActorCell, ActorId, message::SerializedMessage, pg, registry::where_is_pid};
 use shiome_session::{
-    Event, InboundCall,
+    CallErrorCode, Event, InboundCall,
     wire::{auth::NameMessage, control::Actor, node},
 };
 use shiome_transport::EventSink;
@@ -90,7 +90,8 @@ impl Inbound {
             metadata: call.metadata.map(Into::into),
         };
         if !deliver(to, message) {
-            return peer.apply(|session, now| session.drop_call(now, to));
+            let gone = CallErrorCode::UnknownActor;
+            return peer.apply(|session, now| session.drop_call(now, to, tag, gone));
         }
         self.calls.spawn(async move {
             let what = match limit {
@@ -98,7 +99,8 @@ impl Inbound {
                 None => reply.await.ok(),
             };
             let Some(what) = what else {
-                return peer.apply(|session, now| session.drop_call(now, to));
+                let dropped = CallErrorCode::NoReply;
+                return peer.apply(|session, now| session.drop_call(now, to, tag, dropped));
             };
             peer.room().await;
             let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
