@@ -15,8 +15,8 @@ use crate::{
     exposure::{ExportError, Exposure},
     node::{Ending, NodeServerMessage, node_session::Shared},
     outcome::ConnectError,
-    remote::{NodeMonitor, RemoteRef},
     reconnect::{Connection, Connections, KeepError, Reconnect},
+    remote::{NodeMonitor, RemoteRef},
 };
 #[cfg(feature = "membership")]
 use crate::{

@@ -52,8 +52,8 @@ pub use node::{
         connect_external as client_connect_external,
     },
 };
-pub use overflow::{Overflow, Unsent};
 pub use outcome::{ConnectError, HandshakeFailure};
+pub use overflow::{Overflow, Unsent};
 pub use ractor::serialization::*;
 pub use reconnect::{
     Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,

@@ -17,8 +17,8 @@ mod run;
 pub use down::{Down, NodeDown};
 pub use error::{CallError, CastError, StopError};
 pub use link::Link;
-pub use monitor::{Monitor, NodeMonitor};
 pub(crate) use monitor::Watchers;
+pub use monitor::{Monitor, NodeMonitor};
 pub use run::RunEnd;
 pub(crate) use run::{Run, Runs};
 
@@ -240,7 +240,9 @@ impl<M: Message> RemoteRef<M> {
         match reply.await {
             Ok(reply) => Ok(reply),
             // Without an end there was a reply, and it did not decode.
-            Err(_) => Err(end.await.map_or(CallError::UndecodableReply, CallError::from)),
+            Err(_) => Err(end
+                .await
+                .map_or(CallError::UndecodableReply, CallError::from)),
         }
     }
 

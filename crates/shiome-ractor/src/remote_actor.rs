@@ -1,9 +1,12 @@
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::Weak,
+    time::{Duration, Instant},
+};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
-use shiome_session::{CallEnd, SendError};
+use shiome_session::{CallEnd, SendError, Session};
 use shiome_wire::node;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
@@ -100,65 +103,47 @@ impl Actor for RemoteActor {
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
         // A session that is gone ends its shims, too.
-        if let Some(link) = route.link.upgrade() {
-            room(&link).await;
-            route.send(&link, message);
+        let Some(link) = route.link.upgrade() else {
+            return Ok(());
+        };
+        let Some(outgoing) = Outgoing::new(route.pid, message) else {
+            return Ok(());
+        };
+        let lost = outgoing.as_unsent();
+        if let Err(error) = outgoing.send(&link).await {
+            debug!(pid = route.pid, %error, "message to a remote actor was not sent");
+            link.lost(lost);
         }
         Ok(())
     }
 }
 
-/// Waits for room on the link, as long as the policy wants. Waiting here leaves the messages in the shim's mailbox, in
-/// order.
-async fn room(link: &Shared) {
-    match link.overflow {
-        Overflow::Drop => {}
-        Overflow::Wait => link.peer.room().await,
-        Overflow::DropWhenStalled => {
-            while timeout(STALL_CHECK, link.peer.room()).await.is_err() {
-                if link.peer.is_stalled() {
-                    return;
-                }
-            }
-        }
-    }
+/// A message on its way to the link.
+enum Outgoing {
+    Cast(node::Cast),
+    Call(node::Call, Caller),
 }
 
-impl Route {
-    /// A call that is not sent drops its reply port, which the caller sees at once.
-    fn send(&self, link: &Shared, message: SerializedMessage) {
-        let to = self.pid;
-        let (sent, lost) = match message {
+impl Outgoing {
+    /// `None` for what only a cluster bridge makes. This one answers calls without it.
+    fn new(to: u64, message: SerializedMessage) -> Option<Self> {
+        match message {
             SerializedMessage::Cast {
                 variant,
                 args,
                 metadata,
-            } => {
-                let lost = Unsent {
-                    casts: 1,
-                    bytes: args.len() as u64,
-                    ..Unsent::default()
-                };
-                let cast = node::Cast {
-                    to,
-                    what: args.into(),
-                    variant,
-                    metadata: metadata.map(Into::into),
-                };
-                (link.peer.apply(|session, _| session.cast(cast)), lost)
-            }
+            } => Some(Self::Cast(node::Cast {
+                to,
+                what: args.into(),
+                variant,
+                metadata: metadata.map(Into::into),
+            })),
             SerializedMessage::Call {
                 variant,
                 args,
                 reply,
                 metadata,
             } => {
-                let lost = Unsent {
-                    calls: 1,
-                    bytes: args.len() as u64,
-                    ..Unsent::default()
-                };
-                let timeout = reply.get_timeout();
                 let call = node::Call {
                     to,
                     what: args.into(),
@@ -166,21 +151,66 @@ impl Route {
                     metadata: metadata.map(Into::into),
                     ..node::Call::default()
                 };
-                let sent = link
-                    .peer
-                    .apply(|session, now| session.call(now, call, timeout, reply.into()));
-                (sent, lost)
+                Some(Self::Call(call, reply.into()))
             }
-            // Only a cluster bridge makes these, and this one answers calls without them.
-            SerializedMessage::CallReply(..) => return,
-        };
-        if let Err(error) = sent {
-            self.lost(link, &error, lost);
+            SerializedMessage::CallReply(..) => None,
         }
     }
 
-    fn lost(&self, link: &Shared, error: &SendError, lost: Unsent) {
-        debug!(pid = self.pid, %error, "message to a remote actor was not sent");
-        link.lost(lost);
+    fn as_unsent(&self) -> Unsent {
+        let (casts, calls, what) = match self {
+            Self::Cast(cast) => (1, 0, &cast.what),
+            Self::Call(call, _) => (0, 1, &call.what),
+        };
+        Unsent {
+            casts,
+            calls,
+            bytes: what.len() as u64,
+            ..Unsent::default()
+        }
     }
+
+    /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
+    /// behind it in the shim's mailbox, in order.
+    async fn send(self, link: &Shared) -> Result<(), SendError> {
+        let mut outgoing = Some(self);
+        loop {
+            let patient = room(link).await;
+            let sent = link.peer.apply(|session, now| {
+                // Others may have been faster.
+                let outgoing = outgoing.take_if(|_| !patient || !session.is_full())?;
+                Some(outgoing.hand_to(session, now))
+            });
+            if let Some(sent) = sent {
+                return sent;
+            }
+        }
+    }
+
+    /// A call that is not sent drops its reply port, which the caller sees at once.
+    fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
+        match self {
+            Self::Cast(cast) => session.cast(cast),
+            Self::Call(call, caller) => {
+                let timeout = caller.reply.get_timeout();
+                session.call(now, call, timeout, caller)
+            }
+        }
+    }
+}
+
+/// Waits for room on the link as long as the policy wants; `false` when it does not want to any more.
+async fn room(link: &Shared) -> bool {
+    match link.overflow {
+        Overflow::Drop => return false,
+        Overflow::Wait => link.peer.room().await,
+        Overflow::DropWhenStalled => {
+            while timeout(STALL_CHECK, link.peer.room()).await.is_err() {
+                if link.peer.is_stalled() {
+                    return false;
+                }
+            }
+        }
+    }
+    true
 }

@@ -61,10 +61,8 @@ pub struct Session<C> {
     overflowed: bool,
     /// What is said last.
     farewell: Option<native::Goodbye>,
-    /// Messages of users that left since the driver last said that all is written.
-    unwritten: Tally,
-    /// Messages of users that left and may never have been written.
-    lost: Tally,
+    /// Messages of users that left since the driver last said that all is written; `None`: it does not say.
+    unwritten: Option<Tally>,
     /// The latest time that the owner has told.
     clock: Instant,
     /// What the message that is taken in takes of the window, as long as no event stands for it.
@@ -107,8 +105,7 @@ impl<C> Session<C> {
             full: false,
             overflowed: false,
             farewell: None,
-            unwritten: Tally::default(),
-            lost: Tally::default(),
+            unwritten: None,
             clock: now,
             arriving: 0,
             events: VecDeque::new(),
@@ -165,7 +162,7 @@ impl<C> Session<C> {
     }
 
     fn report_unsent(&mut self) {
-        let unsent = self.lanes.tally() + self.lost;
+        let unsent = self.lanes.tally() + self.unwritten.take().unwrap_or_default();
         if !unsent.is_empty() {
             let Tally {
                 casts,
@@ -312,8 +309,14 @@ impl<C> Session<C> {
         }
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether the session is over: [`close`](Self::close)d, or the peer said goodbye or broke a rule.
+    pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Whether a [`goodbye`](Self::goodbye) is to be said once all else is.
+    pub fn is_finishing(&self) -> bool {
+        self.phase == Phase::Finishing
     }
 
     fn set_clock(&mut self, now: Instant) {

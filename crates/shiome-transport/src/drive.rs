@@ -5,18 +5,23 @@ use std::{
     time::Duration,
 };
 
-use shiome_session::{Event, SessionError};
-use shiome_wire::Frame;
+use shiome_session::{Event, GoodbyeReason, SessionError};
 use thiserror::Error;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer};
+use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, writer::write_to};
 
-/// Time for the peer to close its end after this one was closed in good order.
+/// Time to write what waits when a link is closed in good order.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for the peer to close its end after this one was closed, or was told why it will be.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// Time to write a goodbye to a peer that does not answer.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Acts on what a session decides, in order.
 pub trait EventSink<C>: Send {
@@ -34,17 +39,26 @@ pub enum LinkEnd {
     /// The peer closed it.
     #[error("closed by the peer")]
     ClosedByPeer,
-    /// The peer has said nothing for as long as
-    /// [`Config::pong_timeout`](shiome_session::Config::pong_timeout), pings or not.
+    /// The peer closed it, and said why.
+    #[error("closed by the peer: {reason:?} {detail}")]
+    Goodbye {
+        /// Why.
+        reason: GoodbyeReason,
+        /// Why, in words.
+        detail: String,
+    },
+    /// Not one byte has come from the peer for
+    /// [`Config::liveness_timeout`](shiome_session::Config::liveness_timeout), pings or not.
     #[error("no sign of life for {silence:?}")]
     Unresponsive {
-        /// Time since the peer's last message.
+        /// Time since the peer's last byte.
         silence: Duration,
     },
-    /// The peer does not read what it makes this node say, see [`MAX_CONTROL_BACKLOG`](crate::MAX_CONTROL_BACKLOG).
+    /// The peer does not read what it makes this node say, see
+    /// [`MAX_CONTROL_BACKLOG`](shiome_session::MAX_CONTROL_BACKLOG).
     #[error("the peer does not read")]
     NotReading,
-    /// The peer broke a limit of the session.
+    /// The peer broke a rule or a limit of the session.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// What came could not be read.
@@ -55,8 +69,9 @@ pub enum LinkEnd {
     Write(#[source] io::Error),
 }
 
-/// Runs the session of an authenticated link until it ends: reads frames, writes the outbox, keeps the timers, and
-/// gives the session's events to `sink`. When it returns the session is closed and `sink` has had all its events.
+/// Runs the session of an authenticated link until it ends: reads frames, writes what the session sends, keeps the
+/// timers, and gives the session's events to `sink`. When it returns the session is closed and `sink` has had all its
+/// events, but for those that the [`LinkEnd`] tells.
 ///
 /// Dropping the future closes the link without ceremony.
 pub async fn drive<C: Send + 'static>(
@@ -69,14 +84,26 @@ pub async fn drive<C: Send + 'static>(
     tasks.spawn({
         let peer = Arc::clone(peer);
         let mut writer = writer;
-        async move { peer.outbox.write_to(&mut writer).await }
+        async move { write_to(&peer, &mut writer).await }
     });
     let end = run(reader, &mut tasks, peer, sink).await;
-    peer.close();
-    let _ = deliver(peer, sink).await;
-    if matches!(end, LinkEnd::Closed) {
-        let _ = timeout(LINGER, linger(reader)).await;
+    peer.ended(&end);
+    while let Some(event) = peer.next_event() {
+        if end_of(&event).is_none() {
+            sink.handle(event).await;
+        }
     }
+    let patience = match end {
+        LinkEnd::Closed | LinkEnd::Session(_) | LinkEnd::NotReading => LINGER,
+        LinkEnd::Read(ReadError::Frame(_) | ReadError::Decode(_)) => LINGER,
+        LinkEnd::Unresponsive { .. } => LAST_WORDS_TIMEOUT,
+        _ => return end,
+    };
+    let last_words = async {
+        tasks.join_next().await;
+        linger(reader).await;
+    };
+    let _ = timeout(patience, last_words).await;
     end
 }
 
@@ -91,58 +118,78 @@ async fn run<C>(
     peer: &Peer<C>,
     sink: &mut impl EventSink<C>,
 ) -> LinkEnd {
+    let mut drained_by = None;
     loop {
+        // What came with the handshake's last message is here already.
+        if let Err(end) = receive_all(reader, peer) {
+            return end;
+        }
+        // A link on which something always arrives is no reason to be late.
+        peer.handle_due();
         if let Err(end) = deliver(peer, sink).await {
             return end;
         }
-        let due = peer.next_timeout();
+        if drained_by.is_none() && peer.is_finishing() {
+            drained_by = Some(Instant::now() + DRAIN_TIMEOUT);
+        }
+        let due = peer.next_timeout().map(Instant::from_std);
         tokio::select! {
-            frame = reader.next() => match frame {
-                Ok(Some(frame)) => {
-                    if let Err(end) = receive_all(frame, reader, peer) {
-                        return end;
-                    }
-                }
-                Ok(None) => return LinkEnd::ClosedByPeer,
-                Err(error) => return error.into(),
-            },
+            // What has arrived is taken in before the time is: a peer that has spoken is not silent.
+            biased;
             written = writer.join_next() => return match written {
                 Some(Ok(Err(error))) => LinkEnd::Write(error),
                 _ => LinkEnd::Closed,
             },
+            read = reader.fill() => match read {
+                Ok(true) => peer.heard(),
+                // The answer to a goodbye.
+                Ok(false) if peer.is_finishing() => return LinkEnd::Closed,
+                Ok(false) => return LinkEnd::ClosedByPeer,
+                Err(error) => return error.into(),
+            },
             () = peer.attention.notified() => {}
-            () = until(due) => peer.apply(|session, now| session.handle_timeout(now)),
+            () = until(due) => {}
+            () = until(drained_by) => return LinkEnd::Closed,
         }
     }
 }
 
-/// Takes in a frame and those that arrived with it.
-fn receive_all<C>(frame: Frame, reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
-    let mut next = Some(frame);
-    while let Some(frame) = next {
+/// Takes in the frames that have arrived.
+fn receive_all<C>(reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
+    while let Some(frame) = reader.buffered().map_err(LinkEnd::Read)? {
         let message = frame.decode().map_err(ReadError::from)?;
         peer.receive(message)?;
-        next = reader.buffered()?;
     }
     Ok(())
 }
 
 async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) -> Result<(), LinkEnd> {
     while let Some(event) = peer.next_event() {
-        match event {
-            Event::Unresponsive { silence } => return Err(LinkEnd::Unresponsive { silence }),
-            event => sink.handle(event).await,
+        match end_of(&event) {
+            Some(end) => return Err(end),
+            None => sink.handle(event).await,
         }
-    }
-    if peer.has_overflowed() {
-        return Err(LinkEnd::NotReading);
     }
     Ok(())
 }
 
-async fn until(due: Option<std::time::Instant>) {
+/// How the link ends, if the event says so.
+fn end_of<C>(event: &Event<C>) -> Option<LinkEnd> {
+    match event {
+        Event::Unresponsive { silence } => Some(LinkEnd::Unresponsive { silence: *silence }),
+        Event::NotReading => Some(LinkEnd::NotReading),
+        Event::Failed(error) => Some(LinkEnd::Session(*error)),
+        Event::Goodbye { reason, detail } => Some(LinkEnd::Goodbye {
+            reason: *reason,
+            detail: detail.clone(),
+        }),
+        _ => None,
+    }
+}
+
+async fn until(due: Option<Instant>) {
     match due {
-        Some(due) => sleep_until(Instant::from_std(due)).await,
+        Some(due) => sleep_until(due).await,
         None => pending().await,
     }
 }

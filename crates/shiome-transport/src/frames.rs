@@ -33,11 +33,24 @@ impl FrameReader {
             if let Some(frame) = self.buffered()? {
                 return Ok(Some(frame));
             }
-            if self.reader.read_buf(self.decoder.read_buf()).await? == 0 {
-                self.decoder.finish()?;
+            if !self.fill().await? {
                 return Ok(None);
             }
         }
+    }
+
+    /// Reads what has arrived, whether it completes a frame or not; `false` when the peer has closed the link between
+    /// two frames. Cancel-safe: no byte is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; the link is of no use any more.
+    pub async fn fill(&mut self) -> Result<bool, ReadError> {
+        let read = self.reader.read_buf(self.decoder.read_buf()).await?;
+        if read == 0 {
+            self.decoder.finish()?;
+        }
+        Ok(read > 0)
     }
 
     /// The next frame, if it has arrived already.

@@ -8,7 +8,7 @@
 //!  reader ──►│ FrameReader ──► Session::handle_message ──► Event │──► EventSink (the owner)
 //!            └───────────────────────┬───────────────────────────┘
 //!                              Peer (lock)
-//!  writer ◄── writer task ◄── Outbox ◄── Session::poll_transmit ◄── Peer::apply (the owner)
+//!  writer ◄── writer task ◄── Session::poll_transmit    Session::cast, … ◄── Peer::apply (the owner)
 //! ```
 //!
 //! 1. A [`Link`] comes from [`tcp`], [`tls`], [`memory`] or any [`ClusterBidiStream`].
@@ -23,17 +23,16 @@ mod error;
 mod frames;
 mod link;
 pub mod memory;
-mod outbox;
 mod peer;
 pub mod tcp;
 pub mod tls;
+mod writer;
 
 pub use authenticate::{Gate, authenticate};
-pub use drive::{EventSink, LinkEnd, drive};
+pub use drive::{DRAIN_TIMEOUT, EventSink, LinkEnd, drive};
 pub use error::{AuthenticateError, ReadError};
 pub use frames::FrameReader;
 pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, Security};
-pub use outbox::{MAX_CONTROL_BACKLOG, MAX_OUTBOX_LEN};
-pub use peer::Peer;
+pub use peer::{Peer, STALL_TIMEOUT};
 pub use shiome_handshake as handshake;
 pub use shiome_session as session;

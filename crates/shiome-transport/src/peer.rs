@@ -1,110 +1,221 @@
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use shiome_session::{Event, Session, SessionError};
+use shiome_session::{Event, GoodbyeReason, Session, SessionError};
 use shiome_wire::meta::NetworkMessage;
 use tokio::sync::Notify;
 
-use crate::outbox::Outbox;
+use crate::{drive::LinkEnd, writer::Progress};
+
+/// Default time without progress after which a link on which bytes wait counts as stalled.
+pub const STALL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The session of a driven link, shared by all who speak to the peer.
 ///
 /// `C` is the owner's handle of an outgoing call, as in [`Session`].
+///
+/// Nobody is left asleep: whoever waits looks at the state under the lock after it has begun to listen (`room`), or
+/// listens to a signal that is kept until somebody hears it (`filled`, `attention`), and whoever changes the state signals
+/// after that, before it lets go of the lock.
 #[derive(Debug)]
 pub struct Peer<C> {
-    session: Mutex<Session<C>>,
-    pub(crate) outbox: Outbox,
-    /// Wakes the driver when there are events, or timers that it does not know.
+    state: Mutex<State<C>>,
+    stall_timeout: Duration,
+    /// Wakes the driver when there are events, or timers that it does not know, or the session is to end.
     pub(crate) attention: Notify,
-    overflowed: AtomicBool,
+    /// Wakes the writer when there may be something to write, or nothing ever again.
+    pub(crate) filled: Notify,
+    /// Wakes all who wait for room.
+    emptied: Notify,
+}
+
+#[derive(Debug)]
+struct State<C> {
+    session: Session<C>,
+    progress: Progress,
 }
 
 impl<C> Peer<C> {
     /// Shares a session. Nothing moves before [`drive()`](fn@crate::drive).
     pub fn new(session: Session<C>) -> Self {
         Self {
-            session: Mutex::new(session),
-            outbox: Outbox::default(),
+            state: Mutex::new(State {
+                session,
+                progress: Progress::default(),
+            }),
+            stall_timeout: STALL_TIMEOUT,
             attention: Notify::new(),
-            overflowed: AtomicBool::new(false),
+            filled: Notify::new(),
+            emptied: Notify::new(),
         }
     }
 
-    /// Lets `f` use the session, and puts what it sends into the outbox. Frames leave in the order of these calls.
+    /// Sets the time without progress after which [`is_stalled`](Self::is_stalled). Default: [`STALL_TIMEOUT`].
+    #[must_use]
+    pub fn with_stall_timeout(self, stall_timeout: Duration) -> Self {
+        Self {
+            stall_timeout,
+            ..self
+        }
+    }
+
+    /// Lets `f` use the session. What it sends leaves in the order of these calls, as far as
+    /// [`Session`] keeps order.
     ///
     /// Never waits for the network; see [`room`](Self::room). `f` runs under a lock and must not call back.
     pub fn apply<R>(&self, f: impl FnOnce(&mut Session<C>, Instant) -> R) -> R {
-        let mut session = self.lock();
-        let due = session.poll_timeout();
-        let result = f(&mut session, now());
-        self.transmit(&mut session);
-        let earlier = match (session.poll_timeout(), due) {
+        let now = now();
+        let mut state = self.lock();
+        let due = state.session.poll_timeout();
+        let result = f(&mut state.session, now);
+        let earlier = match (state.session.poll_timeout(), due) {
             (Some(new), Some(old)) => new < old,
             (new, _) => new.is_some(),
         };
-        if earlier || session.has_events() {
+        if earlier || state.session.has_events() {
             self.attention.notify_one();
         }
+        self.changed(&mut state, now);
         result
     }
 
-    /// Waits until the outbox has room for the messages of users. Senders of many messages call it before each.
-    /// Cancel-safe.
+    /// Waits until the peer's outbox has room for messages of users, or the session is closed. Others may have taken the
+    /// room when this returns: [`SendError::Full`](shiome_session::SendError::Full) says so. Cancel-safe.
     pub async fn room(&self) {
-        self.outbox.room().await;
+        loop {
+            let emptied = self.emptied.notified();
+            if !self.lock().session.is_full() {
+                return;
+            }
+            emptied.await;
+        }
     }
 
-    /// Closes the session after what is in the outbox has been written. Open calls end.
+    /// Bytes that wait to be written, with the overhead of each message.
+    pub fn queued_len(&self) -> usize {
+        let state = self.lock();
+        state.session.queued_len() + state.progress.in_flight()
+    }
+
+    /// Whether bytes wait to be written, and the link has taken none for the [stall
+    /// timeout](Self::with_stall_timeout): the peer or the network is slow, or gone.
+    pub fn is_stalled(&self) -> bool {
+        let waits = self.lock().progress.waits(now());
+        waits.is_some_and(|waits| waits >= self.stall_timeout)
+    }
+
+    /// Closes the session in good order, see [`close_with`](Self::close_with).
     pub fn close(&self) {
-        self.apply(|session, _| session.close());
-        self.outbox.close();
+        self.close_with(GoodbyeReason::Closed, "");
+    }
+
+    /// Takes no more from users, and closes the session once what waits has been written, and a goodbye to a peer that
+    /// understands it; or without that, when it takes longer than [`DRAIN_TIMEOUT`](crate::DRAIN_TIMEOUT). Open calls
+    /// end then.
+    pub fn close_with(&self, reason: GoodbyeReason, detail: &str) {
+        self.apply(|session, _| session.goodbye(reason, detail));
         self.attention.notify_one();
     }
 
     /// Closes the session when nobody drives it any more: open calls end, and no event is told.
     pub fn abandon(&self) {
-        self.close();
+        self.apply(|session, _| session.close());
         while self.next_event().is_some() {}
     }
 
+    /// Closes the session of a link that has ended.
+    pub(crate) fn ended(&self, end: &LinkEnd) {
+        self.apply(|session, _| {
+            match end {
+                LinkEnd::Unresponsive { .. } => session.goodbye(GoodbyeReason::Unresponsive, ""),
+                LinkEnd::NotReading => session.goodbye(GoodbyeReason::Protocol, "does not read"),
+                LinkEnd::Read(error) => {
+                    session.goodbye(GoodbyeReason::Protocol, &error.to_string());
+                }
+                _ => {}
+            }
+            session.close();
+        });
+    }
+
+    pub(crate) fn heard(&self) {
+        let now = now();
+        self.lock().session.heard(now);
+    }
+
     pub(crate) fn receive(&self, message: NetworkMessage) -> Result<(), SessionError> {
-        let mut session = self.lock();
-        let result = session.handle_message(now(), message);
-        self.transmit(&mut session);
+        let now = now();
+        let mut state = self.lock();
+        let result = state.session.handle_message(now, message);
+        self.changed(&mut state, now);
         result
     }
 
-    pub(crate) fn next_event(&self) -> Option<Event<C>> {
-        self.lock().poll_event()
-    }
-
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.lock().poll_timeout()
-    }
-
-    /// Whether the peer has not read what it made this node say.
-    pub(crate) fn has_overflowed(&self) -> bool {
-        self.overflowed.load(Ordering::Relaxed)
-    }
-
-    fn transmit(&self, session: &mut Session<C>) {
-        while let Some(message) = session.poll_transmit() {
-            if self.outbox.push(&message).is_err() {
-                self.overflowed.store(true, Ordering::Relaxed);
-                self.attention.notify_one();
-            }
+    /// Does what is due.
+    pub(crate) fn handle_due(&self) {
+        let now = now();
+        let mut state = self.lock();
+        if state.session.poll_timeout().is_some_and(|due| due <= now) {
+            state.session.handle_timeout(now);
+            self.changed(&mut state, now);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Session<C>> {
+    pub(crate) fn next_event(&self) -> Option<Event<C>> {
+        let mut state = self.lock();
+        let event = state.session.poll_event()?;
+        self.changed(&mut state, now());
+        Some(event)
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.lock().session.poll_timeout()
+    }
+
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.lock().session.is_finishing()
+    }
+
+    /// Lets the writer use session and progress.
+    pub(crate) fn write<R>(
+        &self,
+        f: impl FnOnce(&mut Session<C>, &mut Progress, Instant) -> R,
+    ) -> R {
+        let now = now();
+        let state = &mut *self.lock();
+        let was_full = state.session.is_full();
+        let had_events = state.session.has_events();
+        let due = state.session.poll_timeout();
+        let result = f(&mut state.session, &mut state.progress, now);
+        if was_full && !state.session.is_full() {
+            self.emptied.notify_waiters();
+        }
+        // A reply that leaves can start the clock of its actor's end.
+        if state.session.poll_timeout() != due || !had_events && state.session.has_events() {
+            self.attention.notify_one();
+        }
+        result
+    }
+
+    fn changed(&self, state: &mut State<C>, now: Instant) {
+        if state.session.has_transmits() {
+            state.progress.begins_to_wait(now);
+            self.filled.notify_one();
+        }
+        if state.session.is_closed() {
+            self.filled.notify_one();
+            self.emptied.notify_waiters();
+        } else if state.session.is_finishing() {
+            self.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         // Only the session's own code runs under the lock; it does not panic, and if it did, the link is better
         // served by going on than by poisoning every sender.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

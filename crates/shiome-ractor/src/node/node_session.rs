@@ -266,7 +266,7 @@ impl Actor for NodeSession {
             Side::Client
         };
         let (label, address) = (stream.peer_label(), stream.socket_addr());
-        let now = tokio::time::Instant::now().into_std();
+        let now = Instant::now().into_std();
         let session = Session::new(now, setup.session, rand::random());
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new_cyclic(|shared| Shared {

@@ -17,8 +17,8 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, ListenAddr, NodeConnectionMode, NodeEventSubscription,
-    NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, ListenAddr, NodeConnectionMode,
+    NodeEventSubscription, NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
@@ -351,7 +351,9 @@ impl NodeServer {
             node_id: next_node_id(),
             is_server,
             cookie: self.cookie.clone(),
-            announce: self.native.announce(&self.session, self.max_inbound_frame_size),
+            announce: self
+                .native
+                .announce(&self.session, self.max_inbound_frame_size),
             require_native: self.native.required,
             local: self.local(state.port),
             server: myself.clone(),

@@ -33,9 +33,9 @@ struct Watch {
 impl Monitor {
     pub(super) fn start(link: &Arc<Shared>, pid: u64) -> Self {
         let (teller, down) = oneshot::channel();
-        let started = link
-            .watchers
-            .watch(pid, teller, || link.peer.apply(|session, _| session.monitor(pid)));
+        let started = link.watchers.watch(pid, teller, || {
+            link.peer.apply(|session, _| session.monitor(pid))
+        });
         let link = Arc::downgrade(link);
         Self {
             down,
@@ -71,7 +71,9 @@ impl Drop for Monitor {
         };
         if let Some(link) = link.upgrade() {
             // The session may have ended, and then there is nothing to take back.
-            let demonitor = || drop(link.peer.apply(|session, _| session.demonitor(pid)));
+            let demonitor = || {
+                let _ = link.peer.apply(|session, _| session.demonitor(pid));
+            };
             link.watchers.forget(pid, number, demonitor);
         }
     }

@@ -1,5 +1,7 @@
 //! What goes out, and when.
 
+use std::time::Instant;
+
 use shiome_wire::{Capabilities, meta::NetworkMessage, native};
 
 use super::{Phase, Session};
@@ -31,7 +33,11 @@ impl<C> Session<C> {
         self.full &= self.queued_len() >= self.low_water();
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
-            None => self.unwritten.bytes += leaving.len,
+            None => {
+                if let Some(unwritten) = &mut self.unwritten {
+                    unwritten.bytes += leaving.len;
+                }
+            }
         }
         Some(leaving.message)
     }
@@ -44,7 +50,9 @@ impl<C> Session<C> {
     }
 
     fn left(&mut self, class: Class, len: usize) {
-        self.unwritten.add(class, len);
+        if let Some(unwritten) = &mut self.unwritten {
+            unwritten.add(class, len);
+        }
         match class {
             Class::Call { pid, tag } => self.calls.written(pid, tag),
             Class::Reply { pid } => {
@@ -83,16 +91,11 @@ impl<C> Session<C> {
         self.full
     }
 
-    /// All that was polled has been written to the link. For drivers that care what becomes of it, see
-    /// [`not_written`](Self::not_written).
-    pub fn written(&mut self) {
-        self.unwritten = Tally::default();
-    }
-
-    /// What was polled since the last [`written`](Self::written) may never have been written: it counts in
-    /// [`Event::Unsent`], if this comes before [`close`](Self::close).
-    pub fn not_written(&mut self) {
-        self.lost = self.lost + std::mem::take(&mut self.unwritten);
+    /// All that was polled has been written to the link; it is `now`. For drivers that call this before they poll first,
+    /// and again after every write, what was polled since the last time counts in [`Event::Unsent`] too.
+    pub fn written(&mut self, now: Instant) {
+        self.set_clock(now);
+        self.unwritten = Some(Tally::default());
     }
 
     pub(super) fn transmit(&mut self, message: impl Into<NetworkMessage>) {

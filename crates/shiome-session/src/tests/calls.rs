@@ -154,7 +154,9 @@ fn only_the_first_answer_of_a_call_is_sent() {
     pair.settle();
     pair.b.session.reply(pair.now, 7, 1, Bytes::new()).unwrap();
     assert_eq!(pair.b.session.reply(pair.now, 7, 1, Bytes::new()), Ok(()));
-    pair.b.session.drop_call(pair.now, 7);
+    pair.b
+        .session
+        .drop_call(pair.now, 7, 1, CallErrorCode::NoReply);
     pair.settle();
     assert_eq!(pair.a.ended(), [(1, None)]);
     assert_eq!(kinds(&pair.b.sent), ["spawn", "ready", "reply"]);
@@ -260,7 +262,7 @@ fn close_ends_every_call_in_order_and_sends_nothing() {
     let sent = pair.a.sent.len();
     pair.drive(Duration::from_secs(100));
     assert_eq!(pair.a.sent.len(), sent);
-    let closed = (1..=5).map(|handle| (handle, Some(CallEnd::Closed)));
+    let closed = (1..=5).map(|handle| (handle, Some(CallEnd::Closed { written: true })));
     assert_eq!(pair.a.ended(), closed.collect::<Vec<_>>());
 }
 

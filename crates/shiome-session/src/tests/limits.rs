@@ -19,7 +19,7 @@ fn breaks(pair: &mut Pair, message: impl Into<NetworkMessage>, expected: Session
         pair.b.event(),
         Event::CallEnded {
             call: 1,
-            why: CallEnd::Closed
+            why: CallEnd::Closed { written: true }
         }
     ));
     assert_eq!(pair.b.session.cast(cast(1)), Err(SendError::Closed));
@@ -197,7 +197,9 @@ fn inbound_calls_above_the_limit_are_skipped() {
         ),
         "{events:?}"
     );
-    pair.b.session.drop_call(pair.now, 7);
+    pair.b
+        .session
+        .drop_call(pair.now, 7, 0, CallErrorCode::NoReply);
     pair.inject(call(8)).unwrap();
     assert!(matches!(pair.b.event(), Event::Call(_)));
 }

@@ -2,7 +2,7 @@ use super::*;
 
 use prost_types::Timestamp;
 
-use crate::config::{PING_INTERVAL, PONG_TIMEOUT};
+const TICK: Duration = Duration::from_nanos(LIVENESS_TIMEOUT.as_nanos() as u64 / 6);
 
 fn timestamp(seconds: i64, nanos: i32) -> Timestamp {
     Timestamp { seconds, nanos }
@@ -29,31 +29,56 @@ fn pong(timestamp: Timestamp) -> NetworkMessage {
     control::Pong { timestamp }.into()
 }
 
+/// The age of the session that a ping was stamped with.
+fn age(stamp: Timestamp) -> Duration {
+    Duration::new(stamp.seconds as u64, stamp.nanos as u32)
+}
+
 #[test]
-fn pings_are_spread_over_the_interval_and_stamped_with_the_sessions_age() {
+fn a_silent_peer_is_pinged_at_every_tick_with_the_sessions_age() {
     let (mut session, began) = alone(Config::default());
-    let mut now = began;
-    let mut pauses = Vec::new();
-    for _ in 0..200 {
-        let age = now - began;
-        let stamp = sent_ping(&mut session).expect("a ping is due");
-        assert_eq!(stamp.seconds, age.as_secs() as i64);
-        assert_eq!(stamp.nanos, age.subsec_nanos() as i32);
-        assert!(session.poll_transmit().is_none());
+    assert_eq!(sent_ping(&mut session).map(age), Some(Duration::ZERO));
+    let first = session.poll_timeout().unwrap();
+    assert!((TICK / 2..=TICK).contains(&(first - began)));
+    session.handle_timeout(first);
+    assert!(session.poll_transmit().is_none(), "it has just begun");
+    let mut now = first;
+    for _ in 0..20 {
         let next = session.poll_timeout().unwrap();
-        pauses.push(next - now);
+        assert_eq!(next - now, TICK);
         now = next;
         session.handle_timeout(now);
+        assert_eq!(sent_ping(&mut session).map(age), Some(now - began));
+        assert!(session.poll_transmit().is_none());
     }
-    assert!(pauses.iter().all(|pause| PING_INTERVAL.contains(pause)));
-    let short = pauses
-        .iter()
-        .filter(|p| **p < Duration::from_secs(3))
-        .count();
+}
+
+#[test]
+fn sessions_do_not_tick_together() {
+    let now = Instant::now();
+    let first_ticks = (0..200).map(|seed| {
+        let mut session = Session::<Handle>::new(now, Config::default(), seed);
+        session.start(now, None);
+        session.poll_timeout().unwrap() - now
+    });
+    let early = first_ticks.filter(|tick| *tick < TICK * 3 / 4).count();
     assert!(
-        (60..140).contains(&short),
-        "{short} of 200 in the lower half"
+        (60..140).contains(&early),
+        "{early} of 200 in the first half"
     );
+}
+
+#[test]
+fn a_peer_that_talks_is_not_pinged() {
+    let (mut session, _) = alone(Config::default());
+    sent_ping(&mut session).unwrap();
+    for _ in 0..100 {
+        let now = session.poll_timeout().unwrap();
+        session.heard(now - TICK / 2);
+        session.handle_timeout(now);
+        assert!(session.poll_transmit().is_none());
+    }
+    assert!(session.poll_event().is_none());
 }
 
 #[test]
@@ -66,7 +91,7 @@ fn a_pong_tells_the_round_trip() {
             other => panic!("{other:?}"),
         });
         let pongs: Vec<_> = pongs.collect();
-        assert!((6..=30).contains(&pongs.len()), "{} pongs", pongs.len());
+        assert!((8..=37).contains(&pongs.len()), "{} pongs", pongs.len());
         assert!(pongs.iter().all(|round_trip| *round_trip == LATENCY * 2));
     }
 }
@@ -75,6 +100,7 @@ fn a_pong_tells_the_round_trip() {
 fn a_pong_slower_than_the_next_ping_counts() {
     let (mut session, _) = alone(Config::default());
     let first = sent_ping(&mut session).unwrap();
+    session.handle_timeout(session.poll_timeout().unwrap());
     let second_at = session.poll_timeout().unwrap();
     session.handle_timeout(second_at);
     let second = sent_ping(&mut session).unwrap();
@@ -149,33 +175,57 @@ fn a_ping_is_echoed_bit_for_bit() {
 }
 
 #[test]
-fn a_silent_peer_is_noticed_in_time() {
-    let mut pair = Pair::new();
-    pair.settle();
-    pair.cut = true;
-    pair.a.events();
-    pair.drive(PONG_TIMEOUT - LATENCY * 4);
-    assert!(pair.a.events().is_empty());
-    pair.drive(PING_INTERVAL.end * 2);
-    let events = pair.a.events();
-    let Some(Event::Unresponsive { silence }) = events.first() else {
-        panic!("{events:?}");
-    };
-    assert!((PONG_TIMEOUT..PONG_TIMEOUT + PING_INTERVAL.end).contains(silence));
+fn a_silent_peer_is_noticed_in_time_idle_or_busy() {
+    for busy in [false, true] {
+        for offset in 0..12 {
+            let mut pair = Pair::serving(&[7]);
+            pair.drive(TICK * offset / 12);
+            let last = pair.a.session.last_heard();
+            pair.cut = true;
+            pair.a.events();
+            while pair.a.events.is_empty() {
+                assert!(pair.step(pair.now + TICK));
+                if busy {
+                    pair.a.session.cast(cast(7)).unwrap();
+                }
+            }
+            let event = pair.a.event();
+            let Event::Unresponsive { silence } = event else {
+                panic!("{event:?}");
+            };
+            let lasted = pair.now - last;
+            assert!(
+                (TICK * 5 - LATENCY..=LIVENESS_TIMEOUT).contains(&lasted),
+                "{lasted:?}"
+            );
+            assert_eq!(silence, lasted);
 
-    // Back again: not unresponsive any more.
-    pair.cut = false;
-    pair.drive(PING_INTERVAL.end);
-    pair.a.events();
-    pair.drive(Duration::from_secs(120));
-    assert!(pair.a.events().is_empty());
+            // Back again: not unresponsive any more.
+            pair.cut = false;
+            pair.drive(TICK);
+            pair.a.events();
+            pair.drive(Duration::from_secs(120));
+            assert!(pair.a.events().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_frozen_peer_is_noticed_though_the_link_takes_what_is_sent() {
+    let mut pair = Pair::serving(&[7]);
+    pair.b.taking = Taking::Nothing;
+    pair.drive(LIVENESS_TIMEOUT + TICK);
+    assert!(matches!(
+        pair.a.events()[..],
+        [Event::Unresponsive { .. }, ..]
+    ));
 }
 
 #[test]
 fn a_peer_that_says_anything_is_not_silent() {
     let (mut session, began) = alone(Config::default());
     let mut now = began;
-    while now < began + PONG_TIMEOUT * 5 {
+    while now < began + LIVENESS_TIMEOUT * 5 {
         now = session.poll_timeout().unwrap();
         session.handle_timeout(now);
         session
@@ -191,21 +241,74 @@ fn a_peer_that_says_anything_is_not_silent() {
 }
 
 #[test]
-fn a_pause_of_this_side_is_not_the_peers_silence() {
+fn a_byte_now_and_then_is_a_sign_of_life() {
     let (mut session, began) = alone(Config::default());
-    let now = began + PONG_TIMEOUT * 10;
-    session.handle_timeout(now);
+    let mut now = began;
+    while now < began + LIVENESS_TIMEOUT * 10 {
+        for _ in 0..4 {
+            now = session.poll_timeout().unwrap();
+            session.handle_timeout(now);
+        }
+        session.heard(now);
+        assert_eq!(session.last_heard(), now);
+    }
     assert!(session.poll_event().is_none());
 }
 
 #[test]
-fn no_interval_makes_pings_spin() {
+fn a_pause_of_this_side_is_one_tick_however_long() {
+    let (mut session, began) = alone(Config::default());
+    let mut now = began;
+    // The first tick is free, the peer has just been there.
+    for _ in 0..5 {
+        now += LIVENESS_TIMEOUT * 100;
+        session.handle_timeout(now);
+        assert!(session.poll_event().is_none());
+        assert!(session.poll_timeout().unwrap() > now);
+    }
+    session.handle_timeout(now + TICK);
+    assert!(matches!(
+        session.poll_event(),
+        Some(Event::Unresponsive { .. })
+    ));
+}
+
+#[test]
+fn a_probe_is_answered_by_whoever_lives() {
+    let mut pair = Pair::new();
+    pair.drive(Duration::from_secs(2));
+    let before = pair.a.session.last_heard();
+    let now = pair.now;
+    pair.a.session.probe(now);
+    pair.drive(LATENCY * 2);
+    assert_eq!(pair.a.session.last_heard(), now + LATENCY * 2);
+    assert!(before < now);
+
+    pair.b.taking = Taking::Nothing;
+    let now = pair.now;
+    pair.a.session.probe(now);
+    pair.drive(LATENCY * 2);
+    assert!(pair.a.session.last_heard() <= now);
+}
+
+#[test]
+fn pings_in_one_instant_differ() {
+    let (mut session, now) = alone(Config::default());
+    session.probe(now);
+    session.probe(now);
+    let stamps = [(); 3].map(|()| sent_ping(&mut session).unwrap());
+    assert!(stamps[0] != stamps[1] && stamps[1] != stamps[2]);
+}
+
+#[test]
+fn no_timeout_makes_pings_spin() {
     let config = Config {
-        ping_interval: Duration::ZERO..Duration::ZERO,
+        liveness_timeout: Duration::ZERO,
         ..Config::default()
     };
     let (mut session, began) = alone(config);
-    let mut now = began;
+    let mut now = session.poll_timeout().unwrap();
+    session.handle_timeout(now);
     for _ in 0..100 {
         let next = session.poll_timeout().unwrap();
         assert!(next > now);
@@ -216,10 +319,9 @@ fn no_interval_makes_pings_spin() {
 }
 
 #[test]
-fn endless_intervals_never_ping_again() {
+fn an_endless_timeout_never_pings_again() {
     let config = Config {
-        ping_interval: Duration::MAX..Duration::MAX,
-        pong_timeout: Duration::MAX,
+        liveness_timeout: Duration::MAX,
         ..Config::default()
     };
     let (mut session, began) = alone(config);

@@ -113,7 +113,7 @@ fn a_dropped_call_leaves_the_last_reply_its_head_start() {
     let now = pair.now;
     pair.b.session.terminate(now, 7);
     pair.b.session.reply(now, 7, 1, Bytes::new()).unwrap();
-    pair.b.session.drop_call(now, 7);
+    pair.b.session.drop_call(now, 7, 2, CallErrorCode::NoReply);
     pair.drive(REPLY_HEADSTART - Duration::from_millis(1));
     assert_eq!(told_gone(&pair), 0);
     pair.drive(Duration::from_millis(1));
@@ -165,7 +165,9 @@ fn replies_put_the_end_off_by_one_head_start_at_most() {
 fn a_dropped_call_ends_the_hold() {
     let mut pair = held();
     assert_eq!(told_gone(&pair), 0);
-    pair.b.session.drop_call(pair.now, 7);
+    pair.b
+        .session
+        .drop_call(pair.now, 7, 1, CallErrorCode::NoReply);
     pair.drain();
     assert_eq!(told_gone(&pair), 1);
     pair.drive(TERMINATE_HOLD * 2);
@@ -255,7 +257,9 @@ fn late_news_do_not_revive_an_actor_that_is_gone() {
     pair.b
         .session
         .join("scope", "group", vec![actor(7), actor(8)]);
-    pair.b.session.drop_call(pair.now, 7);
+    pair.b
+        .session
+        .drop_call(pair.now, 7, 1, CallErrorCode::NoReply);
     pair.settle();
     assert_eq!(
         kinds(&pair.b.sent[sent..]),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shiome_handshake::{Admission, Config, Entropy, Handshake, Local, Peer as Proven, Side};
-use shiome_session::{CallEnd, Event, Session};
+use shiome_session::{CallEnd, Event, SendError, Session};
 use shiome_transport::{
     AuthenticateError, EventSink, FrameReader, Gate, Link, LinkEnd, Peer, authenticate, drive,
 };
@@ -151,12 +151,16 @@ impl Endpoint {
     }
 
     pub(crate) fn cast(&self, what: impl Into<bytes::Bytes>) {
+        self.try_cast(what).unwrap();
+    }
+
+    pub(crate) fn try_cast(&self, what: impl Into<bytes::Bytes>) -> Result<(), SendError> {
         let cast = node::Cast {
             to: PID,
             what: what.into(),
             ..node::Cast::default()
         };
-        self.peer.apply(|session, _| session.cast(cast)).unwrap();
+        self.peer.apply(|session, _| session.cast(cast))
     }
 
     pub(crate) fn call(

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shiome_handshake::{HandshakeError, Side};
-use shiome_session::CallEnd;
-use shiome_transport::{AuthenticateError, LinkEnd, MAX_OUTBOX_LEN, ReadError};
+use shiome_session::{CallEnd, MAX_OUTBOX_LEN, SendError};
+use shiome_transport::{AuthenticateError, LinkEnd, ReadError};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
@@ -60,7 +60,7 @@ async fn an_abrupt_end_ends_the_open_calls() {
     let (a, b) = Endpoint::pair(memory().await).await;
     b.end.abort();
     let call = a.call("anybody there?");
-    assert_eq!(call.await.unwrap(), Err(CallEnd::Closed));
+    assert!(matches!(call.await.unwrap(), Err(CallEnd::Closed { .. })));
     assert!(matches!(
         a.end.await.unwrap(),
         LinkEnd::ClosedByPeer | LinkEnd::Write(_) | LinkEnd::Read(ReadError::Io(_))
@@ -84,9 +84,17 @@ async fn a_frozen_peer_is_given_up_and_senders_are_let_go() {
     a.cast(FREEZE);
     // Nothing is read at the other end: the outbox fills, and senders wait until the link is given up.
     let chunk = bytes::Bytes::from(vec![0; 1024 * 1024]);
-    for _ in 0..=MAX_OUTBOX_LEN / chunk.len() {
-        a.cast(chunk.clone());
-    }
+    let refused = loop {
+        match a.try_cast(chunk.clone()) {
+            Ok(()) => {}
+            Err(refused) => break refused,
+        }
+    };
+    let SendError::Full { queued, limit } = refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(limit, MAX_OUTBOX_LEN);
+    assert!((limit..limit + 2 * chunk.len()).contains(&queued));
     let waited = tokio::time::Instant::now();
     a.peer.room().await;
     assert!(waited.elapsed() > Duration::from_secs(1));

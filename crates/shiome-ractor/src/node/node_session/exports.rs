@@ -5,15 +5,15 @@ use std::{
 };
 
 use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent,
+    Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
     pg::{self, GroupChangeMessage},
-    registry::{PidLifecycleEvent, get_all_pids, pid_registry},
+    registry::{PidLifecycleEvent, get_all_pids, pid_registry, where_is_pid},
 };
-use shiome_session::wire::control;
+use shiome_session::{ExitKind, wire::control};
 use shiome_transport::Peer;
 
 use super::Shared;
-use crate::{PeerInfo, exposure::Reconsider, node::NodeConnectionMode, remote_actor::ReplyPort};
+use crate::{PeerInfo, exposure::Ask, node::NodeConnectionMode, remote_actor::Caller};
 
 /// Time after which an actor is told again whose end was told a moment ago, and is held back by its open calls.
 const RETRY: Duration = Duration::from_millis(100);

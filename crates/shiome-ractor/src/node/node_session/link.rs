@@ -84,7 +84,9 @@ impl End {
                 "self_connection"
             }
             Self::Unauthenticated(AuthenticateError::Closed)
-            | Self::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => "tcp_session_closed",
+            | Self::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => {
+                "tcp_session_closed"
+            }
             Self::Unauthenticated(AuthenticateError::Read(
                 ReadError::Frame(_) | ReadError::Decode(_),
             ))
@@ -191,7 +193,10 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
     if lost {
         return Err(End::ElectionLost);
     }
-    let incarnation = peer.native.as_ref().map_or(0, |native| native.hello.incarnation);
+    let incarnation = peer
+        .native
+        .as_ref()
+        .map_or(0, |native| native.hello.incarnation);
     let run = registry
         .runs
         .link_up(&name, incarnation, Arc::downgrade(shared));

@@ -113,7 +113,8 @@ impl Model {
         }
         let (pid, tag) = self.waiting.swap_remove(n % self.waiting.len());
         if drop {
-            self.session.drop_call(self.now, pid);
+            let code = CallErrorCode::NoReply;
+            self.session.drop_call(self.now, pid, tag, code);
             return;
         }
         let sent = self.session.reply(self.now, pid, tag, Bytes::new());
