@@ -462,7 +462,7 @@ impl Shared {
     fn exit_reason(&self, ending: &Ending) -> String {
         let record = self.registry.get(self.myself.get_id());
         let peer = record.as_ref().map_or("a peer", Record::peer);
-        format!("session with {peer} ended: {}, {}", ending.why, ending.down)
+        format!("session with {peer} ended: {}", ending.down)
     }
 
     pub(crate) fn own_name(&self) -> NameMessage {

@@ -128,7 +128,7 @@ async fn a_million_announced_actors_end_the_session_and_no_other() {
     }
     peer.until_closed().await;
     unharmed(bystander, "million").await;
-    assert_eq!(sessions(&server).await.len(), 1);
+    eventually_async(|| async { sessions(&server).await.len() == 1 }).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -329,8 +329,9 @@ async fn a_peer_that_falls_silent_loses_its_session() {
     let began = tokio::time::Instant::now();
     peer.until_closed().await;
     let lasted = began.elapsed();
-    assert!((20..30).contains(&lasted.as_secs()), "{lasted:?}");
-    assert!(sessions(&server).await.is_empty());
+    let limit = shiome_transport::session::LIVENESS_TIMEOUT;
+    assert!(lasted <= limit && lasted >= limit / 2, "{lasted:?}");
+    eventually_async(|| async { sessions(&server).await.is_empty() }).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,8 +202,8 @@ async fn who_supervises_a_remote_actor_is_told_which_node_ended_and_why() {
     let (told, mut reasons) = mpsc::unbounded_channel();
     let (watcher, _) = Actor::spawn(None, Watcher(told), ()).await.unwrap();
     for (group, reason) in [
-        ("why-lost", "tcp_session_closed"),
-        ("why-stopped", "closed"),
+        ("why-lost", "it has closed the link"),
+        ("why-stopped", "this node has closed the link"),
     ] {
         let mut peer = RawPeer::join(&server, group).await;
         peer.announce([(9, "remote")]).await;
