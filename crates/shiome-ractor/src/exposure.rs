@@ -215,6 +215,7 @@ impl Exposure {
         let delivered = match decoder {
             Some(decode) => {
                 let Some(deliver) = decode(message) else {
+                    debug!(pid, ?verb, "message that cannot be decoded");
                     return Delivery::Undecodable;
                 };
                 let exports = self.exports();
@@ -257,10 +258,14 @@ impl Exposure {
 
     fn allows(&self, peer: &PeerInfo, actor: &ActorCell, verb: Verb) -> bool {
         let exported = self.exports().contains_key(&actor.get_id().pid());
-        match &self.policy {
-            Some(policy) => ask(&**policy, peer, &TargetInfo::new(actor, exported), verb),
-            None => policy::default_allows(exported, verb),
-        }
+        let Some(policy) = &self.policy else {
+            return policy::default_allows(exported, verb);
+        };
+        let target = TargetInfo::new(actor, exported);
+        ask(&**policy, peer, &target, verb).unwrap_or_else(|| {
+            self.denials.policy_panicked(target.pid, verb);
+            false
+        })
     }
 
     // Maps of pids and refs are whole after any panic.

@@ -129,6 +129,10 @@ impl Node {
     /// # Errors
     ///
     /// See [`KeepError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn keep_connected(&self, address: impl fmt::Display) -> Result<Connection, KeepError> {
         self.keep_connected_with(address, Reconnect::default())
     }
@@ -138,6 +142,10 @@ impl Node {
     /// # Errors
     ///
     /// See [`KeepError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn keep_connected_with(
         &self,
         address: impl fmt::Display,
