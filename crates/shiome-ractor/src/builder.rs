@@ -117,7 +117,7 @@ impl Builder {
     /// Keeps connected to the nodes at these addresses, `host:port` each, from the start: see [`Node::keep_connected`].
     ///
     /// The node's own address may be among them, so that all can have the same list. At most
-    /// [`MAX_KEPT_CONNECTIONS`](crate::MAX_KEPT_CONNECTIONS). Default: none.
+    /// [`MAX_KEPT_CONNECTIONS`]. Default: none.
     #[must_use]
     pub fn peers<A: fmt::Display>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
         let addresses = addresses.into_iter();

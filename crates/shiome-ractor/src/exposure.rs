@@ -222,6 +222,7 @@ impl Exposure {
         let delivered = match decoder {
             Some(decode) => {
                 let Some(deliver) = decode(message) else {
+                    debug!(pid, ?verb, "message that cannot be decoded");
                     return Delivery::Undecodable;
                 };
                 let exports = self.exports();
@@ -263,13 +264,15 @@ impl Exposure {
     }
 
     fn allows(&self, peer: &PeerInfo, actor: &ActorCell, verb: Verb) -> bool {
-        match &self.policy {
-            Some(policy) => {
-                let exported = self.exports().contains_key(&actor.get_id().pid());
-                ask(&**policy, peer, &TargetInfo::new(actor, exported), verb)
-            }
-            None => true,
-        }
+        let Some(policy) = &self.policy else {
+            return true;
+        };
+        let exported = self.exports().contains_key(&actor.get_id().pid());
+        let target = TargetInfo::new(actor, exported);
+        ask(&**policy, peer, &target, verb).unwrap_or_else(|| {
+            self.denials.policy_panicked(target.pid, verb);
+            false
+        })
     }
 
     // Maps of pids and refs are whole after any panic.

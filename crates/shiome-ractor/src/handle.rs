@@ -130,6 +130,10 @@ impl Node {
     /// # Errors
     ///
     /// See [`KeepError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn keep_connected(&self, address: impl fmt::Display) -> Result<Connection, KeepError> {
         self.keep_connected_with(address, Reconnect::default())
     }
@@ -139,6 +143,10 @@ impl Node {
     /// # Errors
     ///
     /// See [`KeepError`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn keep_connected_with(
         &self,
         address: impl fmt::Display,

@@ -12,8 +12,11 @@ mod it {
     mod hostile;
     mod membership;
     mod messages;
+    mod native;
     mod reconnect;
+    mod remote_handles;
     mod remote_refs;
     mod sessions;
     mod support;
+    mod takeover;
 }

@@ -2,7 +2,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ractor::ActorCell;
 use shiome_transport::Security;
-use tracing::error;
 
 use crate::NodeId;
 
@@ -108,11 +107,12 @@ impl TargetInfo {
     }
 }
 
-/// Asks a policy, which is user code.
-pub(super) fn ask(policy: &dyn Policy, peer: &PeerInfo, actor: &TargetInfo, verb: Verb) -> bool {
-    let asked = catch_unwind(AssertUnwindSafe(|| policy.allow(peer, actor, verb)));
-    asked.unwrap_or_else(|_| {
-        error!(pid = actor.pid, ?verb, "the policy panicked, which is a no");
-        false
-    })
+/// Asks a policy, which is user code; `None` when it panics.
+pub(super) fn ask(
+    policy: &dyn Policy,
+    peer: &PeerInfo,
+    actor: &TargetInfo,
+    verb: Verb,
+) -> Option<bool> {
+    catch_unwind(AssertUnwindSafe(|| policy.allow(peer, actor, verb))).ok()
 }

@@ -6,9 +6,9 @@ use shiome_ractor::{
     node::{NodeConnectionMode, NodeServerSessionInformation},
 };
 use shiome_wire::{
-    meta::NetworkMessage,
     auth::{self, NameMessage, server_status::Status},
     control::{self, control_message::Msg},
+    meta::NetworkMessage,
 };
 use tokio::sync::mpsc;
 

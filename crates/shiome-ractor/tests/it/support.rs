@@ -24,6 +24,8 @@ use tokio::{
     time::timeout,
 };
 
+mod native;
+
 pub(crate) const COOKIE: &str = "the cookie of the tests";
 
 /// How long anything may take, on the virtual clock.
@@ -331,6 +333,7 @@ fn actor((pid, name): (u64, &str)) -> control::Actor {
 #[derive(RactorClusterMessage)]
 pub(crate) enum ProbeMessage {
     Note(String),
+    Fail(String),
     #[rpc]
     Echo(String, RpcReplyPort<String>),
     #[rpc]
@@ -363,6 +366,7 @@ impl Actor for Probe {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ProbeMessage::Note(text) => self.0.send(text)?,
+            ProbeMessage::Fail(text) => return Err(text.into()),
             ProbeMessage::Echo(text, port) => port.send(text)?,
             ProbeMessage::EchoAndStop(text, port) => {
                 port.send(text)?;

@@ -1,0 +1,188 @@
+//! What a peer that runs shiome may ask beyond the common protocol, and what it is told.
+
+use ractor::ActorStatus;
+use shiome_wire::{
+    control::control_message,
+    meta::NetworkMessage,
+    native::{
+        CallError, Demonitor, Goodbye, Monitor, Stop, call_error::Code, exit::Kind, goodbye,
+        native_message,
+    },
+    node,
+};
+
+use super::support::{ProbeMessage, RawPeer, arguments, eventually, node, probe, sessions};
+
+fn call(to: u64, tag: u64, variant: &str, fields: &[&[u8]]) -> node::Call {
+    node::Call {
+        to,
+        tag,
+        variant: variant.to_owned(),
+        what: arguments(fields),
+        ..node::Call::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_answered_says_why_at_once() {
+    let server = node("say-why").await;
+    let (actor, _hears) = probe(None).await;
+    let mut peer = RawPeer::join_native(&server, "say-why-peer", 1).await;
+    let pid = actor.get_id().pid();
+    let began = tokio::time::Instant::now();
+    for (call, code) in [
+        (call(u64::MAX, 1, "Echo", &[b"x"]), Code::UnknownActor),
+        (call(pid, 2, "Drop", &[]), Code::NoReply),
+        // It was not exported, so only the actor knows its messages, and drops this one.
+        (call(pid, 3, "NoSuch", &[]), Code::NoReply),
+    ] {
+        let (to, tag) = (call.to, call.tag);
+        peer.send(call).await;
+        let code = code.into();
+        assert_eq!(peer.expect_call_error().await, CallError { to, tag, code });
+    }
+    assert_eq!(began.elapsed().as_secs(), 0, "nobody waited for a timeout");
+    peer.send(call(pid, 4, "Echo", &[b"hello"])).await;
+    let reply = peer.expect(|message| match message.into_node()? {
+        node::node_message::Msg::Reply(reply) => Some(reply),
+        _ => None,
+    });
+    assert_eq!(reply.await.what, "hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_stops_the_actor_and_nothing_else() {
+    let server = node("stop-one").await;
+    let ((one, _), (two, _)) = (probe(None).await, probe(None).await);
+    let mut peer = RawPeer::join_native(&server, "stop-one-peer", 1).await;
+    for kill in [false, true] {
+        let target = if kill { &two } else { &one };
+        let pid = target.get_id().pid();
+        let reason = Some("enough".to_owned());
+        peer.send(Stop { pid, reason, kill }).await;
+        let gone = peer.expect(|message| match message.into_control()? {
+            control_message::Msg::Terminate(terminate) => Some(terminate.ids),
+            _ => None,
+        });
+        assert_eq!(gone.await, [pid]);
+        eventually(|| (target.get_status() == ActorStatus::Stopped).then_some(())).await;
+    }
+    // There is none of that number.
+    peer.send(Stop {
+        pid: u64::MAX,
+        reason: None,
+        kill: true,
+    })
+    .await;
+    peer.ping(1).await;
+    assert_eq!(sessions(&server).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_tells_once_how_the_actor_ended_and_before_its_end_is_told() {
+    let server = node("tell-end").await;
+    let mut peer = RawPeer::join_native(&server, "tell-end-peer", 1).await;
+    for (kind, reason) in [
+        (Kind::Stopped, Some("done")),
+        (Kind::Killed, Some("killed")),
+        (Kind::Failed, Some("told to fail")),
+    ] {
+        let (actor, _hears) = probe(None).await;
+        let pid = actor.get_id().pid();
+        // Twice is once.
+        peer.send(Monitor { pid }).await;
+        peer.send(Monitor { pid }).await;
+        peer.ping(1).await;
+        match kind {
+            Kind::Killed => actor.kill(),
+            Kind::Failed => actor
+                .cast(ProbeMessage::Fail("told to fail".into()))
+                .unwrap(),
+            _ => actor.stop(Some("done".into())),
+        }
+        let mut told = Vec::new();
+        while told.last() != Some(&"terminate") {
+            let message = peer.receive().await.expect("the session stays");
+            told.push(message.kind());
+            if let Some(native_message::Msg::Exit(exit)) = message.into_native() {
+                assert_eq!((exit.pid, exit.kind()), (pid, kind));
+                assert_eq!(exit.reason.as_deref(), reason);
+            }
+        }
+        told.retain(|kind| ["exit", "terminate"].contains(kind));
+        assert_eq!(told, ["exit", "terminate"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_of_nobody_and_one_taken_back() {
+    let server = node("nobody").await;
+    let (actor, _hears) = probe(None).await;
+    let pid = actor.get_id().pid();
+    let mut peer = RawPeer::join_native(&server, "nobody-peer", 1).await;
+    peer.send(Monitor { pid: u64::MAX }).await;
+    let exit = peer.expect_exit().await;
+    assert_eq!((exit.pid, exit.kind()), (u64::MAX, Kind::UnknownActor));
+
+    peer.send(Monitor { pid }).await;
+    peer.send(Demonitor { pid }).await;
+    peer.ping(1).await;
+    actor.stop(None);
+    let told = peer.expect(|message| {
+        let kind = message.kind();
+        ["exit", "terminate"].contains(&kind).then_some(kind)
+    });
+    assert_eq!(told.await, "terminate");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_says_goodbye_last() {
+    let server = node("goodbye").await;
+    let mut peer = RawPeer::join_native(&server, "goodbye-peer", 1).await;
+    server.stop(None);
+    let last = peer
+        .until_closed()
+        .await
+        .pop()
+        .and_then(NetworkMessage::into_native);
+    let Some(native_message::Msg::Goodbye(Goodbye { reason, .. })) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!(reason, i32::from(goodbye::Reason::Shutdown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_breaks_a_rule_is_told_so_and_others_do_not_notice() {
+    let server = node("rule").await;
+    let mut bystander = RawPeer::join_native(&server, "rule-bystander", 1).await;
+    let mut peer = RawPeer::join_native(&server, "rule-peer", 1).await;
+    peer.send(shiome_wire::native::Fragment {
+        id: 1,
+        offset: 7,
+        total: 0,
+        data: "x".into(),
+    })
+    .await;
+    let last = peer
+        .until_closed()
+        .await
+        .pop()
+        .and_then(NetworkMessage::into_native);
+    let Some(native_message::Msg::Goodbye(goodbye)) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!(goodbye.reason(), goodbye::Reason::Protocol);
+    assert!(!goodbye.detail.is_empty());
+    bystander.ping(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_hello_was_taken_out_on_the_way_is_not_taken_for_a_legacy_one() {
+    let server = node("stripped").await;
+    let mut peer = RawPeer::join(&server, "stripped-peer").await;
+    peer.send(shiome_wire::native::Proof {
+        mac: vec![0; 32].into(),
+    })
+    .await;
+    peer.until_closed().await;
+}
