@@ -169,8 +169,13 @@ impl RawPeer {
     }
 
     pub(crate) async fn authenticate_as(&mut self, name: NameMessage) {
+        assert_eq!(self.authenticate_with(name).await, Status::Ok);
+    }
+
+    /// Introduces itself and proves the cookie; the status that it got.
+    pub(crate) async fn authenticate_with(&mut self, name: NameMessage) -> Status {
         self.send(authentication_message::Msg::Name(name)).await;
-        assert_eq!(self.status().await, Status::Ok);
+        let status = self.status().await;
         let challenge = self.challenge().await;
         self.send(auth::ChallengeReply {
             challenge: challenge.wrapping_add(1),
@@ -185,6 +190,7 @@ impl RawPeer {
             })
             .await;
         assert_eq!(ack, expected);
+        status
     }
 
     pub(crate) async fn send_name(&mut self, name: &str) {

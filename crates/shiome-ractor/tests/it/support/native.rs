@@ -1,16 +1,17 @@
 //! A peer that speaks the protocol between nodes of shiome by hand.
 
+use prost::Message as _;
 use ractor::ActorRef;
 use shiome_handshake::{Announce, Config, Cookie, Entropy, Handshake, Local};
 use shiome_ractor::NodeServerMessage;
 use shiome_transport::{Gate, authenticate, handshake::Admission};
 use shiome_wire::{
     Capabilities, MAX_FRAME_LEN,
-    auth::{AuthenticationMessage, NameMessage},
+    auth::{AuthenticationMessage, NameMessage, NodeFlags, authentication_message},
     native::{self, native_message},
 };
 
-use super::{COOKIE, RawPeer};
+use super::{COOKIE, RawPeer, name_of};
 
 impl RawPeer {
     /// Opens a link and joins as `name@raw`, in its run `incarnation`, up to where both sides are synchronised.
@@ -51,6 +52,30 @@ impl RawPeer {
         let peer = authenticate(&mut self.reader, &mut self.writer, handshake, &Admit).await;
         assert!(peer.unwrap().native.is_some(), "the node announces itself");
         self.reader.set_max_frame_len(MAX_FRAME_LEN);
+    }
+
+    /// Claims to be `name@raw`, in its run `incarnation`.
+    pub(crate) async fn send_native_name(&mut self, name: &str, incarnation: u64) {
+        let hello = native::Hello {
+            version: 1,
+            oldest_version: 1,
+            capabilities: Capabilities::ALL.bits(),
+            incarnation,
+            nonce: vec![7; 32].into(),
+            max_frame_len: MAX_FRAME_LEN,
+            max_message_len: MAX_FRAME_LEN,
+            max_reassembly_len: MAX_FRAME_LEN,
+            window: 1 << 20,
+        };
+        let flags = NodeFlags {
+            version: 1,
+            hello: hello.encode_to_vec().into(),
+        };
+        let name = NameMessage {
+            flags: Some(flags),
+            ..name_of(name)
+        };
+        self.send(authentication_message::Msg::Name(name)).await;
     }
 
     /// What `pick` finds in a message between nodes of shiome, skipping others.
