@@ -211,12 +211,9 @@ impl Node {
         Some(RemoteRef::new(run, id.pid()))
     }
 
-    /// Watches the link to a peer: tells once that it is gone, and why.
-    pub fn monitor(&self, peer: &SessionInfo) -> NodeMonitor {
-        match self.shared(peer) {
-            Some(shared) => shared.watchers.node(),
-            None => NodeMonitor::gone(),
-        }
+    /// Watches the link to a peer: tells once that it is gone, and why. `None` when it is already.
+    pub fn monitor(&self, peer: &SessionInfo) -> Option<NodeMonitor> {
+        Some(self.shared(peer)?.watchers.node())
     }
 
     fn shared(&self, peer: &SessionInfo) -> Option<Arc<Shared>> {

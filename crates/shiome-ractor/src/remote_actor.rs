@@ -25,33 +25,48 @@ pub(crate) type ReplyPort = RpcReplyPort<Vec<u8>>;
 /// Who waits for the reply of a call.
 pub(crate) struct Caller {
     reply: ReplyPort,
-    /// Where the reason goes when there is none.
-    ended: Option<oneshot::Sender<CallEnd>>,
+    ended: Ended,
 }
 
-impl Caller {
-    /// With somebody who wants to know why there is no reply.
-    pub(crate) fn told(reply: ReplyPort, ended: oneshot::Sender<CallEnd>) -> Self {
-        let ended = Some(ended);
-        Self { reply, ended }
-    }
+/// Where the reason goes when there is no reply. Dropped without a word, it says that the link is gone.
+struct Ended(Option<oneshot::Sender<CallEnd>>);
 
-    /// The caller may have stopped waiting.
-    pub(crate) fn answer(self, what: Vec<u8>) {
-        let _ = self.reply.send(what);
-    }
-
-    pub(crate) fn end(self, why: CallEnd) {
-        debug!(?why, "call ended without reply");
-        if let Some(ended) = self.ended {
+impl Ended {
+    fn tell(&mut self, why: CallEnd) {
+        if let Some(ended) = self.0.take() {
             let _ = ended.send(why);
         }
     }
 }
 
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.tell(CallEnd::Closed { written: true });
+    }
+}
+
+impl Caller {
+    /// With somebody who wants to know why there is no reply.
+    pub(crate) fn told(reply: ReplyPort, ended: oneshot::Sender<CallEnd>) -> Self {
+        let ended = Ended(Some(ended));
+        Self { reply, ended }
+    }
+
+    /// The caller may have stopped waiting.
+    pub(crate) fn answer(mut self, what: Vec<u8>) {
+        self.ended.0 = None;
+        let _ = self.reply.send(what);
+    }
+
+    pub(crate) fn end(mut self, why: CallEnd) {
+        debug!(?why, "call ended without reply");
+        self.ended.tell(why);
+    }
+}
+
 impl From<ReplyPort> for Caller {
     fn from(reply: ReplyPort) -> Self {
-        let ended = None;
+        let ended = Ended(None);
         Self { reply, ended }
     }
 }

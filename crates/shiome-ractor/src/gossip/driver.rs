@@ -9,6 +9,7 @@ use std::{
 
 use ractor::ActorId;
 use shiome_membership::{DownReason, Events, Membership, MembershipEvent, NodeId, State};
+use shiome_session::GoodbyeReason;
 use tokio::{
     net::lookup_host,
     sync::{Notify, broadcast::error::RecvError},
@@ -118,7 +119,8 @@ impl Driver {
             shared.end(Ending {
                 why: why(reason),
                 down: node_down(reason),
-                goodbye: None,
+                goodbye: GoodbyeReason::Closed,
+                flush: false,
             });
         }
     }

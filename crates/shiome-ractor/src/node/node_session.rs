@@ -186,9 +186,10 @@ pub(crate) struct Ending {
     pub(crate) why: &'static str,
     /// The reason for whoever watches the peer.
     pub(crate) down: NodeDown,
-    /// What the peer is told, if it is still there. To a peer that is gone it would only delay the end, and so would
-    /// what waits to be written.
-    pub(crate) goodbye: Option<GoodbyeReason>,
+    /// What the peer is told, if it is still there.
+    pub(crate) goodbye: GoodbyeReason,
+    /// Whether that, and what waits, is written first. To a peer that is gone it would only delay the end.
+    pub(crate) flush: bool,
 }
 
 impl Ending {
@@ -197,7 +198,8 @@ impl Ending {
         Self {
             why: "closed",
             down: NodeDown::Closed,
-            goodbye: Some(GoodbyeReason::Closed),
+            goodbye: GoodbyeReason::Closed,
+            flush: true,
         }
     }
 
@@ -205,8 +207,8 @@ impl Ending {
     fn lost_election(down: NodeDown) -> Self {
         Self {
             why: "duplicate_connection",
-            // What does not answer hears no goodbye.
-            goodbye: (down == NodeDown::Replaced).then_some(GoodbyeReason::Duplicate),
+            goodbye: GoodbyeReason::Duplicate,
+            flush: down == NodeDown::Replaced,
             down,
         }
     }
@@ -216,7 +218,8 @@ impl Ending {
         Self {
             why: "node_stopped",
             down: NodeDown::Closed,
-            goodbye: Some(GoodbyeReason::Shutdown),
+            goodbye: GoodbyeReason::Shutdown,
+            flush: true,
         }
     }
 }
@@ -318,11 +321,8 @@ impl Actor for NodeSession {
             .registry
             .update(shared.myself.get_id(), |r| r.phase = Phase::Closing);
         let ending = shared.ending.get_or_init(Ending::closed);
-        match ending.goodbye {
-            Some(reason) => shared.peer.close_with(reason, ""),
-            None => shared.peer.close(),
-        }
-        if ending.goodbye.is_some() && shared.authenticated.load(Ordering::Relaxed) {
+        shared.peer.close_with(ending.goodbye, "");
+        if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
         shared.down(&ending.down);

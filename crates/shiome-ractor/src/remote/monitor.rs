@@ -87,12 +87,6 @@ impl Drop for Monitor {
 pub struct NodeMonitor(watch::Receiver<Option<NodeDown>>);
 
 impl NodeMonitor {
-    /// Of a session that is gone already.
-    pub(crate) fn gone() -> Self {
-        let (_, gone) = watch::channel(Some(NodeDown::Closed));
-        Self(gone)
-    }
-
     /// The reason, as soon as the link is gone. Cancel-safe.
     pub async fn down(mut self) -> NodeDown {
         match self.0.wait_for(Option::is_some).await {

@@ -1,1 +1,466 @@
+//! Handles of remote actors, opposite a peer that speaks the protocol between nodes of shiome by hand.
 
+use std::time::Duration;
+
+use ractor::{ActorCell, ActorRef, ActorStatus};
+use shiome_ractor::{
+    CallError, CastError, Down, Node, NodeDown, NodeEvent, Overflow, RemoteRef, RunEnd, StopError,
+};
+use shiome_transport::session;
+use shiome_wire::{
+    control,
+    native::{self, CallError as WireError, Exit, Refused, call_error::Code, exit, native_message},
+    node,
+};
+use tokio::time::{Instant, timeout};
+
+use super::support::{COOKIE, ProbeMessage, RawPeer, arguments, eventually, probe, remote_members};
+
+type Handle = RemoteRef<ProbeMessage>;
+
+async fn start(name: &str) -> Node {
+    let address = format!("{name}@127.0.0.1:0");
+    Node::builder(address).cookie(COOKIE).start().await.unwrap()
+}
+
+/// A handle of the actor `worker`, number 17, which the peer announces.
+async fn worker(node: &Node, peer: &mut RawPeer) -> Handle {
+    peer.announce([(17, "worker")]).await;
+    peer.ping(1).await;
+    let session = node.sessions().await.unwrap().pop().unwrap();
+    node.remote(&session, "worker").expect("it was announced")
+}
+
+/// A node, a native peer in its run 1, and a handle of its worker.
+async fn linked(name: &str) -> (Node, RawPeer, Handle) {
+    let node = start(name).await;
+    let mut peer = RawPeer::join_native(node.server(), &format!("{name}-peer"), 1).await;
+    let worker = worker(&node, &mut peer).await;
+    (node, peer, worker)
+}
+
+fn echo(worker: &Handle) -> tokio::task::JoinHandle<Result<String, CallError>> {
+    let worker = worker.clone();
+    tokio::spawn(async move {
+        let ask = |port| ProbeMessage::Echo("x".into(), port);
+        worker.call(ask, Some(Duration::from_secs(60))).await
+    })
+}
+
+fn note(text: &str) -> ProbeMessage {
+    ProbeMessage::Note(text.into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_handles_send_arrives_in_order_and_calls_come_back() {
+    let (_node, mut peer, worker) = linked("handles").await;
+    worker.try_cast(note("1")).unwrap();
+    worker.cast(note("2")).await.unwrap();
+    let reply = echo(&worker);
+    for text in ["1", "2"] {
+        let cast = peer.expect_cast().await;
+        assert_eq!((cast.to, cast.variant.as_str()), (17, "Note"));
+        assert_eq!(cast.what, arguments(&[text.as_bytes()]));
+    }
+    let call = peer.expect_call().await;
+    assert_eq!(call.timeout_ms, Some(60_000));
+    let (to, tag) = (call.to, call.tag);
+    let what = "answer".into();
+    peer.send(node::CallReply { to, tag, what }).await;
+    assert_eq!(reply.await.unwrap().unwrap(), "answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_ends_at_once_with_the_reason() {
+    let (_node, mut peer, worker) = linked("refused").await;
+    let began = Instant::now();
+    for (code, expected) in [
+        (Code::UnknownActor, CallError::UnknownActor),
+        (Code::Undecodable, CallError::Undecodable),
+        (Code::NoReply, CallError::NoReply),
+        (Code::Overloaded, CallError::Overloaded),
+        (Code::NotAllowed, CallError::NotAllowed),
+        (Code::TooLong, CallError::ReplyTooLong),
+    ] {
+        let reply = echo(&worker);
+        let node::Call { to, tag, .. } = peer.expect_call().await;
+        let code = code.into();
+        peer.send(WireError { to, tag, code }).await;
+        assert_eq!(reply.await.unwrap(), Err(expected));
+    }
+    let reply = echo(&worker);
+    let node::Call { to, tag, .. } = peer.expect_call().await;
+    // No UTF-8.
+    let what = vec![0xff].into();
+    peer.send(node::CallReply { to, tag, what }).await;
+    assert_eq!(reply.await.unwrap(), Err(CallError::UndecodableReply));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_with_its_time_or_with_the_link() {
+    let (_node, mut peer, worker) = linked("ends").await;
+    let short = worker.call(
+        |port| ProbeMessage::Drop(port),
+        Some(Duration::from_millis(10)),
+    );
+    assert_eq!(short.await, Err(CallError::TimedOut));
+    peer.expect_call().await;
+    let open = echo(&worker);
+    peer.expect_call().await;
+    drop(peer);
+    assert_eq!(
+        open.await.unwrap(),
+        Err(CallError::LinkLost { written: true })
+    );
+    let after = worker.call(|port| ProbeMessage::Drop(port), None).await;
+    assert!(matches!(
+        after,
+        Err(CallError::NotSent(CastError::NotConnected(_)))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_call_cannot_be_called_and_what_is_one_not_cast() {
+    let (_node, _peer, worker) = linked("kinds").await;
+    let cast = worker
+        .call(|_port: ractor::RpcReplyPort<()>| note("x"), None)
+        .await;
+    assert_eq!(cast, Err(CastError::Unserializable.into()));
+    let (port, _reply) = ractor::concurrency::oneshot();
+    let call = ProbeMessage::Drop(port.into());
+    assert_eq!(worker.try_cast(call), Err(CastError::Unserializable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_has_ended_or_never_was_is_told() {
+    let (node, mut peer, worker) = linked("unknown").await;
+    peer.send(control::Terminate { ids: vec![17] }).await;
+    peer.ping(2).await;
+    assert_eq!(worker.try_cast(note("x")), Err(CastError::UnknownActor));
+    let session = node.sessions().await.unwrap().remove(0);
+    assert!(node.remote::<ProbeMessage>(&session, "worker").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_fills_the_link_and_senders_are_told_or_wait() {
+    let (_node, mut peer, worker) = linked("full").await;
+    let text = "x".repeat(60 * 1024);
+    let mut sent = 0;
+    let full = loop {
+        match worker.try_cast(note(&text)) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+        // The link takes what it can.
+        tokio::task::yield_now().await;
+    };
+    let limit = session::MAX_OUTBOX_LEN;
+    let CastError::Full {
+        queued,
+        limit: told,
+    } = full
+    else {
+        panic!("{full:?}");
+    };
+    assert!(queued >= limit && queued <= limit + 64 * 1024, "{queued}");
+    assert_eq!(told, limit);
+    assert!(sent * text.len() <= limit + 4 * 1024 * 1024, "{sent} casts");
+
+    let waiting = worker.cast(note("the last"));
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+    let mut read = async || {
+        for _ in 0..sent {
+            peer.expect_cast().await;
+            let data_len = 61 * 1024;
+            peer.send(native::Credit { bytes: data_len }).await;
+        }
+        peer.expect_cast().await
+    };
+    let (sent, last) = tokio::join!(waiting, read());
+    assert_eq!(sent, Ok(()));
+    assert_eq!(last.what, arguments(&[b"the last"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_resolves_once_with_the_reason_of_the_end() {
+    for (kind, reason, down) in [
+        (
+            exit::Kind::Stopped,
+            Some("done"),
+            Down::Stopped(Some("done".into())),
+        ),
+        (
+            exit::Kind::Failed,
+            Some("oops"),
+            Down::Failed("oops".into()),
+        ),
+        (exit::Kind::Killed, None, Down::Killed),
+        (exit::Kind::UnknownActor, None, Down::UnknownActor),
+    ] {
+        let (_node, mut peer, worker) = linked(&format!("monitor-{}", kind as i32)).await;
+        let (one, two) = (worker.monitor(), worker.monitor());
+        let asked = peer.expect_native(|message| match message {
+            native_message::Msg::Monitor(monitor) => Some(monitor.pid),
+            _ => None,
+        });
+        assert_eq!(asked.await, 17);
+        peer.send(Exit {
+            pid: 17,
+            kind: kind.into(),
+            reason: reason.map(str::to_owned),
+        })
+        .await;
+        peer.send(control::Terminate { ids: vec![17] }).await;
+        assert_eq!(one.await, down);
+        assert_eq!(two.await, down);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_resolves_with_the_loss_of_the_link_and_its_reason() {
+    let (node, mut peer, worker) = linked("lose-link").await;
+    let session = node.sessions().await.unwrap().remove(0);
+    let (monitor, link) = (worker.monitor(), node.monitor(&session).unwrap());
+    peer.send(native::Goodbye {
+        reason: native::goodbye::Reason::Shutdown.into(),
+        detail: String::new(),
+    })
+    .await;
+    assert_eq!(link.down().await, NodeDown::Stopped);
+    assert_eq!(monitor.await, Down::NodeDown(NodeDown::Stopped));
+    assert_eq!(worker.monitor().await, Down::NodeDown(NodeDown::Stopped));
+    assert_eq!(worker.ended().await, RunEnd::Stopped);
+    while node.monitor(&session).is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_dropped_is_taken_back() {
+    let (_node, mut peer, worker) = linked("take-back").await;
+    drop(worker.monitor());
+    let asked = peer.expect_native(|message| match message {
+        native_message::Msg::Demonitor(demonitor) => Some(demonitor.pid),
+        _ => None,
+    });
+    assert_eq!(asked.await, 17);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_asked_for_and_waited_for_or_refused() {
+    let (_node, mut peer, worker) = linked("ask-stop").await;
+    let stopping = worker.stop_and_wait(Some("enough".into()), None);
+    let answer = async {
+        let stop = peer.expect_native(|message| match message {
+            native_message::Msg::Stop(stop) => Some(stop),
+            _ => None,
+        });
+        let stop = stop.await;
+        assert_eq!((stop.pid, stop.reason.as_deref()), (17, Some("enough")));
+        assert!(!stop.kill);
+        let verb = native::refused::Verb::Stop.into();
+        peer.send(Refused { pid: 17, verb }).await;
+    };
+    let (stopped, ()) = tokio::join!(stopping, answer);
+    assert_eq!(stopped, Err(StopError::NotAllowed));
+
+    let stopping = worker.stop_and_wait(None, Some(Duration::from_secs(1)));
+    assert_eq!(stopping.await, Err(StopError::TimedOut));
+
+    let answer = async {
+        peer.expect_native(|message| matches!(message, native_message::Msg::Stop(_)).then_some(()))
+            .await;
+        let kind = exit::Kind::Stopped.into();
+        let reason = None;
+        peer.send(Exit {
+            pid: 17,
+            kind,
+            reason,
+        })
+        .await;
+    };
+    let (stopped, ()) = tokio::join!(worker.stop_and_wait(None, None), answer);
+    assert_eq!(stopped, Ok(Down::Stopped(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn linked_actors_end_together_unless_unlinked() {
+    let (node, mut peer, worker) = linked("tied").await;
+    let (local, _) = probe(None).await;
+    worker.link(&local.get_cell());
+    peer.expect_native(|message| matches!(message, native_message::Msg::Monitor(_)).then_some(()))
+        .await;
+    local.stop(None);
+    peer.expect_native(|message| matches!(message, native_message::Msg::Stop(_)).then_some(()))
+        .await;
+
+    let ((local, _), (free, _)) = (probe(None).await, probe(None).await);
+    worker.link(&local.get_cell());
+    worker.link(&free.get_cell()).unlink();
+    peer.expect_native(|message| matches!(message, native_message::Msg::Monitor(_)).then_some(()))
+        .await;
+    drop(peer);
+    eventually(|| (local.get_status() == ActorStatus::Stopped).then_some(())).await;
+    assert_eq!(free.get_status(), ActorStatus::Running);
+    drop(node);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_is_good_again_when_the_node_comes_back_in_the_same_run() {
+    let (node, peer, worker) = linked("come-back").await;
+    drop(peer);
+    eventually(|| (!worker.is_connected()).then_some(())).await;
+    let away = worker.try_cast(note("away"));
+    assert_eq!(away, Err(CastError::NotConnected(NodeDown::ClosedByPeer)));
+
+    let mut peer = RawPeer::join_native(node.server(), "come-back-peer", 1).await;
+    peer.announce([(17, "worker")]).await;
+    peer.ping(1).await;
+    worker.try_cast(note("back")).unwrap();
+    assert_eq!(peer.expect_cast().await.what, arguments(&[b"back"]));
+    let still = timeout(Duration::from_secs(1), worker.ended()).await;
+    assert!(still.is_err(), "the run goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_ends_when_the_node_was_started_anew() {
+    let (node, peer, worker) = linked("anew").await;
+    let ended = tokio::spawn({
+        let worker = worker.clone();
+        async move { worker.ended().await }
+    });
+    drop(peer);
+    let mut peer = RawPeer::join_native(node.server(), "anew-peer", 2).await;
+    // The actor of that number is another one.
+    peer.announce([(17, "worker")]).await;
+    peer.ping(1).await;
+    assert_eq!(ended.await.unwrap(), RunEnd::Restarted);
+    assert_eq!(
+        worker.try_cast(note("x")),
+        Err(CastError::Ended(RunEnd::Restarted))
+    );
+    assert_eq!(worker.monitor().await, Down::NodeDown(NodeDown::Restarted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_of_a_legacy_node_ends_with_the_session_and_stops_nobody() {
+    let node = start("legacy").await;
+    let mut peer = RawPeer::join(node.server(), "legacy-peer").await;
+    let worker = worker(&node, &mut peer).await;
+    assert_eq!(worker.incarnation(), 0);
+    assert_eq!(worker.stop(None), Err(StopError::NotSupported));
+    let monitor = worker.monitor();
+    peer.send(control::Terminate { ids: vec![17] }).await;
+    assert_eq!(monitor.await, Down::Ended);
+    drop(peer);
+    let gone = RunEnd::SessionEnded(NodeDown::ClosedByPeer);
+    assert_eq!(worker.ended().await, gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_a_stand_in_stops_the_actor_and_its_handle_is_found() {
+    let (node, mut peer, worker) = linked("stand-in").await;
+    peer.join_group("stand-in", [17, 18]).await;
+    let members = remote_members("stand-in", 2).await;
+    let stand_in = ActorRef::<ProbeMessage>::from(members[0].clone());
+    let handle = node.remote_of(&stand_in).expect("it is of another node");
+    assert_eq!((handle.pid(), handle.node()), (17, worker.node()));
+    let (local, _) = probe(None).await;
+    assert!(node.remote_of(&local).is_none());
+
+    for (member, kill) in members.iter().zip([false, true]) {
+        if kill {
+            member.kill();
+        } else {
+            member.stop(Some("enough".into()));
+        }
+        let stop = peer.expect_native(|message| match message {
+            native_message::Msg::Stop(stop) => Some(stop),
+            _ => None,
+        });
+        let stop = stop.await;
+        assert_eq!((stop.pid, stop.kill), (member.get_id().pid(), kill));
+        assert_eq!(stop.reason.as_deref(), (!kill).then_some("enough"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_actor_or_session_asks_nobody_to_stop() {
+    let (_node, mut peer, _worker) = linked("ask-nobody").await;
+    peer.join_group("ask-nobody", [17, 18]).await;
+    let members: Vec<ActorCell> = remote_members("ask-nobody", 2).await;
+    peer.send(control::Terminate { ids: vec![17] }).await;
+    eventually(|| (members[0].get_status() == ActorStatus::Stopped).then_some(())).await;
+    peer.ping(2).await;
+    peer.send(native::Goodbye::default()).await;
+    let words = peer.until_closed().await;
+    assert!(words.iter().all(|message| message.kind() != "stop"));
+    eventually(|| (members[1].get_status() == ActorStatus::Stopped).then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_to_a_stalled_peer_are_dropped_and_counted_every_one() {
+    let address = "stalled@127.0.0.1:0";
+    let mut limits = session::Config::default();
+    limits.max_outbox = 1024 * 1024;
+    let node = Node::builder(address)
+        .cookie(COOKIE)
+        .session(limits)
+        .overflow(Overflow::DropWhenStalled);
+    let node = node.start().await.unwrap();
+    let mut events = node.events();
+    let mut peer = RawPeer::join_native(node.server(), "stalled-peer", 1).await;
+    peer.join_group("stalled", [17]).await;
+    let member = remote_members("stalled", 1).await.remove(0);
+    let member = ActorRef::<ProbeMessage>::from(member);
+    let sent = 4000;
+    for _ in 0..sent {
+        member.cast(note(&"x".repeat(1024))).unwrap();
+    }
+    // It reads nothing until it is down, and then what the link had taken.
+    let mut told = 0;
+    loop {
+        match events.next().await.unwrap() {
+            NodeEvent::Unsent { unsent, .. } => told += unsent.casts,
+            NodeEvent::NodeDown { reason, .. } => {
+                assert_eq!(reason, NodeDown::Unresponsive);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let words = peer.until_closed().await;
+    let arrived = words
+        .iter()
+        .filter(|message| message.kind() == "cast")
+        .count();
+    assert!(told > 2000, "{told}");
+    // What was being written when the link ended counts as unsent, though it may have arrived: a batch at most.
+    let twice = told + arrived as u64 - sent;
+    assert!(twice <= 256, "{told} and {arrived}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_patience_messages_wait_for_a_stalled_peer() {
+    let mut limits = session::Config::default();
+    limits.max_outbox = 256 * 1024;
+    let node = Node::builder("patience@127.0.0.1:0")
+        .cookie(COOKIE)
+        .session(limits)
+        .overflow(Overflow::Wait);
+    let node = node.start().await.unwrap();
+    let mut peer = RawPeer::join_native(node.server(), "patience-peer", 1).await;
+    peer.join_group("patience", [17]).await;
+    let member = remote_members("patience", 1).await.remove(0);
+    let member = ActorRef::<ProbeMessage>::from(member);
+    for n in 0..2000 {
+        member.cast(note(&format!("{n:01024}"))).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for n in 0..2000 {
+        let cast = peer.expect_cast().await;
+        assert_eq!(cast.what, arguments(&[format!("{n:01024}").as_bytes()]));
+    }
+}

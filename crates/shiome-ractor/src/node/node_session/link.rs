@@ -62,7 +62,8 @@ impl End {
             why: self.stop_reason(),
             down: self.down(),
             // The link is closed already.
-            goodbye: None,
+            goodbye: GoodbyeReason::Closed,
+            flush: false,
         }
     }
 

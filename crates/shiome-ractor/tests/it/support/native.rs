@@ -1,5 +1,7 @@
 //! A peer that speaks the protocol between nodes of shiome by hand.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use prost::Message as _;
 use ractor::ActorRef;
 use shiome_handshake::{Announce, Config, Cookie, Entropy, Handshake, Local};
@@ -44,7 +46,7 @@ impl RawPeer {
         };
         let entropy = Entropy {
             challenge: rand::random(),
-            connection_id: rand::random(),
+            connection_id: unlucky_nonce(),
             nonce: rand::random(),
         };
         let now = tokio::time::Instant::now().into_std();
@@ -101,6 +103,12 @@ impl RawPeer {
         })
         .await
     }
+}
+
+/// Greater than those before, so that an earlier connection of the same run stays.
+fn unlucky_nonce() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Goes along with everything.
