@@ -6,8 +6,8 @@ mod explore;
 mod native;
 mod pair;
 mod properties;
-mod recorded;
 mod redaction;
+mod relay;
 mod table;
 mod versions;
 
