@@ -234,7 +234,8 @@ fn a_malformed_hello_ends_the_handshake_before_anything_is_answered() {
     };
     let no_incarnation = spoilt(|hello| hello.incarnation = 0);
     let short_nonce = spoilt(|hello| hello.nonce.truncate(31));
-    let cases: [(&dyn Fn(&mut NodeFlags), HelloError); 3] = [
+    type Spoil<'a> = &'a dyn Fn(&mut NodeFlags);
+    let cases: [(Spoil<'_>, HelloError); 3] = [
         (&no_incarnation, HelloError::Incarnation),
         (&short_nonce, HelloError::Nonce { len: 31 }),
         (

@@ -97,6 +97,7 @@ pub(crate) fn raw(stream: TcpStream) -> io::Result<NetworkStream> {
     })
 }
 
+#[expect(clippy::result_large_err, reason = "the drop-in API's error")]
 fn open(
     node_server: &ActorRef<NodeServerMessage>,
     stream: NetworkStream,
