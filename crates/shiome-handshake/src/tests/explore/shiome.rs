@@ -228,7 +228,9 @@ impl Shiome {
     fn candidate(&self, id: usize) -> Candidate<usize> {
         let handshake = &self.ends[&id].handshake;
         let peer = handshake.peer().unwrap();
-        let hello = self.incarnation.and_then(|_| read_hello(peer.flags.as_ref()));
+        let hello = self
+            .incarnation
+            .and_then(|_| read_hello(peer.flags.as_ref()));
         Candidate {
             id,
             side: handshake.side(),
