@@ -7,6 +7,7 @@
 mod convertable;
 mod digest;
 mod gossip;
+mod native;
 mod projection;
 mod schema;
 mod wire;
@@ -19,6 +20,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+pub use native::record as record_native;
 
 /// What the check of one vector file found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -128,6 +131,7 @@ const FORMATS: &[Format] = &[
     gossip::FORMAT,
     digest::FORMAT,
     convertable::FORMAT,
+    native::FORMAT,
 ];
 
 impl Format {
@@ -243,6 +247,28 @@ mod tests {
         assert!(only_problem(&entry(sha, &md5.replace('b', "c"))).starts_with("md5"));
         assert!(only_problem(&entry(&sha.replace('1', "2"), md5)).starts_with("sha256"));
         assert!(only_problem(&entry("", md5)).starts_with("sha256"));
+    }
+
+    #[test]
+    fn a_changed_recording_of_a_handshake_fails() {
+        let recorded = record_native();
+        let report = check(&recorded);
+        assert!(report.holds(), "{report:?}");
+        assert_eq!(report.format, Some("native handshake"));
+        let recorded: Vec<Value> = serde_json::from_str(&recorded).unwrap();
+        let changes: [fn(&mut Value); 6] = [
+            |entry| entry["cookie"] = "another".into(),
+            |entry| entry["channel_binding"] = "00".repeat(32).into(),
+            |entry| entry["client"]["announce"]["window"] = (1 << 30).into(),
+            |entry| entry["server"]["announce"] = Value::Null,
+            |entry| entry["agreed"]["capabilities"] = 63.into(),
+            |entry| drop(entry["frames"].as_array_mut().unwrap().pop()),
+        ];
+        for change in changes {
+            let mut entry = recorded[0].clone();
+            change(&mut entry);
+            only_problem(&Value::from(vec![entry]).to_string());
+        }
     }
 
     #[test]

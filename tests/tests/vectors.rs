@@ -24,7 +24,16 @@ fn every_vector_in_the_tree_holds() {
             ("bytes convertable", 115),
             ("digest", 47),
             ("gossip", 10),
+            ("native handshake", 6),
             ("wire", 1598)
         ]
     );
+}
+
+/// Today's ends still say, from the first byte to the last, what the recording says.
+#[test]
+fn the_native_handshake_is_the_recorded_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/native-1.json");
+    let recorded = std::fs::read_to_string(path).unwrap();
+    assert_eq!(vectors::record_native(), recorded);
 }

@@ -1,9 +1,15 @@
 //! Tests of two ends and more: the parts are tested beside their code.
 
+mod attack;
+mod cookie;
 mod explore;
+mod native;
 mod pair;
 mod properties;
+mod redaction;
+mod relay;
 mod table;
+mod versions;
 
 use shiome_wire::Capabilities;
 use shiome_wire::auth::authentication_message::Msg;

@@ -4,12 +4,17 @@
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use shiome::{
-    handshake::{Admission, Config, Cookie, Entropy, Event, Handshake, Local},
+    handshake::{
+        Admission, Announce, Config, Cookie, Entropy, Event, Handshake, Local, MIN_ANNOUNCED_LIMIT,
+    },
     session::{self, Session},
     wire::{
-        FrameDecoder, MAX_FRAME_LEN, control, encode,
+        Capabilities, FrameDecoder, MAX_FRAME_LEN, control, encode,
         meta::NetworkMessage,
+        native::native_message,
         node::{Call, Cast},
     },
 };
@@ -23,22 +28,38 @@ fn sent(from: char, message: impl Into<NetworkMessage>) -> Sent {
     (from, hex::encode(frame))
 }
 
-fn handshake(now: Instant) -> Vec<Sent> {
-    let config = |name: &str, connection_string: &str| {
+/// What both nodes announce, in the example with announcements.
+fn announce(incarnation: u64) -> Announce {
+    Announce {
+        capabilities: Capabilities::ALL,
+        incarnation,
+        max_frame_len: MIN_ANNOUNCED_LIMIT,
+        max_message_len: MIN_ANNOUNCED_LIMIT,
+        max_reassembly_len: MIN_ANNOUNCED_LIMIT,
+        window: MIN_ANNOUNCED_LIMIT,
+    }
+}
+
+fn handshake(now: Instant, announce: [Option<Announce>; 2]) -> Vec<Sent> {
+    let config = |name: &str, connection_string: &str, native| {
         let (name, connection_string) = (name.to_owned(), connection_string.to_owned());
         let local = Local {
             name,
             connection_string,
         };
-        Config::new(local, Cookie::new("cookie"))
+        Config {
+            native,
+            ..Config::new(local, Cookie::new("cookie"))
+        }
     };
-    let entropy = |challenge| Entropy {
+    let entropy = |challenge, nonce_from: u8| Entropy {
         challenge,
         connection_id: 7,
-        nonce: [0; 32],
+        nonce: std::array::from_fn(|i| nonce_from + i as u8),
     };
-    let mut a = Handshake::client(now, config("a@h", "h:1"), entropy(7));
-    let mut b = Handshake::server(now, config("b@h", "h:2"), entropy(42));
+    let [at_a, at_b] = announce;
+    let mut a = Handshake::client(now, config("a@h", "h:1", at_a), entropy(7, 0));
+    let mut b = Handshake::server(now, config("b@h", "h:2", at_b), entropy(42, 32));
     let mut said = Vec::new();
     while !(a.is_authenticated() && b.is_authenticated()) {
         while let Some(message) = a.poll_transmit() {
@@ -132,10 +153,16 @@ fn session(began: Instant) -> Vec<Sent> {
     pair.said
 }
 
-/// The frames that the document prints: a line that names sender and message, then lines of hex.
-fn printed(document: &str) -> Vec<Sent> {
-    let (_, rest) = document.split_once("```session\n").unwrap();
-    let (block, _) = rest.split_once("```").unwrap();
+const DOCUMENT: &str = include_str!("../../../docs/PROTOCOL.md");
+
+/// What the document prints between fences with this label.
+fn block(label: &str) -> &'static str {
+    let (_, rest) = DOCUMENT.split_once(&format!("```{label}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+/// The frames in a block: a line that names sender and message, then lines of hex.
+fn frames(block: &str) -> Vec<Sent> {
     let mut frames: Vec<Sent> = Vec::new();
     for line in block.lines() {
         if line.starts_with(' ') {
@@ -148,22 +175,59 @@ fn printed(document: &str) -> Vec<Sent> {
     frames
 }
 
+fn decode(frame: &str) -> NetworkMessage {
+    let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
+    decoder.extend(&hex::decode(frame).unwrap());
+    let message = decoder.next_frame().unwrap().unwrap().decode().unwrap();
+    assert_eq!(decoder.finish(), Ok(()));
+    message
+}
+
 #[test]
 fn the_documents_session_is_what_is_spoken() {
     let now = Instant::now();
-    let mut expected = handshake(now);
+    let mut expected = handshake(now, [None, None]);
     expected.extend(session(now));
-    let printed = printed(include_str!("../../../docs/PROTOCOL.md"));
-    assert_eq!(printed, expected);
+    assert_eq!(frames(block("session")), expected);
+}
+
+#[test]
+fn the_documents_native_handshake_is_what_is_spoken() {
+    let announce = [3, 5].map(|incarnation| Some(announce(incarnation)));
+    assert_eq!(frames(block("native")), handshake(Instant::now(), announce));
+}
+
+/// By the rules of the document, from the frames and the transcript that it prints.
+#[test]
+fn the_documents_transcript_is_what_its_proofs_prove() {
+    let hex: String = block("transcript").split_whitespace().collect();
+    let as_server = hex::decode(hex).unwrap();
+    let printed: Vec<_> = frames(block("native"))
+        .iter()
+        .filter_map(|(_, frame)| match decode(frame).into_native()? {
+            native_message::Msg::Proof(proof) => Some(proof.mac),
+            _ => None,
+        })
+        .collect();
+
+    let hmac = |key: &[u8], bytes: &[u8]| -> Vec<u8> {
+        let mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        mac.chain_update(bytes).finalize().into_bytes().to_vec()
+    };
+    let key = hmac(b"cookie", b"shiome native handshake 1");
+    assert!(DOCUMENT.contains(&format!("The key is `{}`", hex::encode(&key))));
+    assert!(DOCUMENT.contains(&format!("What b proves with it, {} bytes", as_server.len())));
+    let (role, rest) = as_server.split_at(14);
+    assert!(role.ends_with(b"server"));
+    let as_client = [&role[..8], b"client", rest].concat();
+    assert_eq!(printed, [hmac(&key, &as_server), hmac(&key, &as_client)]);
 }
 
 #[test]
 fn every_frame_printed_is_one_message_with_known_content() {
-    for (_, frame) in printed(include_str!("../../../docs/PROTOCOL.md")) {
-        let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
-        decoder.extend(&hex::decode(frame).unwrap());
-        let message = decoder.next_frame().unwrap().unwrap().decode().unwrap();
-        assert!(message.message.is_some());
-        assert_eq!(decoder.finish(), Ok(()));
+    for label in ["session", "native"] {
+        for (_, frame) in frames(block(label)) {
+            assert!(decode(&frame).message.is_some());
+        }
     }
 }

@@ -4,14 +4,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use prost::Message as _;
 use shiome_wire::auth::{
     AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, ClientStatus, NameMessage,
     NodeFlags, ServerStatus, authentication_message::Msg,
 };
 use shiome_wire::meta::NetworkMessage;
+use shiome_wire::native::{Hello, Proof};
 
-use super::{config, entropy};
-use crate::{Admission, DEFAULT_TIMEOUT, Event, Handshake, HandshakeError};
+use super::{announce, config, entropy, native};
+use crate::hello::Own;
+use crate::{
+    Admission, Config, DEFAULT_TIMEOUT, Event, Handshake, HandshakeError, MAX_HELLO_LEN,
+    MIN_ANNOUNCED_LIMIT,
+};
 
 const OURS: u32 = 5;
 
@@ -49,11 +55,46 @@ fn bytes() -> impl Strategy<Value = Bytes> {
     .prop_map(Bytes::from)
 }
 
+/// Nothing, anything, and what is almost right.
+fn hello() -> impl Strategy<Value = Bytes> {
+    let almost = (
+        0..3_u32,
+        0..3_u32,
+        any::<u64>(),
+        0..2_u64,
+        31..34_usize,
+        0..4_u64,
+    )
+        .prop_map(
+            |(version, oldest_version, capabilities, incarnation, nonce_len, limit)| {
+                let limit = limit * (MIN_ANNOUNCED_LIMIT / 2);
+                let hello = Hello {
+                    version,
+                    oldest_version,
+                    capabilities,
+                    incarnation,
+                    nonce: vec![0; nonce_len].into(),
+                    max_frame_len: limit,
+                    max_message_len: limit,
+                    max_reassembly_len: limit,
+                    window: limit,
+                };
+                hello.encode_to_vec().into()
+            },
+        );
+    prop_oneof![
+        2 => Just(Own::new(&announce(), [7; 32]).encoded),
+        1 => Just(Bytes::new()),
+        1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from),
+        1 => Just(vec![0; MAX_HELLO_LEN + 1].into()),
+        2 => almost,
+    ]
+}
+
 fn flags() -> impl Strategy<Value = Option<NodeFlags>> {
-    prop::option::of(any::<u32>().prop_map(|version| NodeFlags {
-        version,
-        ..NodeFlags::default()
-    }))
+    prop::option::of(
+        (any::<u32>(), hello()).prop_map(|(version, hello)| NodeFlags { version, hello }),
+    )
 }
 
 fn msg() -> impl Strategy<Value = Option<Msg>> {
@@ -94,6 +135,8 @@ fn input() -> impl Strategy<Value = Input> {
         6 => msg().prop_map(|msg| Input::Message(AuthenticationMessage { msg }.into())),
         2 => (any::<bool>(), number()).prop_map(|(ack, challenge)| Input::Echo { ack, challenge }),
         3 => admission().prop_map(Input::Admit),
+        1 => bytes().prop_map(|mac| Input::Message(Proof { mac }.into())),
+        1 => Just(Input::Message(NetworkMessage::default())),
         1 => any::<bool>().prop_map(Input::AnswerAlive),
         1 => (0..3_000_u64).prop_map(|ms| Input::Elapse(Duration::from_millis(ms))),
         2 => Just(Input::Drain),
@@ -109,7 +152,7 @@ struct Target {
 }
 
 impl Target {
-    fn new(client: bool) -> Self {
+    fn new(client: bool, config: Config) -> Self {
         let entropy = entropy(OURS, 1);
         let start = Instant::now();
         let make = if client {
@@ -118,7 +161,7 @@ impl Target {
             Handshake::server
         };
         Self {
-            end: make(start, config("us"), entropy),
+            end: make(start, config, entropy),
             start,
             now: start,
             seen: Bytes::new(),
@@ -175,9 +218,12 @@ proptest! {
     #[test]
     fn without_the_cookie_nothing_authenticates(
         client: bool,
+        announces: bool,
+        require_native: bool,
         inputs in prop::collection::vec(input(), 0..20),
     ) {
-        let mut target = Target::new(client);
+        let config = if announces { native("us") } else { config("us") };
+        let mut target = Target::new(client, Config { require_native, ..config });
         for input in inputs {
             let open = !target.end.is_finished();
             let result = target.apply(input);

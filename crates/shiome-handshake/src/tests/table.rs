@@ -5,18 +5,25 @@ use std::time::Instant;
 use bytes::Bytes;
 use shiome_wire::auth::{
     AuthenticationMessage, Challenge, ChallengeAck, ChallengeReply, ClientStatus, NameMessage,
-    ServerStatus, authentication_message::Msg,
+    NodeFlags, ServerStatus, authentication_message::Msg,
 };
 use shiome_wire::meta::NetworkMessage;
+use shiome_wire::native::{Goodbye, NativeMessage, Proof};
+use shiome_wire::{control, node};
 
-use super::{COOKIE, config, entropy, message};
-use crate::{Admission, DigestScheme, Event, Fault, Handshake, HandshakeError, NameError};
+use super::{COOKIE, announce, config, entropy, message, native};
+use crate::hello::Own;
+use crate::transcript::{End, Transcript};
+use crate::{Admission, DigestScheme, Event, Fault, Handshake, HandshakeError, NameError, Side};
 
 const OURS: u32 = 5;
 const THEIRS: u32 = 6;
 
+/// The last kind of message that belongs to a handshake.
+const PROOF: usize = 7;
+
 /// A handshake driven into each state, with the kind of message that it awaits.
-const STATES: [(&str, Option<usize>); 11] = [
+const STATES: [(&str, Option<usize>); 12] = [
     ("AwaitName", Some(0)),
     ("AwaitAdmission", None),
     ("AwaitClientStatus", Some(2)),
@@ -25,12 +32,14 @@ const STATES: [(&str, Option<usize>); 11] = [
     ("AwaitAliveAnswer", None),
     ("AwaitChallenge", Some(3)),
     ("AwaitAck", Some(5)),
+    ("AwaitProof", Some(7)),
     ("Authenticated", None),
     ("Refused", None),
     ("Failed", None),
 ];
 
-/// What a peer with the cookie sends, in the order of the schema, then a message without content.
+/// What a peer with the cookie sends, in the order of the schema, then a message without content, a proof, and
+/// messages that belong to no handshake.
 fn messages() -> Vec<NetworkMessage> {
     let messages = [
         Msg::Name(name()),
@@ -46,7 +55,17 @@ fn messages() -> Vec<NetworkMessage> {
         }),
     ];
     let empty = AuthenticationMessage { msg: None }.into();
-    messages.map(message).into_iter().chain([empty]).collect()
+    let mac = proof();
+    let others = [
+        empty,
+        Proof { mac }.into(),
+        control::Ready {}.into(),
+        node::Cast::default().into(),
+        Goodbye::default().into(),
+        NativeMessage::default().into(),
+        NetworkMessage::default(),
+    ];
+    messages.map(message).into_iter().chain(others).collect()
 }
 
 fn name() -> NameMessage {
@@ -70,6 +89,34 @@ fn challenge() -> Challenge {
 fn digest(challenge: u32) -> Bytes {
     let digest = DigestScheme::Sha256.digest(&COOKIE.into(), challenge);
     Bytes::copy_from_slice(digest.as_ref())
+}
+
+/// What the server proves to the client that is driven into AwaitProof.
+fn proof() -> Bytes {
+    let ours = native("us").local;
+    let transcript = Transcript {
+        client: End {
+            name: &ours.name,
+            connection_string: &ours.connection_string,
+            hello: &hello(OURS),
+            challenge: OURS,
+        },
+        server: End {
+            name: "peer@host",
+            connection_string: "peer:1",
+            hello: &hello(THEIRS),
+            challenge: THEIRS,
+        },
+        connection_id: 9,
+        status: 0,
+        channel_binding: &[],
+    };
+    transcript.prove(&COOKIE.into(), Side::Server).to_bytes()
+}
+
+/// What the end with this challenge announces.
+fn hello(challenge: u32) -> Bytes {
+    Own::new(&announce(), entropy(challenge, 9).nonce).encoded
 }
 
 fn in_state(state: &str, now: Instant) -> Handshake {
@@ -114,6 +161,21 @@ fn in_state(state: &str, now: Instant) -> Handshake {
             feed(&mut client, &[1, 3]);
             return client;
         }
+        "AwaitProof" => {
+            let mut client = Handshake::client(now, native("us"), entropy);
+            let announced = Challenge {
+                flags: Some(NodeFlags {
+                    version: 1,
+                    hello: hello(THEIRS),
+                }),
+                ..challenge()
+            };
+            feed(&mut client, &[1]);
+            let challenge = message(Msg::ServerChallenge(announced));
+            client.handle_message(now, challenge).unwrap();
+            feed(&mut client, &[5]);
+            return client;
+        }
         "Authenticated" => {
             feed(&mut client, &[1, 3, 5]);
             return client;
@@ -142,6 +204,10 @@ fn each_state_takes_what_it_awaits_and_nothing_else() {
                 _ if awaited == Some(kind) => {
                     assert_eq!(result, Ok(()), "{case}");
                     assert_ne!(format!("{end:?}"), before, "{case}");
+                }
+                _ if kind > PROOF && state != "AwaitProof" => {
+                    assert_eq!(result, Ok(()), "{case}");
+                    assert_eq!(format!("{end:?}"), before, "skipped: {case}");
                 }
                 _ => {
                     let Err(HandshakeError::Unexpected { .. }) = result else {

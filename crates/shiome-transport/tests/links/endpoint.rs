@@ -41,7 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) proven: Proven,
 }
 
-struct Open;
+pub(crate) struct Open;
 
 impl Gate for Open {
     async fn admit(&self, _: &NameMessage) -> Admission {
@@ -56,6 +56,29 @@ impl Gate for Open {
 
     async fn replace(&self) -> bool {
         true
+    }
+}
+
+/// A node that announces nothing.
+pub(crate) fn config(name: &str, cookie: &str) -> Config {
+    let local = Local {
+        name: format!("{name}@test"),
+        connection_string: format!("{name}.test:1"),
+    };
+    Config::new(local, cookie.into())
+}
+
+pub(crate) fn handshake(config: Config, side: Side) -> Handshake {
+    let letter = config.local.name.as_bytes()[0];
+    let entropy = Entropy {
+        challenge: letter.into(),
+        connection_id: 1,
+        nonce: [letter; 32],
+    };
+    let now = tokio::time::Instant::now().into_std();
+    match side {
+        Side::Client => Handshake::client(now, config, entropy),
+        Side::Server => Handshake::server(now, config, entropy),
     }
 }
 
@@ -92,21 +115,8 @@ impl Endpoint {
         side: Side,
         link: Link,
     ) -> Result<Self, AuthenticateError> {
-        let local = Local {
-            name: format!("{name}@test"),
-            connection_string: format!("{name}.test:1"),
-        };
-        let config = Config::new(local, cookie.into());
-        let entropy = Entropy {
-            challenge: name.len() as u32 + u32::from(name.as_bytes()[0]),
-            connection_id: 1,
-            nonce: [name.as_bytes()[0]; 32],
-        };
+        let handshake = handshake(config(name, cookie), side);
         let now = tokio::time::Instant::now().into_std();
-        let handshake = match side {
-            Side::Client => Handshake::client(now, config, entropy),
-            Side::Server => Handshake::server(now, config, entropy),
-        };
         let mut reader = FrameReader::new(link.reader, MAX_FRAME_LEN);
         let mut writer = link.writer;
         let proven = authenticate(&mut reader, &mut writer, handshake, &Open).await?;

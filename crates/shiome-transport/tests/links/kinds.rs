@@ -56,7 +56,7 @@ fn tls_ends() -> (TlsAcceptor, TlsConnector) {
     (Arc::new(server).into(), Arc::new(client).into())
 }
 
-async fn tls() -> (Link, Link) {
+pub(crate) async fn tls() -> (Link, Link) {
     let (acceptor, connector) = tls_ends();
     let (here, there) = sockets().await;
     let localhost = ServerName::try_from("localhost").unwrap();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::tests::{config, entropy, local};
+use crate::tests::{announce, config, entropy, local};
 use crate::{
-    Candidate, DialState, DialVerdict, Entropy, Event, Handshake, MAX_HOLD, NoncelessAdmission,
-    SessionState, admit, admit_nonceless, elect, may_dial,
+    Announce, Candidate, Config, DialState, DialVerdict, Entropy, Event, Handshake, MAX_HOLD,
+    NoncelessAdmission, SessionState, admit, admit_nonceless, elect, may_dial, read_hello,
 };
 
 use super::world::{Outbox, Packet, Wire};
@@ -18,6 +18,8 @@ pub(super) struct Shiome {
     ends: BTreeMap<usize, End>,
     /// Whether to heed the rules for peers without nonce.
     careful: bool,
+    /// Which run of the node this is, if it announces anything.
+    incarnation: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ struct End {
     admitted: bool,
     /// Patience is over.
     expired: bool,
+    /// Authenticated as one that announces what it can take.
+    is_native: bool,
 }
 
 impl Shiome {
@@ -40,6 +44,15 @@ impl Shiome {
             now,
             ends: BTreeMap::new(),
             careful: true,
+            incarnation: None,
+        }
+    }
+
+    /// A node that announces what it can take.
+    pub(super) fn native(name: &'static str, now: Instant, incarnation: u64) -> Self {
+        Self {
+            incarnation: Some(incarnation),
+            ..Self::new(name, now)
         }
     }
 
@@ -60,16 +73,16 @@ impl Shiome {
     }
 
     pub(super) fn dial(&mut self, id: usize, wire: &Wire, out: &mut Outbox) {
-        let handshake = Handshake::client(self.now, config(self.name), entropy_of(0, id, wire));
+        let handshake = Handshake::client(self.now, self.config(), entropy_of(0, id, wire));
         self.ends.insert(id, End::new(handshake, Some(wire.target)));
         self.pump(id, out);
     }
 
     pub(super) fn receive(&mut self, id: usize, wire: &Wire, packet: Packet, out: &mut Outbox) {
-        let (name, now) = (self.name, self.now);
+        let (config, now) = (self.config(), self.now);
         let end = self.ends.entry(id).or_insert_with(|| {
             End::new(
-                Handshake::server(now, config(name), entropy_of(1, id, wire)),
+                Handshake::server(now, config, entropy_of(1, id, wire)),
                 None,
             )
         });
@@ -99,10 +112,27 @@ impl Shiome {
         self.reconsider(out);
     }
 
+    /// Whether all sessions are with a node that announces what it can take.
+    pub(super) fn is_native(&self) -> bool {
+        let mut live = self.ends.values().filter(|end| end.is_live());
+        live.all(|end| end.is_native)
+    }
+
     /// Wires with an authenticated end.
     pub(super) fn live(&self) -> Vec<usize> {
         let live = self.ends.iter().filter(|(_, end)| end.is_live());
         live.map(|(&id, _)| id).collect()
+    }
+
+    fn config(&self) -> Config {
+        let native = self.incarnation.map(|incarnation| Announce {
+            incarnation,
+            ..announce()
+        });
+        Config {
+            native,
+            ..config(self.name)
+        }
     }
 
     fn pump(&mut self, id: usize, out: &mut Outbox) {
@@ -123,7 +153,10 @@ impl Shiome {
                 }
                 Event::NameReceived(_) => self.admit(id),
                 Event::PeerAlive => end.handshake.answer_alive(true).unwrap(),
-                Event::Authenticated(_) => self.elect(id, out),
+                Event::Authenticated(peer) => {
+                    end.is_native = peer.native.is_some();
+                    self.elect(id, out);
+                }
                 Event::PeerNamed(_) => {}
             }
         }
@@ -194,12 +227,16 @@ impl Shiome {
 
     fn candidate(&self, id: usize) -> Candidate<usize> {
         let handshake = &self.ends[&id].handshake;
+        let peer = handshake.peer().unwrap();
+        let hello = self
+            .incarnation
+            .and_then(|_| read_hello(peer.flags.as_ref()));
         Candidate {
             id,
             side: handshake.side(),
-            connection_id: handshake.peer().unwrap().connection_id,
+            connection_id: peer.connection_id,
             seniority: id as u64,
-            incarnation: 0,
+            incarnation: hello.map_or(0, |hello| hello.incarnation),
             suspect: false,
         }
     }
@@ -241,6 +278,7 @@ impl End {
             pending: false,
             admitted: false,
             expired: false,
+            is_native: false,
         }
     }
 

@@ -31,6 +31,13 @@ pub(super) struct Wire {
     pub(super) silent: bool,
 }
 
+impl Wire {
+    /// Whether it was dialled and has not been cut.
+    pub(super) fn is_up(&self) -> bool {
+        self.dial == Dial::Begun && !self.cut
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dial {
     Waiting,
