@@ -329,7 +329,7 @@ async fn a_peer_that_falls_silent_loses_its_session() {
     let began = tokio::time::Instant::now();
     peer.until_closed().await;
     let lasted = began.elapsed();
-    assert!((20..30).contains(&lasted.as_secs()), "{lasted:?}");
+    assert!((4..=5).contains(&lasted.as_secs()), "{lasted:?}");
     assert!(sessions(&server).await.is_empty());
 }
 
