@@ -93,8 +93,12 @@ pub async fn drive<C: Send + 'static>(
             sink.handle(event).await;
         }
     }
+    let native = peer.apply(|session, _| session.terms().is_some());
     let patience = match end {
-        LinkEnd::Closed | LinkEnd::Session(_) | LinkEnd::NotReading => LINGER,
+        LinkEnd::Closed => LINGER,
+        // A legacy peer is told nothing.
+        _ if !native => return end,
+        LinkEnd::Session(_) | LinkEnd::NotReading => LINGER,
         LinkEnd::Read(ReadError::Frame(_) | ReadError::Decode(_)) => LINGER,
         LinkEnd::Unresponsive { .. } => LAST_WORDS_TIMEOUT,
         _ => return end,

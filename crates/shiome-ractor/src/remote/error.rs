@@ -164,7 +164,7 @@ pub enum StopError {
 impl From<SendError> for StopError {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::NotNegotiated { .. } => Self::NotSupported,
+            SendError::NotNegotiated => Self::NotSupported,
             SendError::UnknownActor { .. } => CastError::UnknownActor.into(),
             SendError::Full { queued, limit } => CastError::Full { queued, limit }.into(),
             _ => CastError::NotConnected(NodeDown::Closed).into(),
