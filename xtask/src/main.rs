@@ -10,6 +10,7 @@ mod codegen;
 mod demo;
 mod fuzz;
 mod interop;
+mod peers;
 mod report;
 mod sim;
 mod test;
@@ -57,7 +58,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "interop",
-        options: "[--only NAME] [--rounds N] [--json FILE] [--list]",
+        options: "[--only NAME] [--rounds N] [--full] [--json FILE] [--list]",
         about: "makes our node meet published ones, in every direction",
         run: interop::run,
     },
