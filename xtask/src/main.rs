@@ -5,6 +5,7 @@
     reason = "a tool for the terminal"
 )]
 
+mod bench;
 mod cargo;
 mod codegen;
 mod demo;
@@ -61,6 +62,12 @@ const TASKS: &[Task] = &[
         options: "[--only NAME] [--rounds N] [--full] [--json FILE] [--list]",
         about: "makes our node meet published ones, in every direction",
         run: interop::run,
+    },
+    Task {
+        name: "bench",
+        options: "[NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
+        about: "measures our node and the published one, in turns",
+        run: bench::run,
     },
     Task {
         name: "sim",

@@ -1,4 +1,40 @@
-//! What many measurements come to.
+//! What many measurements come to, and what they should come to.
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+    /// As many as there were tried.
+    All,
+}
+
+impl Goal {
+    /// Whether it is reached by a value, out of so many. What never came does not reach it.
+    pub(crate) fn holds(self, value: Option<f64>, of: Option<f64>) -> bool {
+        value.is_some_and(|value| match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
+            Self::All => Some(value) == of,
+        })
+    }
+
+    /// The number that is the goal.
+    pub(crate) fn number(self, of: Option<f64>) -> Option<f64> {
+        match self {
+            Self::AtLeast(number) | Self::AtMost(number) => Some(number),
+            Self::All => of,
+        }
+    }
+
+    pub(crate) fn told(self) -> String {
+        match self {
+            Self::AtLeast(least) => format!(">= {}", told(least)),
+            Self::AtMost(most) => format!("<= {}", told(most)),
+            Self::All => "all".to_owned(),
+        }
+    }
+}
 
 /// The value that `percent` of the others do not exceed (nearest rank), or `None` of nothing.
 pub(crate) fn percentile(values: &[f64], percent: f64) -> Option<f64> {
@@ -16,6 +52,19 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 /// The greatest, or `None` of nothing.
 pub(crate) fn max(values: &[f64]) -> Option<f64> {
     percentile(values, 100.0)
+}
+
+/// Prints rows of cells below each other.
+pub(crate) fn print_table<const N: usize>(lines: &[[String; N]]) {
+    let width = |column: usize| lines.iter().map(|l| l[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    println!();
+    for line in lines {
+        let cells = line.iter().zip(widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
+        println!("{}", Vec::from_iter(cells).join("  ").trim_end());
+    }
+    println!();
 }
 
 /// `value` with as many places as a reader has use for.
@@ -42,6 +91,17 @@ mod tests {
         assert_eq!(percentile(&values, 0.0), Some(1.0));
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(percentile(&[], 50.0), None);
+    }
+
+    #[test]
+    fn goals_are_met_or_not() {
+        assert!(Goal::All.holds(Some(3.0), Some(3.0)));
+        assert!(!Goal::All.holds(Some(2.0), Some(3.0)));
+        assert!(Goal::AtMost(5.0).holds(Some(5.0), None));
+        assert!(!Goal::AtMost(5.0).holds(Some(5.1), None));
+        assert!(Goal::AtLeast(1.0).holds(Some(1.0), None));
+        assert!(!Goal::AtLeast(1.0).holds(Some(0.0), None));
+        assert!(!Goal::AtMost(5.0).holds(None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a run comes to, and what it should come to.
 
+pub(super) use crate::peers::figures::Goal;
 use crate::peers::{figures, programs::Kind};
 
 /// One thing that is measured.
@@ -11,15 +12,6 @@ pub(super) struct Figure {
     pub(super) native_goal: Option<Goal>,
     /// The published versions that miss the goal, as far as it is known.
     pub(super) missed_by: &'static [Kind],
-}
-
-/// What a figure should be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Goal {
-    AtLeast(f64),
-    AtMost(f64),
-    /// As many as there were tried.
-    All,
 }
 
 /// What a figure was.
@@ -75,25 +67,11 @@ impl Figure {
     }
 }
 
-impl Goal {
-    pub(super) fn holds(self, reading: &Reading) -> bool {
-        reading.value.is_some_and(|value| match self {
-            Self::AtLeast(least) => value >= least,
-            Self::AtMost(most) => value <= most,
-            Self::All => Some(value) == reading.of,
-        })
-    }
-
-    /// The number that is the goal.
-    pub(super) fn number(self, reading: Option<&Reading>) -> Option<f64> {
-        match self {
-            Self::AtLeast(number) | Self::AtMost(number) => Some(number),
-            Self::All => reading.and_then(|reading| reading.of),
-        }
-    }
-}
-
 impl Reading {
+    pub(super) fn reaches(&self, goal: Goal) -> bool {
+        goal.holds(self.value, self.of)
+    }
+
     pub(super) fn of(value: usize, of: usize) -> Self {
         Self {
             value: Some(value as f64),
@@ -125,18 +103,6 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn goals_are_met_or_not() {
-        assert!(Goal::All.holds(&Reading::of(3, 3)));
-        assert!(!Goal::All.holds(&Reading::of(2, 3)));
-        assert!(Goal::AtMost(5.0).holds(&Reading::is(5.0)));
-        assert!(!Goal::AtMost(5.0).holds(&Reading::is(5.1)));
-        assert!(Goal::AtLeast(1.0).holds(&Reading::is(1.0)));
-        assert!(!Goal::AtLeast(1.0).holds(&Reading::is(0.0)));
-        // What never came is not in time.
-        assert!(!Goal::AtMost(5.0).holds(&Reading::found(None)));
-    }
 
     #[test]
     fn ours_may_have_a_goal_of_their_own() {

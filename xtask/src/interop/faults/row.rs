@@ -80,7 +80,7 @@ impl Row {
     pub(in crate::interop) fn holds(&self) -> bool {
         self.ours
             .as_ref()
-            .is_ok_and(|reading| self.goal.holds(reading))
+            .is_ok_and(|reading| reading.reaches(self.goal))
     }
 
     pub(in crate::interop) fn report(&self) -> report::Row {
@@ -102,8 +102,8 @@ impl Row {
                 .zip(beside)
                 .filter(|(_, b)| *b != 0.0)
                 .map(|(v, b)| v / b),
-            goal: self.goal.number(ours).into(),
-            holds: ours.map(|reading| self.goal.holds(reading)),
+            goal: self.goal.number(ours.and_then(|reading| reading.of)).into(),
+            holds: ours.map(|reading| reading.reaches(self.goal)),
             note: Some(self.note(true)).filter(|note| !note.is_empty()),
         }
     }
@@ -123,7 +123,7 @@ impl Row {
                         notes.push(format!("{kind}: {}", self.figure.told(reading)));
                     }
                     notes.extend(reading.note.as_ref().map(|note| format!("{kind}: {note}")));
-                    if self.figure.missed_by.contains(&kind) && self.goal.holds(reading) {
+                    if self.figure.missed_by.contains(&kind) && reading.reaches(self.goal) {
                         notes.push(format!("{kind} does not show the fault"));
                     }
                 }
@@ -140,17 +140,12 @@ impl Row {
             Some(Ok(reading)) => self.figure.told(reading),
             Some(Err(_)) => "not measured".to_owned(),
         };
-        let goal = match self.goal {
-            Goal::AtLeast(least) => format!(">= {}", figures::told(least)),
-            Goal::AtMost(most) => format!("<= {}", figures::told(most)),
-            Goal::All => "all".to_owned(),
-        };
         [
             self.name.clone(),
             told(self.published.as_ref()),
             told(self.older.as_ref()),
             told(Some(&self.ours)),
-            goal,
+            self.goal.told(),
             if self.holds() { "holds" } else { "FAILS" }.to_owned(),
         ]
     }
@@ -163,17 +158,7 @@ pub(super) fn print(rows: &[Row]) {
         .into_iter()
         .chain(rows.iter().map(Row::cells))
         .collect();
-    let width = |column: usize| lines.iter().map(|l| l[column].len()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    println!();
-    for line in &lines {
-        let cells = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        println!("{}", Vec::from_iter(cells).join("  ").trim_end());
-    }
-    println!();
+    figures::print_table(&lines);
     for row in rows {
         let note = row.note(false);
         if !note.is_empty() {
