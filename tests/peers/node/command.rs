@@ -28,9 +28,8 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
         return call(node, kind, words).await;
     }
     match command {
-        "connect" | "redial" | "sessions" | "wait-session" | "wait-no-session" | "children" | "disconnect" => {
-            session(node, command, words).await
-        }
+        "connect" | "redial" | "sessions" | "wait-session" | "wait-no-session" | "children"
+        | "disconnect" => session(node, command, words).await,
         "spawn" | "spawn-plain" | "local-named" | "stop-actor" | "where-is" | "flood-spawn"
         | "flood-stop" => actor(node, command, words).await,
         "join" | "leave" | "members" | "wait-members" | "node-ids" => group(command, words).await,

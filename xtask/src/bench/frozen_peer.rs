@@ -18,7 +18,7 @@ const ROUNDS: usize = 1;
 
 const CASTS: u64 = 400_000;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the casts go through, by the names that the command `flood` has for them.
 const HANDLES: &[&str] = &["actorref"];

@@ -13,7 +13,7 @@ const CASTS: u64 = 100_000;
 const FULL_CASTS: u64 = 400_000;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const FULL_PATIENCE: Duration = Duration::from_secs(20);
+const FULL_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) const FROZEN: &[Figure] = &[
     Figure::new(
