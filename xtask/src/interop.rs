@@ -1,8 +1,11 @@
-//! `cargo xtask interop [--only NAME] [--rounds N] [--json FILE] [--list]`: our node and published ones, as separate
-//! processes, make each other's acquaintance and do everything that the protocol has, dialling from either side.
+//! `cargo xtask interop [--only NAME] [--rounds N] [--full] [--json FILE] [--list]`: our node and published ones, as
+//! separate processes, make each other's acquaintance and do everything that the protocol has, dialling from either
+//! side.
 //!
 //! The programs live in `tests/peers`. Where a published node misbehaves, the check demands that ours does not and says
-//! in its note what the other one did.
+//! in its note what the other one did. What published nodes are known to get wrong is done again with them and with
+//! ours, and printed as one table; `--only E13` runs one fault of it, and `--full` takes the sizes with which they were
+//! found.
 
 mod checks;
 mod dropin;

@@ -73,8 +73,10 @@ pub(crate) fn told(value: f64) -> String {
         format!("{value:.0}")
     } else if value.abs() >= 10.0 {
         format!("{value:.1}")
-    } else {
+    } else if value.abs() >= 0.1 {
         format!("{value:.2}")
+    } else {
+        format!("{value:.4}")
     }
 }
 
@@ -108,6 +110,7 @@ mod tests {
     fn few_places_are_told() {
         assert_eq!(told(40.0), "40");
         assert_eq!(told(0.123), "0.12");
+        assert_eq!(told(0.00123), "0.0012");
         assert_eq!(told(12.34), "12.3");
         assert_eq!(told(512.6), "513");
     }

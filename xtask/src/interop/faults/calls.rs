@@ -6,7 +6,7 @@ use super::{
     Scene,
     figure::{Figure, Goal, Reading},
 };
-use crate::interop::checks;
+use crate::{interop::checks, peers::programs::Kind};
 
 /// Longer than any call may last, and than the node itself waits for one.
 const UNANSWERED: Duration = Duration::from_secs(80);
@@ -35,7 +35,7 @@ pub(super) const UNKNOWN: &[Figure] = &[Figure::new(
     Goal::AtMost(61.0),
 )
 .native(Goal::AtMost(1.0))
-.missed_by(&[crate::peers::programs::Kind::V0_16])];
+.missed_by(&[Kind::V0_16])];
 
 pub(super) fn unknown(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
     let mut pair = scene.stage.pair(scene.subject, scene.partner)?;

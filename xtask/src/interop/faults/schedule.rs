@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Instant,
 };
@@ -57,9 +57,9 @@ pub(super) fn run(programs: &Programs, faults: &[&'static Fault], options: Optio
             scope.spawn(move || run(job));
         }
         for (lane, threads) in [(Lane::Shares, AT_ONCE), (Lane::Hogs, 1)] {
-            let jobs = std::sync::Arc::new(Mutex::new(of(lane)));
+            let jobs = Arc::new(Mutex::new(of(lane)));
             for _ in 0..threads {
-                let jobs = std::sync::Arc::clone(&jobs);
+                let jobs = Arc::clone(&jobs);
                 scope.spawn(move || {
                     while let Some(job) = next(&jobs) {
                         run(job)
