@@ -5,11 +5,13 @@
     reason = "a tool for the terminal"
 )]
 
+mod bench;
 mod cargo;
 mod codegen;
 mod demo;
 mod fuzz;
 mod interop;
+mod peers;
 mod report;
 mod sim;
 mod test;
@@ -57,9 +59,15 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "interop",
-        options: "[--only NAME] [--rounds N] [--json FILE] [--list]",
+        options: "[--only NAME] [--rounds N] [--full] [--json FILE] [--list]",
         about: "makes our node meet published ones, in every direction",
         run: interop::run,
+    },
+    Task {
+        name: "bench",
+        options: "[NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
+        about: "measures our node and the published one, in turns",
+        run: bench::run,
     },
     Task {
         name: "sim",

@@ -57,6 +57,9 @@ pub enum Message {
     /// The port is dropped without an answer.
     #[rpc]
     Discard(String, RpcReplyPort<String>),
+    /// How many `Bulk` casts the process has received by now.
+    #[rpc]
+    Tally(RpcReplyPort<u64>),
     /// The answer is the last thing that the actor does.
     #[rpc]
     Last(String, RpcReplyPort<String>),
@@ -101,6 +104,7 @@ impl Actor for Recorder {
             Message::Note(note) => inbox.text(format!("note:{}:{}", note.id, note.label)),
             Message::Hold(text, reply) => inbox.hold(text, reply),
             Message::Discard(text, _reply) => inbox.text(text),
+            Message::Tally(reply) => answer(reply, inbox.lock().bulk),
             Message::Last(text, reply) => {
                 answer(reply, text);
                 myself.stop(None);

@@ -11,6 +11,8 @@ pub struct Args {
     pub transitive: bool,
     pub listen_addr: Option<IpAddr>,
     pub tls: Option<TlsFiles>,
+    /// Write the TLS files and end.
+    pub write_tls: bool,
 }
 
 /// DER files: a self-signed certificate and its PKCS #8 key.
@@ -29,6 +31,7 @@ impl Args {
             transitive: false,
             listen_addr: None,
             tls: None,
+            write_tls: false,
         };
         let (mut certificate, mut key) = (None, None);
         let mut words = words;
@@ -45,6 +48,7 @@ impl Args {
                 "--cookie" => args.cookie = value()?,
                 "--transitive" => args.transitive = true,
                 "--listen-addr" => args.listen_addr = Some(parse(&value()?)?),
+                "--write-tls" => args.write_tls = true,
                 "--tls-cert" => certificate = Some(value()?.into()),
                 "--tls-key" => key = Some(value()?.into()),
                 _ => return Err(format!("unknown option {option}")),

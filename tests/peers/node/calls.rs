@@ -8,7 +8,7 @@ use ractor::{ActorCell, ActorRef, Message as RactorMessage, MessagingErr, RpcRep
 use crate::actor::{Message, Note, Stranger};
 
 /// How long a call without a timeout of its own may keep a command waiting.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// The forms of a call; all take one word and answer one.
 #[derive(Clone, Copy)]
@@ -96,7 +96,7 @@ fn values(text: &str, reply: RpcReplyPort<String>) -> Message {
     }
 }
 
-async fn ask<M: RactorMessage, R: Send + 'static>(
+pub async fn ask<M: RactorMessage, R: Send + 'static>(
     to: ActorCell,
     timeout: Option<Duration>,
     message: impl FnOnce(RpcReplyPort<R>) -> M,

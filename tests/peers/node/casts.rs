@@ -43,20 +43,7 @@ pub fn big(to: ActorCell, len: usize) -> Result<String, String> {
     Ok(digest)
 }
 
-/// Sends as fast as the reference accepts, and goes on after a refusal.
-pub fn flood(to: &ActorCell, count: u64, len: usize) -> String {
-    let (mut sent, mut refused) = (0_u64, 0_u64);
-    let payload = payload(len);
-    for _ in 0..count {
-        match send(to.clone(), Message::Bulk(payload.clone())) {
-            Ok(_) => sent += 1,
-            Err(_) => refused += 1,
-        }
-    }
-    format!("sent={sent} refused={refused}")
-}
-
-fn payload(len: usize) -> Vec<u8> {
+pub fn payload(len: usize) -> Vec<u8> {
     (0..=u8::MAX).cycle().take(len).collect()
 }
 

@@ -11,6 +11,7 @@ use ractor::{ActorCell, ActorId};
 use crate::calls::{self, Kind};
 use crate::casts;
 use crate::groups::{Group, target};
+use crate::load::{self, Handle};
 use crate::node::{Node, local_actor};
 use crate::sessions;
 use crate::words::Words;
@@ -27,15 +28,15 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
         return call(node, kind, words).await;
     }
     match command {
-        "connect" | "sessions" | "wait-session" | "wait-no-session" | "children" | "disconnect" => {
-            session(node, command, words).await
-        }
+        "connect" | "redial" | "sessions" | "wait-session" | "wait-no-session" | "children"
+        | "disconnect" => session(node, command, words).await,
         "spawn" | "spawn-plain" | "local-named" | "stop-actor" | "where-is" | "flood-spawn"
         | "flood-stop" => actor(node, command, words).await,
         "join" | "leave" | "members" | "wait-members" | "node-ids" => group(command, words).await,
-        "cast" | "cast-note" | "cast-plain" | "cast-unknown" | "casts" | "big" | "flood-casts" => {
+        "cast" | "cast-note" | "cast-plain" | "cast-unknown" | "casts" | "big" => {
             cast(node, command, words)
         }
+        "flood" | "bulk-and-calls" => load(node, command, words).await,
         "call-start" | "call-result" => background_call(node, command, words).await,
         "held" | "release" => received::hold(node, command, words).await,
         "received" | "wait-received" | "numbered" | "wait-numbered" | "wait-bulk" | "clear" => {
@@ -56,6 +57,10 @@ async fn session(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
             .connect(words.text("address")?)
             .await
             .map(|()| String::new()),
+        "redial" => {
+            node.redial(words.text("address")?.to_owned(), words.millis()?);
+            Ok(String::new())
+        }
         "sessions" => sessions::list(server).await,
         "children" => sessions::children(server).await,
         "disconnect" => {
@@ -137,13 +142,20 @@ fn cast(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
         "cast-plain" => casts::plain(to, words.text("text")?),
         "cast-unknown" => casts::unknown(to, words.text("text")?),
         "casts" => casts::numbered(to, words.number("count")?),
-        "big" => casts::big(to, words.number("bytes")?),
-        _ => Ok(casts::flood(
-            &to,
-            words.number("count")?,
-            words.number("bytes")?,
-        )),
+        _ => casts::big(to, words.number("bytes")?),
     }
+}
+
+async fn load(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
+    let handle = Handle::of(words.text("handle")?)?;
+    let to = target(node, &mut words)?;
+    if command == "flood" {
+        let (count, len) = (words.number("count")?, words.number("bytes")?);
+        return Ok(load::flood(handle, &to, count, len).await);
+    }
+    let asked = target(node, &mut words)?;
+    let bulk = (words.number("count")?, words.number("bytes")?);
+    load::bulk_and_calls(handle, &to, &asked, bulk, words.millis()?).await
 }
 
 async fn call(node: &Node, kind: Kind, mut words: Words<'_>) -> Answer {

@@ -9,6 +9,7 @@ mod command;
 mod events;
 mod groups;
 mod inbox;
+mod load;
 mod node;
 mod sessions;
 mod tls;
@@ -40,6 +41,11 @@ async fn main() -> ExitCode {
 
 async fn start() -> Result<Node, String> {
     let args = Args::parse(std::env::args().skip(1))?;
+    if args.write_tls {
+        let files = args.tls.as_ref().ok_or("--write-tls says not where to")?;
+        tls::write(files)?;
+        std::process::exit(0);
+    }
     let port = args.port;
     let node = Node::start(args).await?;
     say(&format!("ready {port}"));

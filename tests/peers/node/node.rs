@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::registry::{where_is, where_is_pid};
 use ractor::{Actor, ActorCell, ActorId, ActorRef};
@@ -16,6 +17,7 @@ use crate::actor::{Hermit, Plain, Recorder};
 use crate::args::Args;
 use crate::events::Events;
 use crate::inbox::Inbox;
+use crate::sessions::sessions;
 use crate::tls::{SERVER_NAME, Tls};
 
 pub struct Node {
@@ -73,14 +75,22 @@ impl Node {
 
     /// Returns when the socket is open; `wait-session` tells when the session is ready.
     pub async fn connect(&self, address: &str) -> Result<(), String> {
-        let connected = match &self.tls {
-            None => client_connect(&self.server, address).await,
-            Some(tls) => {
-                let name = ServerName::try_from(SERVER_NAME).map_err(|e| e.to_string())?;
-                client_connect_enc(&self.server, address, tls.connector.clone(), name).await
+        connect(&self.server, self.tls.as_ref(), address).await
+    }
+
+    /// Dials whenever there is no session, as a program does that wants to stay connected.
+    pub fn redial(&self, address: String, pause: Duration) {
+        let (server, tls) = (self.server.clone(), self.tls.clone());
+        tokio::spawn(async move {
+            loop {
+                let alone = sessions(&server).await.is_ok_and(|all| all.is_empty());
+                if alone {
+                    // The next time is soon.
+                    let _ = connect(&server, tls.as_ref(), &address).await;
+                }
+                tokio::time::sleep(pause).await;
             }
-        };
-        connected.map_err(|error| format!("connect {error}"))
+        });
     }
 
     pub async fn spawn(&self, name: Option<String>) -> Result<ActorCell, String> {
@@ -94,6 +104,21 @@ impl Node {
     pub async fn spawn_hermit(&self, name: Option<String>) -> Result<ActorCell, String> {
         spawn(name, Hermit).await
     }
+}
+
+async fn connect(
+    server: &ActorRef<NodeServerMessage>,
+    tls: Option<&Tls>,
+    address: &str,
+) -> Result<(), String> {
+    let connected = match tls {
+        None => client_connect(server, address).await,
+        Some(tls) => {
+            let name = ServerName::try_from(SERVER_NAME).map_err(|e| e.to_string())?;
+            client_connect_enc(server, address, tls.connector.clone(), name).await
+        }
+    };
+    connected.map_err(|error| format!("connect {error}"))
 }
 
 async fn spawn<A>(name: Option<String>, actor: A) -> Result<ActorCell, String>

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -28,6 +29,17 @@ impl Tls {
             connector,
         })
     }
+}
+
+/// Makes a certificate and its key.
+pub fn write(files: &TlsFiles) -> Result<(), String> {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([SERVER_NAME.to_owned()]).map_err(|e| e.to_string())?;
+    let save = |path: &std::path::Path, bytes: &[u8]| {
+        std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    save(&files.certificate, cert.der())?;
+    save(&files.key, &signing_key.serialize_der())
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {

@@ -8,10 +8,10 @@ mod groups;
 mod links;
 mod mesh;
 
-use super::{
-    duo::{Duo, Lab, Verdict},
-    way::Way,
-};
+pub(super) use faults::{LAST_WORDS, keeps_name, last_words};
+
+use super::duo::{Duo, Lab, Verdict};
+use crate::peers::way::Way;
 
 pub(super) struct Check {
     pub(super) name: &'static str,

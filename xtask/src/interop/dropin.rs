@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{duo::Verdict, programs::Programs};
+use super::duo::Verdict;
+use crate::peers::programs::Programs;
 
 /// Time for one run of the sample.
 const PATIENCE: Duration = Duration::from_secs(60);

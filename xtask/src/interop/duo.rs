@@ -1,18 +1,16 @@
 //! Two nodes that meet, and what a check sees of them.
 
-use std::{fmt, sync::PoisonError, time::Duration};
+use std::fmt;
 
-use super::{
-    node::{Node, Panics},
+use crate::peers::{
+    node::Node,
     programs::{Kind, Programs},
+    stage::{self, CHECK_TIME, Stage, populate},
     way::Way,
 };
 
 /// What a check found: an optional note, or what is not right.
 pub(super) type Verdict = Result<Option<String>, String>;
-
-/// Time for a check together, unless it asks for more.
-pub(super) const CHECK_TIME: Duration = Duration::from_secs(20);
 
 /// Who of the two dials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +30,7 @@ impl fmt::Display for Dialler {
 
 /// Where nodes are started.
 pub(super) struct Lab<'a> {
-    programs: &'a Programs,
-    panics: Panics,
+    stage: Stage<'a>,
     /// What the other node is built from.
     pub(super) peer: Kind,
     pub(super) dialler: Dialler,
@@ -43,8 +40,7 @@ pub(super) struct Lab<'a> {
 impl<'a> Lab<'a> {
     pub(super) fn new(programs: &'a Programs, peer: Kind, dialler: Dialler, rounds: usize) -> Self {
         Self {
-            programs,
-            panics: Panics::default(),
+            stage: Stage::new(programs),
             peer,
             dialler,
             rounds,
@@ -57,9 +53,7 @@ impl<'a> Lab<'a> {
     ///
     /// What to tell when it does not start.
     pub(super) fn node(&self, kind: Kind, name: &str, options: &[&str]) -> Result<Node, String> {
-        let mut node = Node::start(self.programs, &self.panics, kind, name, options)?;
-        node.allow(CHECK_TIME);
-        Ok(node)
+        self.stage.node(kind, name, options)
     }
 
     /// Starts a node in place of one that was killed.
@@ -68,9 +62,7 @@ impl<'a> Lab<'a> {
     ///
     /// What to tell when it does not start.
     pub(super) fn again(&self, kind: Kind, name: &str, port: u16) -> Result<Node, String> {
-        let mut node = Node::start_at(self.programs, &self.panics, kind, name, &[], port)?;
-        node.allow(CHECK_TIME);
-        Ok(node)
+        self.stage.again(kind, name, port)
     }
 
     /// Two nodes with actors, connected and ready.
@@ -102,31 +94,8 @@ impl<'a> Lab<'a> {
 
     /// The panics of our nodes since the last look.
     pub(super) fn panics(&self) -> Vec<String> {
-        let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut panics)
+        self.stage.panics()
     }
-}
-
-/// Number of actors of each node of a [`Duo`] that peers hear of: two that record what they get, one of them named, and
-/// one that takes bare strings. There is one more, called hermit, that no peer may hear of.
-pub(super) const ANNOUNCED: usize = 3;
-
-/// The name of the named one.
-pub(super) fn early_name(node: &Node) -> String {
-    format!("early-{}", node.name.split('@').next().unwrap_or_default())
-}
-
-pub(super) fn populate(node: &mut Node) -> Result<(), String> {
-    let early = early_name(node);
-    node.ask(&format!("spawn {early}"))?;
-    node.ask(&format!("join - early {early}"))?;
-    node.ask(&format!("join wide early {early}"))?;
-    let inbox = node.ask("spawn -")?;
-    node.ask(&format!("join - inbox {inbox}"))?;
-    let plain = node.ask("spawn-plain -")?;
-    node.ask(&format!("join - plain {plain}"))?;
-    node.ask("local-named hermit")?;
-    Ok(())
 }
 
 /// One node of ours and its peer.
@@ -171,15 +140,7 @@ impl Duo {
     ///
     /// What to tell when it does not come.
     pub(super) fn await_ready(&mut self) -> Result<(), String> {
-        let (ours, peer) = (self.ours.name.clone(), self.peer.name.clone());
-        self.ours.ask(&format!("wait-session {peer} 5000"))?;
-        self.peer.ask(&format!("wait-session {ours} 5000"))?;
-        for node in [&mut self.ours, &mut self.peer] {
-            for group in ["- early", "wide early", "- inbox", "- plain"] {
-                node.ask(&format!("wait-members {group} 1 5000"))?;
-            }
-        }
-        Ok(())
+        stage::await_ready(&mut self.ours, &mut self.peer)
     }
 
     /// Whether the two can talk, both ways.

@@ -1,7 +1,8 @@
 //! What each side hears of the other's actors.
 
-use super::super::{
-    duo::{ANNOUNCED, Duo, Verdict, early_name},
+use super::super::duo::{Duo, Verdict};
+use crate::peers::{
+    stage::{ANNOUNCED, early_name},
     way::Way,
 };
 

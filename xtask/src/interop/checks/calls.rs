@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{duo::Verdict, node::Answer, way::Way},
-    casts::after_undecodable,
-};
+use super::{super::duo::Verdict, casts::after_undecodable};
+use crate::peers::{node::Answer, way::Way};
 
 /// Timeout of calls that get no answer.
 const TIMEOUT: Duration = Duration::from_millis(400);

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::{
-    duo::{Duo, Verdict},
-    programs::Kind,
-    way::Way,
-};
+use super::super::duo::{Duo, Verdict};
+use crate::peers::{programs::Kind, way::Way};
 
 /// Casts of the order check: enough to fill several reads, few enough to take no time.
 const NUMBERED: usize = 5_000;
@@ -49,8 +46,8 @@ pub(super) fn too_long(duo: &mut Duo) -> Verdict {
     way.from.ask(&format!("big - inbox {TOO_LONG}"))?;
     way.from.expect("call - inbox x 5000", "x")?;
     way.to.expect("received", "0")?;
-    let ended = |e: &String| e.starts_with("disconnected");
-    if way.from.events().iter().any(ended) {
+    let ended = |e: &str| e.starts_with("disconnected");
+    if way.from.events().any(ended) {
         return Err("the session has ended".to_owned());
     }
     Ok(None)

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::{
-    duo::{ANNOUNCED, Lab, Verdict},
-    way::Way,
-};
+use super::super::duo::{Lab, Verdict};
+use crate::peers::{stage::ANNOUNCED, way::Way};
 
 /// Actors that answer and stop in the same handler.
-const LAST_WORDS: usize = 40;
+pub(in crate::interop) const LAST_WORDS: usize = 40;
 
 const FLOOD: usize = 20_000;
 
@@ -31,6 +29,16 @@ pub(super) fn reply_after_stop(way: &mut Way<'_>) -> Verdict {
 /// Both ends of one call are ours at most; the end that is has to make up for the other.
 pub(super) fn reply_and_stop(way: &mut Way<'_>) -> Verdict {
     way.allow(Duration::from_secs(40));
+    let (answered, other) = last_words(way)?;
+    let told = format!("{answered} of {LAST_WORDS} replies");
+    match other {
+        None => Ok(Some(told)),
+        Some(first) => Err(format!("{told}, the first other answer is {first}")),
+    }
+}
+
+/// How many of [`LAST_WORDS`] answers arrive, and the first that was another.
+pub(in crate::interop) fn last_words(way: &mut Way<'_>) -> Result<(usize, Option<String>), String> {
     let mut failures = Vec::new();
     for _ in 0..LAST_WORDS {
         way.reference("last-words")?;
@@ -40,15 +48,21 @@ pub(super) fn reply_and_stop(way: &mut Way<'_>) -> Verdict {
         }
         way.from.ask("wait-members - last-words 0 5000")?;
     }
-    let told = format!("{} of {LAST_WORDS} replies", LAST_WORDS - failures.len());
-    match failures.first() {
-        None => Ok(Some(told)),
-        Some(first) => Err(format!("{told}, the first other answer is {first}")),
-    }
+    let answered = LAST_WORDS - failures.len();
+    Ok((answered, failures.into_iter().next()))
 }
 
 /// A local actor keeps its name when a remote one of that name ends.
 pub(super) fn name_kept(way: &mut Way<'_>) -> Verdict {
+    match keeps_name(way)? {
+        Ok(()) => Ok(None),
+        Err(found) if way.sender_is_shiome() => Err(format!("where-is twin: {found}")),
+        Err(found) => Ok(Some(format!("the published sender lost it: {found}"))),
+    }
+}
+
+/// Whether the sender finds its actor by name when a remote one of that name has ended, or what it finds.
+pub(in crate::interop) fn keeps_name(way: &mut Way<'_>) -> Result<Result<(), String>, String> {
     let here = way.from.ask("spawn twin")?;
     let there = way.to.ask("spawn twin")?;
     way.to.ask("join - twins twin")?;
@@ -59,13 +73,8 @@ pub(super) fn name_kept(way: &mut Way<'_>) -> Verdict {
     way.from.ask("wait-members - twins 0 5000")?;
     let found = way.from.ask("where-is twin")?;
     way.from.ask(&format!("stop-actor {here}"))?;
-    if found == format!("local:{here}") {
-        return Ok(None);
-    }
-    if way.sender_is_shiome() {
-        return Err(format!("where-is twin: {found}"));
-    }
-    Ok(Some(format!("the published sender lost it: {found}")))
+    let kept = found == format!("local:{here}");
+    Ok(if kept { Ok(()) } else { Err(found) })
 }
 
 /// `stop()` on one remote reference concerns that reference alone.
@@ -82,12 +91,7 @@ pub(super) fn we_stop_reference(lab: &Lab<'_>) -> Verdict {
     way.back().from.ask(&format!("join - proof {pid}"))?;
     way.talk()?;
     way.back().talk()?;
-    if way
-        .from
-        .events()
-        .iter()
-        .any(|e| e.starts_with("disconnected"))
-    {
+    if way.from.events().any(|e| e.starts_with("disconnected")) {
         return Err("the session has ended".to_owned());
     }
     // And can be referred to anew.

@@ -1,6 +1,7 @@
 //! Process groups across nodes.
 
-use super::super::{duo::Verdict, way::Way};
+use super::super::duo::Verdict;
+use crate::peers::{stage::early_name, way::Way};
 
 /// Members that were there when the two met.
 pub(super) fn before(way: &mut Way<'_>) -> Verdict {
@@ -28,7 +29,7 @@ pub(super) fn custom_scope(way: &mut Way<'_>) -> Verdict {
 
 fn join_and_leave(way: &mut Way<'_>, scope: &str) -> Verdict {
     // An actor that was there before joins late; one that came later joins at once.
-    let early = super::super::duo::early_name(way.to);
+    let early = early_name(way.to);
     let late = way.to.ask("spawn -")?;
     for (actor, count) in [(&early, 1), (&late, 2)] {
         way.to.ask(&format!("join {scope} club {actor}"))?;

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::{
-    duo::{CHECK_TIME, Dialler, Duo, Lab, Verdict, populate},
+use super::super::duo::{Dialler, Duo, Lab, Verdict};
+use crate::peers::{
     node::{Node, PATIENCE},
     programs::Kind,
+    stage::{CHECK_TIME, populate},
 };
 
 pub(super) fn join(lab: &Lab<'_>) -> Verdict {
@@ -59,11 +60,8 @@ fn refused(lab: &Lab<'_>, name: &str) -> Verdict {
     duo.ours.ask("sessions")?;
     duo.ours.await_event("disconnected")?;
     let names = ["authenticated", "ready", "disconnected"];
-    let events = duo.ours.events();
-    if let Some(event) = events
-        .iter()
-        .find(|e| names.iter().any(|n| e.starts_with(n)))
-    {
+    let unwanted = |e: &&str| names.iter().any(|n| e.starts_with(n));
+    if let Some(event) = duo.ours.events().find(unwanted) {
         return Err(format!("event {event}"));
     }
     stranger.expect("sessions", "")?;

@@ -1,10 +1,7 @@
 //! Nodes that learn of each other from a third one.
 
-use super::super::{
-    duo::{Dialler, Lab, Verdict},
-    node::Node,
-    programs::Kind,
-};
+use super::super::duo::{Dialler, Lab, Verdict};
+use crate::peers::{node::Node, programs::Kind};
 
 pub(super) fn ours_peer_ours(lab: &Lab<'_>) -> Verdict {
     mesh(lab, [Kind::Shiome, lab.peer, Kind::Shiome])

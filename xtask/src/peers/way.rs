@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use super::node::{Answer, Node};
 
 /// A node that sends and one that receives.
-pub(super) struct Way<'a> {
-    pub(super) from: &'a mut Node,
-    pub(super) to: &'a mut Node,
-    pub(super) from_ours: bool,
+pub(crate) struct Way<'a> {
+    pub(crate) from: &'a mut Node,
+    pub(crate) to: &'a mut Node,
+    pub(crate) from_ours: bool,
 }
 
 impl Way<'_> {
     /// Whether the sender is a node of ours, and so has to do better than the published ones.
-    pub(super) fn sender_is_shiome(&self) -> bool {
+    pub(crate) fn sender_is_shiome(&self) -> bool {
         !self.from.kind.is_published()
     }
 
     /// The other direction.
-    pub(super) fn back(&mut self) -> Way<'_> {
+    pub(crate) fn back(&mut self) -> Way<'_> {
         Way {
             from: self.to,
             to: self.from,
@@ -27,7 +27,7 @@ impl Way<'_> {
     }
 
     /// Gives the commands of the check from now on so much time together.
-    pub(super) fn allow(&mut self, time: Duration) {
+    pub(crate) fn allow(&mut self, time: Duration) {
         self.from.allow(time);
         self.to.allow(time);
     }
@@ -37,7 +37,7 @@ impl Way<'_> {
     /// # Errors
     ///
     /// What to tell when not.
-    pub(super) fn talk(&mut self) -> Result<(), String> {
+    pub(crate) fn talk(&mut self) -> Result<(), String> {
         self.to.ask("clear")?;
         self.from.ask("cast - inbox hello")?;
         self.to.expect("wait-received 1 5000", "1 hello")?;
@@ -49,7 +49,7 @@ impl Way<'_> {
     /// # Errors
     ///
     /// What to tell when the reference does not come about.
-    pub(super) fn reference(&mut self, group: &str) -> Result<String, String> {
+    pub(crate) fn reference(&mut self, group: &str) -> Result<String, String> {
         let pid = self.to.ask("spawn -")?;
         self.to.ask(&format!("join - {group} {pid}"))?;
         self.from.ask(&format!("wait-members - {group} 1 5000"))?;
@@ -66,7 +66,7 @@ impl Way<'_> {
     /// # Errors
     ///
     /// What to tell when no answer came in time.
-    pub(super) fn timed(&mut self, command: &str) -> Result<(Answer, Duration), String> {
+    pub(crate) fn timed(&mut self, command: &str) -> Result<(Answer, Duration), String> {
         let start = Instant::now();
         let answer = self.from.try_ask(command)?;
         Ok((answer, start.elapsed()))
@@ -77,7 +77,7 @@ impl Way<'_> {
     /// # Errors
     ///
     /// What to tell when there is no session.
-    pub(super) fn children(&mut self) -> Result<Children, String> {
+    pub(crate) fn children(&mut self) -> Result<Children, String> {
         let answer = self.from.ask("children")?;
         Children::parse(&answer, &self.to.name)
             .ok_or_else(|| format!("no session with {} in {answer:?}", self.to.name))
@@ -86,16 +86,16 @@ impl Way<'_> {
 
 /// The remote actors that one session supervises.
 #[derive(Debug, Clone)]
-pub(super) struct Children {
-    pub(super) count: usize,
+pub(crate) struct Children {
+    pub(crate) count: usize,
     pids: Vec<String>,
     /// Those with a name of their own.
-    pub(super) named: usize,
+    pub(crate) named: usize,
 }
 
 impl Children {
     /// Reads the part about `peer` in the answer to `children`.
-    pub(super) fn parse(answer: &str, peer: &str) -> Option<Self> {
+    pub(crate) fn parse(answer: &str, peer: &str) -> Option<Self> {
         let mut sessions = answer.split(' ').map(|session| session.splitn(3, '|'));
         let mut parts = sessions.find(|parts| parts.clone().next() == Some(peer))?;
         let (_, count, ids) = (parts.next()?, parts.next()?, parts.next()?);
@@ -110,7 +110,7 @@ impl Children {
         })
     }
 
-    pub(super) fn has(&self, pid: &str) -> bool {
+    pub(crate) fn has(&self, pid: &str) -> bool {
         self.pids.iter().any(|p| p == pid)
     }
 }

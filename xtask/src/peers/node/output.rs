@@ -7,15 +7,18 @@ use std::{
         mpsc::{Receiver, channel},
     },
     thread,
+    time::Instant,
 };
 
-use super::{super::programs::Kind, Panics};
+use super::Panics;
+use crate::peers::programs::Kind;
 
-pub(super) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+/// The lines, and when each came.
+pub(super) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<(Instant, String)> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+            if sender.send((Instant::now(), line)).is_err() {
                 return;
             }
         }

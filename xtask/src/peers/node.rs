@@ -1,7 +1,9 @@
 //! A node: a process that takes commands on stdin, see `tests/peers/README.md`.
 
+mod events;
 mod output;
 mod port;
+mod process;
 
 use std::{
     io::Write,
@@ -20,13 +22,13 @@ use super::programs::{Kind, Programs};
 const HOST: &str = "127.0.0.1";
 
 /// What all nodes that are to meet share.
-pub(super) const COOKIE: &str = "a-cookie-for-interop";
+pub(crate) const COOKIE: &str = "a-cookie-for-interop";
 
 /// Time for a node to start.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time for an event that has to come, and for `wait-` commands.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to leave a node in peace before the next look at it.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -35,17 +37,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const PORT_TRIES: usize = 5;
 
 /// Lines with which nodes of ours told of a panic.
-pub(super) type Panics = Arc<Mutex<Vec<String>>>;
+pub(crate) type Panics = Arc<Mutex<Vec<String>>>;
 
 /// A running node. Dropped, it is killed.
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    pub(super) name: String,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
     port: u16,
     child: Child,
     stdin: ChildStdin,
-    lines: Receiver<String>,
-    events: Vec<String>,
+    lines: Receiver<(Instant, String)>,
+    events: Vec<(Instant, String)>,
     /// Connections that were opened, and those of them that have ended, as the events tell.
     opened: usize,
     ended: usize,
@@ -54,7 +56,7 @@ pub(super) struct Node {
 }
 
 /// What a node answered: the words after `ok`, or after `err`.
-pub(super) type Answer = Result<String, String>;
+pub(crate) type Answer = Result<String, String>;
 
 impl Node {
     /// Starts a node and waits until it listens.
@@ -62,7 +64,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when it does not.
-    pub(super) fn start(
+    pub(crate) fn start(
         programs: &Programs,
         panics: &Panics,
         kind: Kind,
@@ -80,7 +82,7 @@ impl Node {
     }
 
     /// As [`start`](Self::start), at this port.
-    pub(super) fn start_at(
+    pub(crate) fn start_at(
         programs: &Programs,
         panics: &Panics,
         kind: Kind,
@@ -132,16 +134,16 @@ impl Node {
     }
 
     /// Where others dial this node.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("{HOST}:{}", self.port)
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Gives the commands from now on so much time together.
-    pub(super) fn allow(&mut self, time: Duration) {
+    pub(crate) fn allow(&mut self, time: Duration) {
         self.deadline = Instant::now() + time;
     }
 
@@ -150,7 +152,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when the node is gone.
-    pub(super) fn send(&mut self, command: &str) -> Result<(), String> {
+    pub(crate) fn send(&mut self, command: &str) -> Result<(), String> {
         writeln!(self.stdin, "{command}").map_err(|e| self.told(&format!("{command}: {e}")))
     }
 
@@ -159,7 +161,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when none came in time.
-    pub(super) fn answer(&mut self) -> Result<Answer, String> {
+    pub(crate) fn answer(&mut self) -> Result<Answer, String> {
         let line = self.line()?;
         let (verdict, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match verdict {
@@ -174,7 +176,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when no answer came in time.
-    pub(super) fn try_ask(&mut self, command: &str) -> Result<Answer, String> {
+    pub(crate) fn try_ask(&mut self, command: &str) -> Result<Answer, String> {
         self.send(command)?;
         self.answer()
             .map_err(|problem| format!("{command}: {problem}"))
@@ -185,7 +187,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when it does not.
-    pub(super) fn ask(&mut self, command: &str) -> Result<String, String> {
+    pub(crate) fn ask(&mut self, command: &str) -> Result<String, String> {
         let answer = self.try_ask(command)?;
         answer.map_err(|reason| self.told(&format!("{command}: {reason}")))
     }
@@ -195,7 +197,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when it is not.
-    pub(super) fn expect(&mut self, command: &str, expected: &str) -> Result<(), String> {
+    pub(crate) fn expect(&mut self, command: &str, expected: &str) -> Result<(), String> {
         let answer = self.ask(command)?;
         if answer == expected {
             return Ok(());
@@ -212,7 +214,7 @@ impl Node {
     /// # Errors
     ///
     /// What to tell when it never was.
-    pub(super) fn await_answer(
+    pub(crate) fn await_answer(
         &mut self,
         command: &str,
         expected: impl Fn(&str) -> bool,
@@ -231,48 +233,8 @@ impl Node {
         }
     }
 
-    /// Waits for an event that begins so, also one from before, and takes it with all that came earlier.
-    ///
-    /// # Errors
-    ///
-    /// What to tell when it did not come in time.
-    pub(super) fn await_event(&mut self, beginning: &str) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(at) = self.events.iter().position(|e| e.starts_with(beginning)) {
-                self.events.drain(..=at);
-                return Ok(());
-            }
-            let line = self
-                .raw_line(deadline)
-                .map_err(|problem| format!("{problem} instead of the event {beginning:?}"))?;
-            if !self.is_event(&line) {
-                return Err(self.told(&format!("said {line:?}")));
-            }
-        }
-    }
-
-    /// Connections that are open, authenticated or not. Recent as of the last answer.
-    pub(super) fn open_connections(&self) -> usize {
-        self.opened.saturating_sub(self.ended)
-    }
-
-    /// Connections that were ever opened. Recent as of the last answer.
-    pub(super) fn opened_connections(&self) -> usize {
-        self.opened
-    }
-
-    /// The events that came and were not waited for.
-    pub(super) fn events(&self) -> &[String] {
-        &self.events
-    }
-
-    pub(super) fn forget_events(&mut self) {
-        self.events.clear();
-    }
-
     /// Ends the process as `kill -9` does.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It can have ended by itself, which is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -281,28 +243,14 @@ impl Node {
     /// The next line that is no event.
     fn line(&mut self) -> Result<String, String> {
         loop {
-            let line = self.raw_line(self.deadline)?;
-            if !self.is_event(&line) {
+            let (at, line) = self.raw_line(self.deadline)?;
+            if !self.is_event(at, &line) {
                 return Ok(line);
             }
         }
     }
 
-    /// Takes an event down; `false` for other lines.
-    fn is_event(&mut self, line: &str) -> bool {
-        let Some(event) = line.strip_prefix("event ") else {
-            return false;
-        };
-        if event.starts_with("opened") {
-            self.opened += 1;
-        } else if event.starts_with("disconnected") {
-            self.ended += 1;
-        }
-        self.events.push(event.to_owned());
-        true
-    }
-
-    fn raw_line(&self, deadline: Instant) -> Result<String, String> {
+    fn raw_line(&self, deadline: Instant) -> Result<(Instant, String), String> {
         let patience = deadline.saturating_duration_since(Instant::now());
         self.lines
             .recv_timeout(patience)

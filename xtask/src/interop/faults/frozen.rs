@@ -1,0 +1,52 @@
+//! E13: a peer that does not answer any longer.
+
+use std::time::Duration;
+
+use super::{
+    Scene,
+    figure::{Figure, Goal, Reading},
+};
+use crate::peers::frozen::{Flood, MAX_DOWN_S, MAX_GROWTH_MIB, measure};
+
+/// More than a sender may hold, in casts.
+const CASTS: u64 = 100_000;
+const FULL_CASTS: u64 = 400_000;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const FULL_PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) const FROZEN: &[Figure] = &[
+    Figure::new(
+        "memory for casts to a frozen peer",
+        "MiB",
+        Goal::AtMost(MAX_GROWTH_MIB),
+    ),
+    Figure::new(
+        "frozen peer declared down after",
+        "s",
+        Goal::AtMost(MAX_DOWN_S),
+    ),
+];
+
+pub(super) fn frozen(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
+    let (casts, patience) = if scene.options.full {
+        (FULL_CASTS, FULL_PATIENCE)
+    } else {
+        (CASTS, PATIENCE)
+    };
+    let flood = Flood {
+        handle: "actorref",
+        casts,
+        patience,
+    };
+    let frozen = measure(&scene.stage, scene.subject, scene.partner, flood)?;
+    let memory = Reading::is(frozen.growth_mib).note(frozen.answer);
+    let down = Reading::found(frozen.down_after.map(|after| after.as_secs_f64()));
+    Ok(vec![
+        memory,
+        match down.value {
+            None => down.note(format!("up after {} s", patience.as_secs())),
+            Some(_) => down,
+        },
+    ])
+}
