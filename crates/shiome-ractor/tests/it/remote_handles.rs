@@ -100,10 +100,7 @@ async fn a_call_that_is_refused_ends_at_once_with_the_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_call_ends_with_its_time_or_with_the_link() {
     let (_node, mut peer, worker) = linked("ends").await;
-    let short = worker.call(
-        |port| ProbeMessage::Drop(port),
-        Some(Duration::from_millis(10)),
-    );
+    let short = worker.call(ProbeMessage::Drop, Some(Duration::from_millis(10)));
     assert_eq!(short.await, Err(CallError::TimedOut));
     peer.expect_call().await;
     let open = echo(&worker);
@@ -113,7 +110,7 @@ async fn a_call_ends_with_its_time_or_with_the_link() {
         open.await.unwrap(),
         Err(CallError::LinkLost { written: true })
     );
-    let after = worker.call(|port| ProbeMessage::Drop(port), None).await;
+    let after = worker.call(ProbeMessage::Drop, None).await;
     assert!(matches!(
         after,
         Err(CallError::NotSent(CastError::NotConnected(_)))
