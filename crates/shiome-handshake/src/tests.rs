@@ -2,12 +2,15 @@
 
 mod attack;
 mod cookie;
+mod deadline;
 mod explore;
 mod native;
 mod pair;
 mod properties;
 mod redaction;
+mod refusal;
 mod relay;
+mod stranger;
 mod table;
 mod versions;
 
