@@ -22,9 +22,14 @@ use crate::{
 };
 
 mod calls;
+mod flow;
+mod fragments;
+mod lanes;
 mod limits;
 mod liveness;
 mod messages;
+mod monitoring;
+mod outbox;
 mod pair;
 mod robustness;
 mod sync;

@@ -60,6 +60,7 @@ impl<C> Session<C> {
                 self.answer_left(pid);
             }
             Class::CallError { pid } => self.answer_left(pid),
+            Class::Ping(_) => self.liveness.ping_left(self.unwritten.is_some()),
             _ => {}
         }
     }
@@ -95,7 +96,15 @@ impl<C> Session<C> {
     /// and again after every write, what was polled since the last time counts in [`Event::Unsent`] too.
     pub fn written(&mut self, now: Instant) {
         self.set_clock(now);
+        self.liveness.written();
         self.unwritten = Some(Tally::default());
+    }
+
+    /// The link has taken bytes of what was polled: one that is slow is told from one that is dead by it, while a ping
+    /// waits behind something long.
+    pub fn wrote(&mut self, now: Instant) {
+        self.set_clock(now);
+        self.liveness.link_moved();
     }
 
     pub(super) fn transmit(&mut self, message: impl Into<NetworkMessage>) {
