@@ -6,4 +6,5 @@ mod links {
     mod endpoint;
     mod kinds;
     mod lifecycle;
+    mod pressure;
 }
