@@ -179,15 +179,14 @@ impl<M: Message> RemoteRef<M> {
         let mut cast = Some(self.encode_cast(message)?);
         loop {
             let link = self.run.link()?;
-            link.peer.room().await;
             let sent = link.peer.apply(|session, _| {
-                // Others may have been faster.
                 let cast = cast.take_if(|_| !session.is_full())?;
                 Some(session.cast(cast))
             });
             if let Some(sent) = sent {
                 return sent.map_err(|error| CastError::from_send(error, &self.run));
             }
+            link.peer.room().await;
         }
     }
 
@@ -271,14 +270,17 @@ impl<M: Message> RemoteRef<M> {
         let mut call = Some((call, Caller::told(reply, ended)));
         loop {
             let link = self.run.link()?;
-            link.peer.room().await;
             let sent = link.peer.apply(|session, now| {
-                let (call, caller) = call.take_if(|_| !session.is_full())?;
+                let has_room = |(call, _): &mut (node::Call, _)| {
+                    session.has_room_for_call(call.to, call.what.len())
+                };
+                let (call, caller) = call.take_if(has_room)?;
                 Some(session.call(now, call, timeout, caller))
             });
             if let Some(sent) = sent {
                 return sent.map_err(|error| CastError::from_send(error, &self.run).into());
             }
+            link.peer.room().await;
         }
     }
 

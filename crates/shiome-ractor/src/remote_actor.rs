@@ -189,16 +189,23 @@ impl Outgoing {
     /// behind it in the shim's mailbox, in order.
     async fn send(self, link: &Shared) -> Result<(), SendError> {
         let mut outgoing = Some(self);
+        let mut patient = true;
         loop {
-            let patient = room(link).await;
             let sent = link.peer.apply(|session, now| {
-                // Others may have been faster.
-                let outgoing = outgoing.take_if(|_| !patient || !session.is_full())?;
+                let outgoing = outgoing.take_if(|this| !patient || this.has_room(session))?;
                 Some(outgoing.hand_to(session, now))
             });
             if let Some(sent) = sent {
                 return sent;
             }
+            patient = room(link).await;
+        }
+    }
+
+    fn has_room(&self, session: &Session<Caller>) -> bool {
+        match self {
+            Self::Cast(_) => !session.is_full(),
+            Self::Call(call, _) => session.has_room_for_call(call.to, call.what.len()),
         }
     }
 

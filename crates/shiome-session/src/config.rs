@@ -59,6 +59,10 @@ pub const MAX_OUTBOX_LEN: usize = 64 * 1024 * 1024;
 /// not read it, is not worth its link: [`Event::NotReading`](crate::Event::NotReading).
 pub const MAX_CONTROL_BACKLOG: usize = 16 * 1024 * 1024;
 
+/// Calls, replies and the like that wait to go ahead of bulk, in bytes, before calls wait for room as casts do. As long
+/// as fewer wait, a call to an actor that nothing else waits for is not kept back by a full outbox.
+pub const MAX_EXPRESS_BACKLOG: usize = 16 * 1024 * 1024;
+
 /// What a message that waits to be sent takes besides its content, in bytes, at most.
 ///
 /// Its place in a queue that has room for twice as many, the memory manager's part, and the name of its kind.

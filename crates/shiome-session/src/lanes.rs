@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use shiome_wire::meta::NetworkMessage;
 
 use crate::{
-    config::{FRAGMENT_THRESHOLD, MAX_CONTROL_BACKLOG, MESSAGE_OVERHEAD},
+    config::{FRAGMENT_THRESHOLD, MAX_CONTROL_BACKLOG, MAX_EXPRESS_BACKLOG, MESSAGE_OVERHEAD},
     terms::Terms,
 };
 
@@ -31,7 +31,7 @@ pub(crate) use flow::{Flow, cost_of_cast, cost_of_fragment};
 #[derive(Debug)]
 pub(crate) struct Lanes {
     control: VecDeque<Queued>,
-    express: VecDeque<Queued>,
+    express: Express,
     bulk: Bulk,
     /// Bytes that wait, with the overhead of each message.
     queued: usize,
@@ -47,6 +47,31 @@ pub(crate) struct Queued {
     /// Length of its encoding, in bytes.
     pub(crate) len: usize,
     pub(crate) class: Class,
+}
+
+/// The express lane.
+#[derive(Debug, Default)]
+struct Express {
+    items: VecDeque<Queued>,
+    /// Bytes in it, with the overhead of each message.
+    queued: usize,
+}
+
+impl Express {
+    fn push_back(&mut self, queued: Queued) {
+        self.queued += Self::cost(&queued);
+        self.items.push_back(queued);
+    }
+
+    fn pop_front(&mut self) -> Option<Queued> {
+        let queued = self.items.pop_front()?;
+        self.queued -= Self::cost(&queued);
+        Some(queued)
+    }
+
+    fn cost(queued: &Queued) -> usize {
+        queued.len + MESSAGE_OVERHEAD
+    }
 }
 
 /// What a message is, as far as its way out depends on it.
@@ -107,7 +132,7 @@ impl Lanes {
     pub(crate) fn new() -> Self {
         Self {
             control: VecDeque::new(),
-            express: VecDeque::new(),
+            express: Express::default(),
             bulk: Bulk::new(),
             queued: 0,
             backlog: 0,
@@ -167,19 +192,29 @@ impl Lanes {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.control = VecDeque::new();
-        self.express = VecDeque::new();
+        self.express = Express::default();
         self.bulk.clear();
         (self.queued, self.backlog) = (0, 0);
         self.tally = Tally::default();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.control.is_empty() && self.express.is_empty() && self.bulk.is_empty()
+        self.control.is_empty() && self.express.items.is_empty() && self.bulk.is_empty()
     }
 
     /// Bytes that wait, with [`MESSAGE_OVERHEAD`] a message.
     pub(crate) fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// Whether the express lane has room for a message of that length.
+    pub(crate) fn has_express_room(&self, len: usize) -> bool {
+        len <= FRAGMENT_THRESHOLD && self.express.queued < MAX_EXPRESS_BACKLOG
+    }
+
+    /// Whether something to that actor waits in bulk, and calls to it wait behind.
+    pub(crate) fn has_bulk_to(&self, pid: u64) -> bool {
+        self.bulk.has(Key::To(pid))
     }
 
     /// Whether more is to be told than may be.
@@ -214,7 +249,7 @@ impl Lanes {
     pub(crate) fn check_invariants(&self) -> std::collections::HashMap<u64, usize> {
         let mut answers = std::collections::HashMap::new();
         let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
-        let urgent = self.control.iter().chain(&self.express);
+        let urgent = self.control.iter().chain(&self.express.items);
         for (item, left) in urgent
             .map(|item| (item, 0))
             .chain(self.bulk.check_invariants())
@@ -231,8 +266,11 @@ impl Lanes {
             (self.queued, self.backlog, self.tally),
             (queued, backlog, tally)
         );
+        let express = self.express.items.iter().map(Express::cost);
+        assert_eq!(self.express.queued, express.sum::<usize>());
         assert!(
             self.express
+                .items
                 .iter()
                 .all(|item| item.len <= FRAGMENT_THRESHOLD)
         );

@@ -17,7 +17,8 @@ const SILENT_TICKS: u32 = LIVENESS_TICKS - 1;
 /// Looks at regular times whether anything came from the peer, pings it when not, and measures the round trip.
 ///
 /// Ticks are counted, not time: however long this side was paused, that is one tick, and what came in the meantime is
-/// read before the next.
+/// read before the next. A tick does not count while the ping waits behind something long that the link is taking, as a
+/// slow one does.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     began: Instant,
@@ -28,6 +29,12 @@ pub(crate) struct Liveness {
     heard_at: Instant,
     heard_since_tick: bool,
     silent_ticks: u32,
+    /// Pings that have not left.
+    queued_pings: usize,
+    /// A ping has left and is not known to be written.
+    ping_in_flight: bool,
+    /// The link has taken bytes since the last tick.
+    link_moved: bool,
     /// Age of the session at the last ping, for no two pings have the same timestamp.
     last_stamp: Option<Duration>,
     /// The last pings that wait for their pongs, the oldest first.
@@ -56,6 +63,9 @@ impl Liveness {
             heard_at: began,
             heard_since_tick: true,
             silent_ticks: 0,
+            queued_pings: 0,
+            ping_in_flight: false,
+            link_moved: false,
             last_stamp: None,
             unanswered: VecDeque::new(),
         }
@@ -68,7 +78,28 @@ impl Liveness {
         self.next_tick
     }
 
-    /// The timestamp of a ping sent now: time since the session began, as in the installed base.
+    /// A ping has left. It is written later, if the driver says when.
+    pub(crate) fn ping_left(&mut self, is_written_later: bool) {
+        self.queued_pings = self.queued_pings.saturating_sub(1);
+        self.ping_in_flight |= is_written_later;
+    }
+
+    /// All that has left is written.
+    pub(crate) fn written(&mut self) {
+        self.ping_in_flight = false;
+    }
+
+    /// The link has taken bytes.
+    pub(crate) fn link_moved(&mut self) {
+        self.link_moved = true;
+    }
+
+    /// Whether a ping is not written yet.
+    pub(crate) fn is_ping_waiting(&self) -> bool {
+        self.queued_pings > 0 || self.ping_in_flight
+    }
+
+    /// The timestamp of a ping that is queued now: time since the session began, as in the installed base.
     pub(crate) fn ping(&mut self, now: Instant) -> Timestamp {
         let age = now.saturating_duration_since(self.began);
         let after = |last: Duration| last + Duration::from_nanos(1);
@@ -82,6 +113,7 @@ impl Liveness {
             self.unanswered.pop_front();
         }
         self.unanswered.push_back((timestamp, now));
+        self.queued_pings += 1;
         timestamp
     }
 
@@ -115,11 +147,14 @@ impl Liveness {
         } else {
             now + self.tick
         };
+        let link_moved = std::mem::take(&mut self.link_moved);
         if std::mem::take(&mut self.heard_since_tick) {
             self.silent_ticks = 0;
             return (Found::Life, self.next_tick);
         }
-        self.silent_ticks = self.silent_ticks.saturating_add(1);
+        if !(link_moved && self.is_ping_waiting()) {
+            self.silent_ticks = self.silent_ticks.saturating_add(1);
+        }
         let found = if self.silent_ticks < SILENT_TICKS {
             Found::Nothing
         } else {

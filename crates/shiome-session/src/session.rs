@@ -288,7 +288,7 @@ impl<C> Session<C> {
         if let Found::Silence(silence) = found {
             self.tell(Event::Unresponsive { silence });
         }
-        if found != Found::Life {
+        if found != Found::Life && !self.liveness.is_ping_waiting() {
             self.ping(now);
         }
         self.timers.set(next, Timer::Tick);

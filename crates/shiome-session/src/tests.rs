@@ -16,15 +16,20 @@ use crate::{
     CallEnd, CallErrorCode, Config, Event, ExitKind, FragmentError, GoodbyeReason, InboundCall,
     SendError, Session, SessionError, Skipped, Terms, Verb,
     config::{
-        FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT, MAX_NAME_LEN, MIN_WINDOW, REPLY_GRACE,
-        REPLY_HEADSTART, TERMINATE_HOLD,
+        FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT, MAX_EXPRESS_BACKLOG, MAX_NAME_LEN,
+        MIN_WINDOW, REPLY_GRACE, REPLY_HEADSTART, TERMINATE_HOLD,
     },
 };
 
 mod calls;
+mod flow;
+mod fragments;
+mod lanes;
 mod limits;
 mod liveness;
 mod messages;
+mod monitoring;
+mod outbox;
 mod pair;
 mod robustness;
 mod sync;

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 /// Connections that may wait to be accepted.
@@ -29,7 +29,12 @@ pub fn listen(addr: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Connects to `addr`. Small messages are sent at once (`TCP_NODELAY`).
+/// Bytes that wait in the kernel to be sent. What is there already nothing more urgent can overtake.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const MAX_NOT_SENT: u32 = 128 * 1024;
+
+/// Connects to `addr`. Small messages are sent at once (`TCP_NODELAY`), and the kernel is given little more than it can
+/// send (`TCP_NOTSENT_LOWAT`, on Linux; accepted connections have it from their listener).
 ///
 /// # Errors
 ///
@@ -37,7 +42,18 @@ pub fn listen(addr: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
 pub async fn dial(addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;
+    limit_not_sent(SockRef::from(&stream))?;
     Ok(stream)
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn limit_not_sent(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(MAX_NOT_SENT)
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn limit_not_sent(_socket: SockRef<'_>) -> io::Result<()> {
+    Ok(())
 }
 
 fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -49,6 +65,7 @@ fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     // else: two processes could share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    limit_not_sent(SockRef::from(&socket))?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
@@ -71,8 +88,15 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let (dialled, accepted) =
             tokio::join!(dial(SocketAddr::new(target, port)), listener.accept());
-        assert!(dialled.unwrap().nodelay().unwrap());
-        assert_eq!(accepted.unwrap().1.ip().to_canonical(), target);
+        let (dialled, (accepted, from)) = (dialled.unwrap(), accepted.unwrap());
+        assert!(dialled.nodelay().unwrap());
+        assert_eq!(from.ip().to_canonical(), target);
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        for stream in [&dialled, &accepted] {
+            let not_sent = SockRef::from(stream).tcp_notsent_lowat().unwrap();
+            assert_eq!(not_sent, MAX_NOT_SENT);
+        }
+        drop(accepted);
     }
 
     #[tokio::test]

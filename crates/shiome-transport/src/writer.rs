@@ -89,7 +89,10 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             if len == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            peer.write(|_, progress, now| progress.wrote(len, now));
+            peer.write(|session, progress, now| {
+                session.wrote(now);
+                progress.wrote(len, now);
+            });
         }
         writer.flush().await?;
         if buf.capacity() > KEPT_CAPACITY {

@@ -7,4 +7,5 @@ mod links {
     mod kinds;
     mod lifecycle;
     mod native;
+    mod pressure;
 }

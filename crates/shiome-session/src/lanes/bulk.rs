@@ -10,7 +10,7 @@ use shiome_wire::{
 };
 
 use super::{
-    Flow, Leaving, Queued,
+    Express, Flow, Leaving, Queued,
     flow::{Cost, cost_of_cast},
 };
 use crate::{
@@ -112,7 +112,7 @@ impl Bulk {
         (self.started, self.started_len) = (0, 0);
     }
 
-    pub(super) fn push(&mut self, key: Key, queued: Queued, express: &mut VecDeque<Queued>) {
+    pub(super) fn push(&mut self, key: Key, queued: Queued, express: &mut Express) {
         let spare = &mut self.spare;
         let queue = self.queues.entry(key).or_insert_with(|| Queue {
             items: spare.pop().unwrap_or_default(),
@@ -125,7 +125,7 @@ impl Bulk {
     }
 
     /// The next message or fragment, if the peer takes it. What may go in the express lane after it goes there.
-    pub(super) fn pop(&mut self, express: &mut VecDeque<Queued>) -> Option<Leaving> {
+    pub(super) fn pop(&mut self, express: &mut Express) -> Option<Leaving> {
         let key = *self.ring.front()?;
         let queue = self
             .queues
@@ -165,12 +165,14 @@ impl Bulk {
     }
 
     /// Puts a queue with a new head where it belongs.
-    fn place(&mut self, key: Key, express: &mut VecDeque<Queued>) {
+    fn place(&mut self, key: Key, express: &mut Express) {
         let Some(queue) = self.queues.get_mut(&key) else {
             return;
         };
         while queue.items.front().is_some_and(|head| !head.is_bulk()) {
-            express.extend(queue.items.pop_front());
+            if let Some(head) = queue.items.pop_front() {
+                express.push_back(head);
+            }
         }
         match queue.items.front() {
             None => self.remove(key),

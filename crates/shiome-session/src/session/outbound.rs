@@ -50,7 +50,9 @@ impl<C> Session<C> {
         self.set_clock(now);
         let pid = message.to;
         self.check_callee(pid)?;
-        self.check_room()?;
+        if !self.has_room_for_call(pid, message.what.len()) {
+            return Err(self.no_room());
+        }
         if self.calls.len() >= self.config.max_open_calls {
             return Err(SendError::TooManyCalls {
                 limit: self.config.max_open_calls,

@@ -12,6 +12,9 @@ use crate::{
     terms::cut,
 };
 
+/// What a call or reply takes besides its contents, in bytes, unless its variant's name is absurd.
+const CALL_OVERHEAD: usize = 1024;
+
 impl<C> Session<C> {
     /// The next message to send; `None` also while what waits is more than the peer takes now.
     #[must_use]
@@ -60,6 +63,7 @@ impl<C> Session<C> {
                 self.answer_left(pid);
             }
             Class::CallError { pid } => self.answer_left(pid),
+            Class::Ping(_) => self.liveness.ping_left(self.unwritten.is_some()),
             _ => {}
         }
     }
@@ -85,7 +89,7 @@ impl<C> Session<C> {
         self.lanes.queued()
     }
 
-    /// Whether casts and calls are refused: since as much waits as
+    /// Whether casts are refused, and calls that cannot go ahead of what waits: since as much waits as
     /// [`Config::max_outbox`](crate::Config::max_outbox), until a quarter of it is free again.
     pub fn is_full(&self) -> bool {
         self.full
@@ -95,7 +99,15 @@ impl<C> Session<C> {
     /// and again after every write, what was polled since the last time counts in [`Event::Unsent`] too.
     pub fn written(&mut self, now: Instant) {
         self.set_clock(now);
+        self.liveness.written();
         self.unwritten = Some(Tally::default());
+    }
+
+    /// The link has taken bytes of what was polled: one that is slow is told from one that is dead by it, while a ping
+    /// waits behind something long.
+    pub fn wrote(&mut self, now: Instant) {
+        self.set_clock(now);
+        self.liveness.link_moved();
     }
 
     pub(super) fn transmit(&mut self, message: impl Into<NetworkMessage>) {
@@ -118,14 +130,31 @@ impl<C> Session<C> {
         self.full |= self.queued_len() >= self.config.max_outbox;
     }
 
+    /// Whether a call with `what_len` bytes of arguments to that actor is not refused for want of room. One that can go
+    /// ahead of what waits does not need as much as a cast.
+    pub fn has_room_for_call(&self, to: u64, what_len: usize) -> bool {
+        !self.full
+            || !self.lanes.has_bulk_to(to) && self.lanes.has_express_room(what_len + CALL_OVERHEAD)
+    }
+
+    /// Whether a reply of that length should be sent now. [`reply`](Self::reply) refuses none for want of room, so that
+    /// who sends them asks.
+    pub fn has_room_for_reply(&self, what_len: usize) -> bool {
+        !self.full || self.lanes.has_express_room(what_len + CALL_OVERHEAD)
+    }
+
     pub(super) fn check_room(&self) -> Result<(), SendError> {
         if self.full {
-            return Err(SendError::Full {
-                queued: self.queued_len(),
-                limit: self.config.max_outbox,
-            });
+            return Err(self.no_room());
         }
         Ok(())
+    }
+
+    pub(super) fn no_room(&self) -> SendError {
+        SendError::Full {
+            queued: self.queued_len(),
+            limit: self.config.max_outbox,
+        }
     }
 
     /// What stays full until less than so much waits.

@@ -256,6 +256,52 @@ fn a_byte_now_and_then_is_a_sign_of_life() {
 }
 
 #[test]
+fn a_ping_that_waits_behind_something_long_is_given_the_time_that_the_link_takes() {
+    let (mut session, began) = alone(Config::default());
+    session.written(began);
+    sent_ping(&mut session).unwrap();
+    session.written(began);
+    session.forward(node::NodeMessage::default()).unwrap();
+    assert!(
+        session.poll_transmit().is_some(),
+        "something long, on its way"
+    );
+    let mut now = began;
+    for _ in 0..100 {
+        now = session.poll_timeout().unwrap();
+        session.wrote(now);
+        session.handle_timeout(now);
+        assert!(session.poll_event().is_none());
+    }
+    // One ping waits for all that time, not a hundred.
+    session.written(now);
+    sent_ping(&mut session).unwrap();
+    assert!(session.poll_transmit().is_none());
+    // It is written, and the peer has its time to answer. Bytes that are taken after it prove nothing.
+    session.written(now);
+    let written = now;
+    while session.poll_event().is_none() {
+        now = session.poll_timeout().unwrap();
+        session.wrote(now);
+        session.handle_timeout(now);
+        let _ = session.poll_transmit();
+        session.written(now);
+    }
+    assert!((TICK * 4..=LIVENESS_TIMEOUT).contains(&(now - written)));
+}
+
+#[test]
+fn a_link_that_takes_nothing_is_noticed_though_the_ping_waits() {
+    let (mut session, began) = alone(Config::default());
+    let mut now = began;
+    while session.poll_event().is_none() {
+        now = session.poll_timeout().unwrap();
+        session.handle_timeout(now);
+    }
+    assert!(now - began <= LIVENESS_TIMEOUT);
+}
+
+#[test]
 fn a_pause_of_this_side_is_one_tick_however_long() {
     let (mut session, began) = alone(Config::default());
     let mut now = began;
@@ -314,6 +360,7 @@ fn no_timeout_makes_pings_spin() {
         assert!(next > now);
         now = next;
         session.handle_timeout(now);
+        let _ = session.poll_transmit();
     }
     assert!(now - began >= Duration::from_millis(100));
 }
@@ -337,6 +384,7 @@ fn pings_waiting_for_pongs_are_bounded() {
     let mut now = session.poll_timeout().unwrap();
     for _ in 0..100 {
         session.handle_timeout(now);
+        let _ = session.poll_transmit();
         now = session.poll_timeout().unwrap();
     }
     while session.poll_event().is_some() {}

@@ -22,6 +22,21 @@ pub(super) fn cast(to: u64) -> node::Cast {
     }
 }
 
+/// A cast with so many bytes of argument, the first of which tell its number.
+pub(super) fn numbered(to: u64, number: u32, len: usize) -> node::Cast {
+    let mut what = vec![0xa5; len.max(4)];
+    what[..4].copy_from_slice(&number.to_be_bytes());
+    node::Cast {
+        what: what.into(),
+        ..cast(to)
+    }
+}
+
+/// What [`numbered`] has told.
+pub(super) fn number(what: &[u8]) -> u32 {
+    u32::from_be_bytes(*what.first_chunk().expect("a number"))
+}
+
 pub(super) fn call(to: u64) -> node::Call {
     node::Call {
         to,
@@ -70,6 +85,21 @@ pub(super) fn is_probe(message: &NetworkMessage) -> bool {
         message.clone().into_control(),
         Some(Msg::Ping(_) | Msg::Pong(_))
     )
+}
+
+pub(super) fn fragment(id: u64, offset: u64, total: u64, data: &[u8]) -> native::Fragment {
+    let data = Bytes::copy_from_slice(data);
+    native::Fragment {
+        id,
+        offset,
+        total,
+        data,
+    }
+}
+
+/// Everything that a session has to send now.
+pub(super) fn polled(session: &mut Session<Handle>) -> Vec<NetworkMessage> {
+    std::iter::from_fn(|| session.poll_transmit()).collect()
 }
 
 /// The messages' kinds, in order.

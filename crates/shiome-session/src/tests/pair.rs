@@ -320,11 +320,12 @@ impl Pair {
         self.drive(LATENCY * 4);
     }
 
-    /// Goes to the next time at which something is due without anything under way; `false` when nothing is.
+    /// Goes on to the next thing that happens, whenever that is; `false` when nothing does.
     pub(super) fn next_timeout(&mut self) -> bool {
-        let timers = [&self.a, &self.b].map(|end| end.session.poll_timeout());
-        match timers.into_iter().flatten().min() {
-            Some(due) => self.step(due.max(self.now)),
+        self.drain();
+        let next = [&self.a, &self.b].map(End::next);
+        match next.into_iter().flatten().min() {
+            Some(next) => self.step(next.max(self.now)),
             None => false,
         }
     }

@@ -9,6 +9,7 @@ use super::*;
 use input::{Input, from_peer, input};
 use model::{Model, tight};
 
+mod duel;
 mod input;
 mod model;
 
@@ -36,6 +37,35 @@ fn handshake_messages_and_empty_ones_are_skipped() {
     pair.b.answer_all(pair.now);
     pair.settle();
     assert_eq!(pair.a.ended(), [(1, None)]);
+}
+
+#[test]
+fn every_call_ends_once_whichever_message_the_link_is_lost_with() {
+    for native in [false, true] {
+        for (side, k) in [Side::A, Side::B]
+            .into_iter()
+            .flat_map(|s| (1..12).map(move |k| (s, k)))
+        {
+            let mut pair = if native { Pair::native() } else { Pair::new() }.served(&[7, 8]);
+            pair.lose_link_at(side, k);
+            for handle in 1..=4 {
+                let what = numbered(7, handle, 40_000 * handle as usize).what;
+                let pid = 7 + u64::from(handle) % 2;
+                let ask = node::Call { what, ..call(pid) };
+                pair.a.session.call(pair.now, ask, None, handle).unwrap();
+            }
+            let mut ended = Vec::new();
+            while pair.next_timeout() && pair.now < pair.a.session.last_heard() + TERMINATE_HOLD {
+                pair.b.answer_all(pair.now);
+                ended.extend(pair.a.ended());
+            }
+            pair.lose_link();
+            ended.extend(pair.a.ended());
+            ended.sort_unstable_by_key(|(handle, _)| *handle);
+            let handles: Vec<_> = ended.iter().map(|(handle, _)| *handle).collect();
+            assert_eq!(handles, [1, 2, 3, 4], "{side:?} {k}");
+        }
+    }
 }
 
 /// A conversation that is cut after so many steps; the handles that were called, and how each ended.

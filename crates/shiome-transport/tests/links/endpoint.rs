@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use shiome_handshake::{Admission, Config, Entropy, Handshake, Local, Peer as Proven, Side};
-use shiome_session::{CallEnd, Event, SendError, Session};
+use shiome_session::{CallEnd, Event, SendError, Session, Terms};
 use shiome_transport::{
     AuthenticateError, EventSink, FrameReader, Gate, Link, LinkEnd, Peer, authenticate, drive,
 };
 use shiome_wire::{
-    MAX_FRAME_LEN,
+    Capabilities, MAX_FRAME_LEN,
     auth::{AuthenticationMessage, NameMessage},
     control::Actor,
     node,
@@ -31,6 +31,8 @@ pub(crate) type Caller = oneshot::Sender<Result<bytes::Bytes, CallEnd>>;
 pub(crate) enum Heard {
     Ready,
     Cast(bytes::Bytes),
+    /// Casts that were not sent.
+    Unsent(usize),
 }
 
 /// A running end of a link.
@@ -101,6 +103,7 @@ impl EventSink<Caller> for Owner {
             }
             Event::Reply { call, what } => drop(call.send(Ok(what))),
             Event::CallEnded { call, why } => drop(call.send(Err(why))),
+            Event::Unsent { casts, .. } => drop(self.heard.send(Heard::Unsent(casts))),
             Event::Ready => drop(self.heard.send(Heard::Ready)),
             _ => {}
         }
@@ -108,12 +111,25 @@ impl EventSink<Caller> for Owner {
 }
 
 impl Endpoint {
-    /// Shakes hands and starts the session.
+    /// Shakes hands and starts the session of a legacy peer.
     pub(crate) async fn start(
         name: &str,
         cookie: &str,
         side: Side,
         link: Link,
+    ) -> Result<Self, AuthenticateError> {
+        let limits = shiome_session::Config::default();
+        Self::start_with(name, cookie, side, link, limits, None).await
+    }
+
+    /// Shakes hands and starts the session, of a native peer if there is something that both can do.
+    pub(crate) async fn start_with(
+        name: &str,
+        cookie: &str,
+        side: Side,
+        link: Link,
+        limits: shiome_session::Config,
+        native: Option<Capabilities>,
     ) -> Result<Self, AuthenticateError> {
         let handshake = handshake(config(name, cookie), side);
         let now = tokio::time::Instant::now().into_std();
@@ -122,7 +138,11 @@ impl Endpoint {
         let proven = authenticate(&mut reader, &mut writer, handshake, &Open).await?;
         reader.set_max_frame_len(MAX_FRAME_LEN);
 
-        let session = Session::new(now, shiome_session::Config::default(), 1);
+        let terms = native.map(|capabilities| terms(&limits, capabilities));
+        let mut session = Session::new(now, limits, 1);
+        if let Some(terms) = terms {
+            session.negotiated(terms);
+        }
         let peer = Arc::new(Peer::new(session));
         peer.apply(|session, now| {
             session.start(now, None);
@@ -148,11 +168,25 @@ impl Endpoint {
         })
     }
 
-    /// Two ends of a link, ready.
-    pub(crate) async fn pair((here, there): (Link, Link)) -> (Self, Self) {
+    /// Two ends of a link between legacy nodes, ready.
+    pub(crate) async fn pair(links: (Link, Link)) -> (Self, Self) {
+        Self::pair_with(links, shiome_session::Config::default(), [None; 2]).await
+    }
+
+    /// Two ends of a link between native nodes, ready.
+    pub(crate) async fn native_pair(links: (Link, Link)) -> (Self, Self) {
+        let all = [Some(Capabilities::ALL); 2];
+        Self::pair_with(links, shiome_session::Config::default(), all).await
+    }
+
+    pub(crate) async fn pair_with(
+        (here, there): (Link, Link),
+        limits: shiome_session::Config,
+        [of_a, of_b]: [Option<Capabilities>; 2],
+    ) -> (Self, Self) {
         let (a, b) = tokio::join!(
-            Self::start("a", "cookie", Side::Client, here),
-            Self::start("b", "cookie", Side::Server, there),
+            Self::start_with("a", "cookie", Side::Client, here, limits.clone(), of_a),
+            Self::start_with("b", "cookie", Side::Server, there, limits, of_b),
         );
         let (mut a, mut b) = (a.unwrap(), b.unwrap());
         assert_eq!(a.heard.recv().await, Some(Heard::Ready));
@@ -186,5 +220,17 @@ impl Endpoint {
         let called = |session: &mut Session<Caller>, now| session.call(now, call, None, caller);
         self.peer.apply(called).unwrap();
         reply
+    }
+}
+
+fn terms(limits: &shiome_session::Config, capabilities: Capabilities) -> Terms {
+    Terms {
+        version: 1,
+        capabilities,
+        incarnation: 1,
+        max_frame_len: MAX_FRAME_LEN,
+        max_message_len: limits.max_message_len,
+        max_reassembly_len: limits.max_reassembly_len,
+        window: limits.window,
     }
 }

@@ -119,7 +119,9 @@ impl Inbound {
                 let code = CallErrorCode::NoReply;
                 return peer.apply(|session, now| session.drop_call(now, to, tag, code));
             };
-            peer.room().await;
+            while !peer.apply(|session, _| session.has_room_for_reply(what.len())) {
+                peer.room().await;
+            }
             let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
             if let Err(error) = sent {
                 debug!(pid = to, %error, "reply was not sent");
