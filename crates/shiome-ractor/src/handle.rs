@@ -201,16 +201,6 @@ impl Node {
         Some(RemoteRef::new(shared.run.get()?.clone(), pid))
     }
 
-    /// A handle of the actor of another node that `actor` stands in for, such as a member of a process group; `None`
-    /// when it is an actor of this node, or the session has ended.
-    pub fn remote_of<M: Message>(&self, actor: &ActorRef<M>) -> Option<RemoteRef<M>> {
-        let id = actor.get_id();
-        let sessions = self.connector.registry.authenticated();
-        let session = sessions.iter().find(|record| record.node_id == id.node())?;
-        let run = session.shared.upgrade()?.run.get()?.clone();
-        Some(RemoteRef::new(run, id.pid()))
-    }
-
     /// Watches the link to a peer: tells once that it is gone, and why. `None` when it is already.
     pub fn monitor(&self, peer: &SessionInfo) -> Option<NodeMonitor> {
         Some(self.shared(peer)?.watchers.node())

@@ -59,7 +59,8 @@ pub use reconnect::{
     Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,
 };
 pub use remote::{
-    CallError, CastError, Down, Link, Monitor, NodeDown, NodeMonitor, RemoteRef, RunEnd, StopError,
+    ActorLink, CallError, CastError, Down, Monitor, NodeDown, NodeMonitor, RemoteRef, RunEnd,
+    StopError,
 };
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]

@@ -2,21 +2,23 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use ractor::{ActorCell, Message, RpcReplyPort, concurrency, message::SerializedMessage};
+use ractor::{ActorCell, ActorRef, Message, RpcReplyPort, concurrency, message::SerializedMessage};
 use shiome_wire::node;
 use tokio::sync::oneshot;
 
 use crate::remote_actor::Caller;
 
+mod actor_link;
 mod down;
 mod error;
-mod link;
+mod linked;
 mod monitor;
 mod run;
 
+pub use actor_link::ActorLink;
 pub use down::{Down, NodeDown};
 pub use error::{CallError, CastError, StopError};
-pub use link::Link;
+pub(crate) use linked::Linked;
 pub(crate) use monitor::Watchers;
 pub use monitor::{Monitor, NodeMonitor};
 pub use run::RunEnd;
@@ -31,7 +33,7 @@ pub(crate) use run::{Run, Runs};
 /// Messages that one handle sends arrive in order, those of several handles of one actor in the order of the sends.
 /// That the other node has taken a message in is told by nothing but a reply.
 ///
-/// Get one from [`Node::remote`](crate::Node::remote).
+/// Get one from [`Node::remote`](crate::Node::remote), or [of](Self::of) an `ActorRef`.
 pub struct RemoteRef<M> {
     run: Arc<Run>,
     pid: u64,
@@ -156,9 +158,9 @@ impl<M> RemoteRef<M> {
     /// Ties a local actor to this one: when either ends, the other is stopped. Nothing but that; supervision is local.
     ///
     /// The remote actor is stopped as by [`stop`](Self::stop), if its node lets this one do so. The link ends with
-    /// either actor, with the connection (the local actor is stopped then), or when it is [undone](Link::unlink).
-    pub fn link(&self, local: &ActorCell) -> Link {
-        Link::tie(self.clone_untyped(), local.clone())
+    /// either actor, with the connection (the local actor is stopped then), or when it is [undone](ActorLink::unlink).
+    pub fn link(&self, local: &ActorCell) -> ActorLink {
+        ActorLink::tie(self.clone_untyped(), local.clone())
     }
 
     fn clone_untyped(&self) -> RemoteRef<()> {
@@ -167,6 +169,14 @@ impl<M> RemoteRef<M> {
 }
 
 impl<M: Message> RemoteRef<M> {
+    /// The handle of the actor that `actor` stands in for, such as a member of a process group; `None` when it is an
+    /// actor of this node, or the session that it belongs to has ended.
+    pub fn of(actor: &ActorRef<M>) -> Option<Self> {
+        let id = actor.get_id();
+        let run = Linked::find(id.node())?.run.get()?.clone();
+        Some(Self::new(run, id.pid()))
+    }
+
     /// Sends a message when the link has room for it.
     ///
     /// Waits while more than [`Config::max_outbox`](shiome_session::Config::max_outbox) bytes wait to be written.

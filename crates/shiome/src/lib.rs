@@ -25,12 +25,13 @@ pub use shiome_handshake as handshake;
 pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
 pub use shiome_ractor::{
-    BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, ClientConnectErr, ClusterBidiStream,
-    ConnectError, Connection, ConnectionEnd, ConnectionState, Cookie,
-    DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Events, ExportError, Expose, HandshakeFailure,
-    IncomingEncryptionMode, KeepError, MAX_EXPORTS, MAX_KEPT_CONNECTIONS, NetworkStream, Node,
-    NodeEvent, NodeEventSubscription, NodeId, NodeServer, NodeServerMessage, NodeSession,
-    NodeSessionMessage, PeerInfo, Policy, Reconnect, Security, SessionInfo, TargetInfo, Verb,
+    ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
+    ClientConnectErr, ClusterBidiStream, ConnectError, Connection, ConnectionEnd, ConnectionState,
+    Cookie, DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Down, Events, ExportError, Expose,
+    HandshakeFailure, IncomingEncryptionMode, KeepError, MAX_EXPORTS, MAX_KEPT_CONNECTIONS,
+    Monitor, NetworkStream, Node, NodeDown, NodeEvent, NodeEventSubscription, NodeId, NodeMonitor,
+    NodeServer, NodeServerMessage, NodeSession, NodeSessionMessage, Overflow, PeerInfo, Policy,
+    Reconnect, RemoteRef, RunEnd, Security, SessionInfo, StopError, TargetInfo, Unsent, Verb,
     client_connect, client_connect_enc, client_connect_external,
     derive_serialization_for_prost_type, macros, node,
 };

@@ -17,12 +17,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy)]
 pub enum Handle {
     ActorRef,
+    /// A handle that says when the link is full.
+    #[cfg(feature = "remote-ref")]
+    RemoteTry,
+    /// One that waits then.
+    #[cfg(feature = "remote-ref")]
+    RemoteCast,
 }
 
 impl Handle {
     pub fn of(word: &str) -> Result<Self, String> {
         match word {
             "actorref" => Ok(Self::ActorRef),
+            #[cfg(feature = "remote-ref")]
+            "tryref" => Ok(Self::RemoteTry),
+            #[cfg(feature = "remote-ref")]
+            "castref" => Ok(Self::RemoteCast),
             _ => Err(format!("unknown handle {word}")),
         }
     }
@@ -31,8 +41,20 @@ impl Handle {
     async fn cast(self, to: &ActorCell, message: Message) -> bool {
         match self {
             Self::ActorRef => ActorRef::<Message>::from(to.clone()).cast(message).is_ok(),
+            #[cfg(feature = "remote-ref")]
+            Self::RemoteTry => remote(to).is_some_and(|to| to.try_cast(message).is_ok()),
+            #[cfg(feature = "remote-ref")]
+            Self::RemoteCast => match remote(to) {
+                Some(to) => to.cast(message).await.is_ok(),
+                None => false,
+            },
         }
     }
+}
+
+#[cfg(feature = "remote-ref")]
+fn remote(to: &ActorCell) -> Option<ractor_cluster::RemoteRef<Message>> {
+    ractor_cluster::RemoteRef::of(&to.clone().into())
 }
 
 /// Sends as fast as the handle accepts, and goes on after a refusal.

@@ -20,8 +20,12 @@ const CASTS: u64 = 400_000;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the casts go through, by the names that the command `flood` has for them.
-const HANDLES: &[&str] = &["actorref"];
+/// The handle that published nodes have. The mailbox behind it is `ractor`'s, and has no limit that we could keep.
+const PUBLISHED: &str = "actorref";
+
+/// What the casts go through, by the names that the command `flood` has for them: `try_cast` and `cast` of ours, which
+/// know how full the link is, and an `ActorRef`, which does not.
+const HANDLES: &[&str] = &["tryref", "castref", PUBLISHED];
 
 /// Whom our node casts to. The published one casts to its like.
 const PEERS: [Kind; 2] = [Kind::Shiome, Kind::V0_16];
@@ -56,26 +60,28 @@ fn name(handle: &str, peer: Kind, measure: Measure) -> String {
 }
 
 pub(super) fn run(lab: &Lab<'_>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for handle in HANDLES {
-        let mut published = Found::Ok(Vec::new());
-        let mut ours = PEERS.map(|peer| (peer, Found::Ok(Vec::new())));
-        for kind in lab.rounds(ROUNDS).flatten() {
-            if kind.is_published() {
-                round(lab, handle, kind, kind, &mut published);
-                continue;
-            }
-            for (peer, found) in &mut ours {
-                if MEASURES.iter().any(|m| lab.wants(&name(handle, *peer, *m))) {
-                    round(lab, handle, kind, *peer, found);
-                }
-            }
+    let mut published = Found::Ok(Vec::new());
+    let subjects = HANDLES
+        .iter()
+        .flat_map(|handle| PEERS.map(|peer| (*handle, peer)));
+    let mut ours: Vec<_> = subjects
+        .map(|subject| (subject, Found::Ok(Vec::new())))
+        .collect();
+    for kind in lab.rounds(ROUNDS).flatten() {
+        if kind.is_published() {
+            round(lab, PUBLISHED, kind, kind, &mut published);
+            continue;
         }
-        for (peer, found) in &ours {
-            rows.extend(MEASURES.map(|measure| row(handle, *peer, measure, found, &published)));
+        for ((handle, peer), found) in &mut ours {
+            if MEASURES.iter().any(|m| lab.wants(&name(handle, *peer, *m))) {
+                round(lab, handle, kind, *peer, found);
+            }
         }
     }
-    rows
+    let rows = ours.iter().flat_map(|((handle, peer), found)| {
+        MEASURES.map(|measure| row(handle, *peer, measure, found, &published))
+    });
+    rows.collect()
 }
 
 fn round(lab: &Lab<'_>, handle: &'static str, subject: Kind, peer: Kind, found: &mut Found) {
@@ -96,6 +102,7 @@ fn row(handle: &str, peer: Kind, measure: Measure, ours: &Found, published: &Fou
         Measure::Memory => ("MiB", MAX_GROWTH_MIB),
         Measure::Down => ("s", MAX_DOWN_S),
     };
+    let unbounded = handle == PUBLISHED && matches!(measure, Measure::Memory);
     let answers = |found: &Found| {
         let last = found.as_ref().ok().and_then(|rounds| rounds.last());
         last.map_or_else(String::new, |frozen| frozen.answer.clone())
@@ -103,7 +110,7 @@ fn row(handle: &str, peer: Kind, measure: Measure, ours: &Found, published: &Fou
     Row {
         name: name(handle, peer, measure),
         unit,
-        goal: Some(Goal::AtMost(goal)),
+        goal: (!unbounded).then_some(Goal::AtMost(goal)),
         ours: figure(ours, measure),
         published: figure(published, measure),
         note: match measure {

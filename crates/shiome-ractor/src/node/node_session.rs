@@ -29,7 +29,7 @@ use crate::{
     native::NativePolicy,
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
-    remote::{NodeDown, Run, Runs, Watchers},
+    remote::{Linked, NodeDown, Run, Runs, Watchers},
     remote_actor::Caller,
 };
 
@@ -227,6 +227,7 @@ impl Ending {
 /// State of a running [`NodeSession`].
 pub struct NodeSessionState {
     shared: Arc<Shared>,
+    _linked: Linked,
     link: JoinHandle<()>,
 }
 
@@ -306,6 +307,7 @@ impl Actor for NodeSession {
             outcome: setup.outcome,
         };
         Ok(NodeSessionState {
+            _linked: Linked::enter(&shared),
             shared,
             link: tokio::spawn(task.run()),
         })

@@ -358,14 +358,14 @@ async fn a_handle_of_a_legacy_node_ends_with_the_session_and_stops_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn stopping_a_stand_in_stops_the_actor_and_its_handle_is_found() {
-    let (node, mut peer, worker) = linked("stand-in").await;
+    let (_node, mut peer, worker) = linked("stand-in").await;
     peer.join_group("stand-in", [17, 18]).await;
     let members = remote_members("stand-in", 2).await;
     let stand_in = ActorRef::<ProbeMessage>::from(members[0].clone());
-    let handle = node.remote_of(&stand_in).expect("it is of another node");
+    let handle = RemoteRef::of(&stand_in).expect("it is of another node");
     assert_eq!((handle.pid(), handle.node()), (17, worker.node()));
     let (local, _) = probe(None).await;
-    assert!(node.remote_of(&local).is_none());
+    assert!(RemoteRef::of(&local).is_none());
 
     for (member, kill) in members.iter().zip([false, true]) {
         if kill {

@@ -7,9 +7,9 @@ use super::RemoteRef;
 ///
 /// From [`RemoteRef::link`]. Dropping it leaves the two linked.
 #[derive(Debug)]
-pub struct Link(AbortHandle);
+pub struct ActorLink(AbortHandle);
 
-impl Link {
+impl ActorLink {
     pub(super) fn tie(remote: RemoteRef<()>, local: ActorCell) -> Self {
         let monitor = remote.monitor();
         let task = tokio::spawn(async move {
