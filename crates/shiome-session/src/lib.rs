@@ -6,22 +6,49 @@
 //!
 //! # How to drive it
 //!
-//! 1. After the handshake, create one with [`Session::new`] and [`start`](Session::start) it.
+//! 1. After the handshake, create one with [`Session::new`], tell it what was [`negotiated`](Session::negotiated) with a
+//!    native peer, and [`start`](Session::start) it.
 //! 2. [`announce`](Session::announce) the local actors, [`join`](Session::join) their groups, then call
-//!    [`synced`](Session::synced); later changes follow with the same methods, [`leave`](Session::leave) and
-//!    [`terminate`](Session::terminate).
-//! 3. Give it what arrives with [`handle_message`](Session::handle_message), actors' messages with
-//!    [`cast`](Session::cast), [`call`](Session::call), [`reply`](Session::reply), and the time with
-//!    [`handle_timeout`](Session::handle_timeout) when [`poll_timeout`](Session::poll_timeout) says so.
-//! 4. After each of these, drain [`poll_transmit`](Session::poll_transmit) and [`poll_event`](Session::poll_event)
-//!    until both return `None`, in that order, and ask [`poll_timeout`](Session::poll_timeout) again.
-//! 5. When the link is lost, [`close`](Session::close) it and drain the events: every open call ends there.
+//!    [`synced`](Session::synced); later changes follow with the same methods, [`leave`](Session::leave),
+//!    [`exited`](Session::exited) and [`terminate`](Session::terminate).
+//! 3. Say that bytes have come with [`heard`](Session::heard). Give it what arrives with
+//!    [`handle_message`](Session::handle_message), actors' messages with [`cast`](Session::cast),
+//!    [`call`](Session::call), [`reply`](Session::reply), and the time with
+//!    [`handle_timeout`](Session::handle_timeout) when [`poll_timeout`](Session::poll_timeout) says so, after what has
+//!    arrived by then.
+//! 4. After each of these, take [`poll_event`](Session::poll_event) until it returns `None`; take
+//!    [`poll_transmit`](Session::poll_transmit) whenever the link has room, and only then, since what is not taken yet
+//!    can be overtaken by what is more urgent. Ask [`poll_timeout`](Session::poll_timeout) again. Taking an event may
+//!    make a message, and the reverse.
+//! 5. To close the link in good order, say [`goodbye`](Session::goodbye) and go on until
+//!    [`is_drained`](Session::is_drained). When that is so, or the link is lost, [`close`](Session::close) and take the
+//!    events: every open call ends there.
 //!
-//! An error from [`handle_message`](Session::handle_message) means that the peer broke a limit. The session is closed
-//! then: drain the events and close the link.
+//! An error from [`handle_message`](Session::handle_message) means that the peer broke a rule. The session is closed
+//! then: take the events, let [`poll_transmit`](Session::poll_transmit) say goodbye, and close the link.
 //!
-//! What waits in a session between two drains is bounded by what was put in: a message of the peer makes at most one
-//! answer and one event, unless it breaks a limit and ends the open calls.
+//! What waits in a session is bounded: casts and calls by [`Config::max_outbox`], what is told and answered by
+//! [`MAX_CONTROL_BACKLOG`], replies by the calls that are open. A message of the peer makes at most one answer and one
+//! event, unless it ends what was open: calls, monitors, the session.
+//!
+//! # Order
+//!
+//! * What this side tells goes before calls and replies, and these go before bulk: casts, and whatever is longer than
+//!   [`FRAGMENT_THRESHOLD`]. Messages to one remote actor never overtake each other, but for a kill, which waits for
+//!   nothing. Bulk to different actors goes in turn.
+//! * What is told keeps its order. Only the end of a local actor is held: until its calls are answered (for
+//!   [`Config::terminate_hold`] at most) and its answers have left, however long they are. How it exited goes right
+//!   before that. Until then the actor is not announced and joins no group; that it leaves one is told at once, since
+//!   its end says no more.
+//! * Replies have no order among themselves, but that a long one waits for other long ones of its actor.
+//!
+//! # Flow
+//!
+//! A native peer grants [credit](Config::window) for casts and fragments, and grants it again when its owner has taken
+//! what came. A cast takes the length of its payload, metadata and name of its kind and 8 bytes, a fragment that of its data
+//! and 8, and both at least 64. A fragment gives its share back with the events before it. Both sides have room for one
+//! frame of bulk once all is taken, so neither waits for ever, whatever the window. Towards a legacy peer at most
+//! [`LEGACY_WINDOW`] of bulk goes out beyond the last ping that it answered.
 //!
 //! # Example
 //!
