@@ -16,7 +16,6 @@ use crate::gossip::{Gossip, Joining};
 use crate::{
     Expose, IncomingEncryptionMode, Node, Overflow, Policy,
     connector::Connector,
-    events::Broadcast,
     exposure::{Exposure, Sweeper},
     native::NativePolicy,
     node::{NodeConnectionMode, NodeServer},
@@ -242,7 +241,6 @@ impl Builder {
         let mode = self.mode.unwrap_or(NodeConnectionMode::Transitive);
         let (encryption, mode) = (Some(self.encryption), Some(mode));
         let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
-        let (events, first) = Broadcast::new();
         let exposure = Arc::new(Exposure::new(self.expose, self.policy));
         let node_server =
             NodeServer::with_cookie(port, cookie, name_owned, host_owned, encryption, mode)
@@ -250,11 +248,10 @@ impl Builder {
                 .with_listener(listener)
                 .with_exposure(Arc::clone(&exposure))
                 .with_overflow(self.overflow)
-                .with_native(self.native)
-                .with_subscription("shiome node", events.clone());
+                .with_native(self.native);
+        let events = node_server.events().clone();
+        let first = events.subscribe();
         let registry = Arc::clone(node_server.registry());
-        let told = registry.events.set(events.clone());
-        told.expect("the registry is the node server's, which is new");
         let dialer = Arc::clone(node_server.dialer());
         if let Some(connector) = self.connector {
             dialer.use_connector(connector);

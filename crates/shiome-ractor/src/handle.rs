@@ -13,9 +13,9 @@ use crate::{
     connector::Connector,
     events::{Broadcast, Events, NodeEvent, SessionInfo},
     exposure::{ExportError, Exposure},
-    node::{Ending, NodeServerMessage, node_session::Shared},
+    node::{Ending, NodeServerMessage, Serving, client::keep_connected, node_session::Shared},
     outcome::ConnectError,
-    reconnect::{Connection, Connections, KeepError, Reconnect},
+    reconnect::{Connection, KeepError, Reconnect},
     remote::{NodeMonitor, RemoteRef},
 };
 #[cfg(feature = "membership")]
@@ -48,7 +48,6 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     pub(crate) connector: Connector,
-    connections: Arc<Connections>,
     exposure: Arc<Exposure>,
     name: String,
     local_addr: SocketAddr,
@@ -76,7 +75,6 @@ impl Node {
         (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
     ) -> Self {
         Self {
-            connections: Connections::new(connector.clone(), events.clone()),
             connector,
             exposure,
             name,
@@ -152,7 +150,7 @@ impl Node {
         address: impl fmt::Display,
         reconnect: Reconnect,
     ) -> Result<Connection, KeepError> {
-        self.connections.keep(&address.to_string(), reconnect)
+        keep_connected(self.server(), &address.to_string(), reconnect)
     }
 
     /// Offers an actor to peers, as the [policy](Builder::policy) allows: with [`Expose::Explicit`](crate::Expose) they
@@ -259,7 +257,9 @@ impl Node {
     /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second
     /// at most. A node that gossips then tells the others that it leaves.
     pub async fn stop(self) {
-        self.connections.stop();
+        if let Some(connections) = Serving::find(self.server().get_id()) {
+            connections.stop();
+        }
         #[cfg(feature = "membership")]
         if let Some(gossip) = &self.gossip {
             gossip.quiesce();

@@ -49,7 +49,7 @@ pub use node::{
     NodeServerMessage, NodeSession, NodeSessionMessage,
     client::{
         connect as client_connect, connect_enc as client_connect_enc,
-        connect_external as client_connect_external,
+        connect_external as client_connect_external, keep_connected as client_keep_connected,
     },
 };
 pub use outcome::{ConnectError, HandshakeFailure};

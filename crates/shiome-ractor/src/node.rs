@@ -17,6 +17,7 @@ mod events;
 mod listener;
 mod registry;
 mod server;
+mod serving;
 
 pub use client::ClientConnectErr;
 pub use events::NodeEventSubscription;
@@ -26,6 +27,7 @@ pub use server::{NodeServer, NodeServerState};
 pub(crate) use dialer::Dialer;
 pub(crate) use node_session::Ending;
 pub(crate) use registry::Registry;
+pub(crate) use serving::Serving;
 
 /// Default limit on the frames that other nodes send, in bytes.
 pub const DEFAULT_MAX_INBOUND_FRAME_SIZE: u64 = shiome_wire::MAX_FRAME_LEN;

@@ -32,7 +32,7 @@ pub use shiome_ractor::{
     Monitor, NetworkStream, Node, NodeDown, NodeEvent, NodeEventSubscription, NodeId, NodeMonitor,
     NodeServer, NodeServerMessage, NodeSession, NodeSessionMessage, Overflow, PeerInfo, Policy,
     Reconnect, RemoteRef, RunEnd, Security, SessionInfo, StopError, TargetInfo, Unsent, Verb,
-    client_connect, client_connect_enc, client_connect_external,
+    client_connect, client_connect_enc, client_connect_external, client_keep_connected,
     derive_serialization_for_prost_type, macros, node,
 };
 #[cfg(feature = "membership")]

@@ -8,8 +8,8 @@ use thiserror::Error;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
-use super::{Dialer, NodeServerMessage};
-use crate::{ClusterBidiStream, NetworkStream};
+use super::{NodeServerMessage, serving::Serving};
+use crate::{ClusterBidiStream, Connection, KeepError, NetworkStream, Reconnect};
 
 /// A connection was not opened.
 #[derive(Debug, Error)]
@@ -61,8 +61,8 @@ pub async fn connect_enc<T: ToSocketAddrs>(
     let stream = tls::connect(&encryption_settings, domain, tcp)
         .await
         .map_err(ClientConnectErr::Encryption)?;
-    if let Some(dialer) = Dialer::of(node_server.get_id()) {
-        dialer.use_connector(encryption_settings);
+    if let Some(connections) = Serving::find(node_server.get_id()) {
+        connections.dialer().use_connector(encryption_settings);
     }
     let stream = NetworkStream::TlsClient {
         peer_addr,
@@ -70,6 +70,25 @@ pub async fn connect_enc<T: ToSocketAddrs>(
         stream,
     };
     Ok(open(node_server, stream)?)
+}
+
+/// Keeps `node_server` connected to the node at `address`, `host:port`: dials at once, again until there is a session,
+/// and again when it is lost, as `reconnect` says. Returns at once.
+///
+/// Protected as the connections that the node dials by itself, see [`connect_enc`]. It ends with the node server. More of
+/// it stands at [`Node::keep_connected`](crate::Node::keep_connected), which does the same.
+///
+/// # Errors
+///
+/// See [`KeepError`].
+pub fn keep_connected(
+    node_server: &ActorRef<NodeServerMessage>,
+    address: &str,
+    reconnect: Reconnect,
+) -> Result<Connection, KeepError> {
+    let connections = Serving::find(node_server.get_id());
+    let connections = connections.ok_or(KeepError::Stopped)?;
+    connections.keep(address, reconnect)
 }
 
 /// Connects `node_server` over a stream that was opened elsewhere, at its client's end.

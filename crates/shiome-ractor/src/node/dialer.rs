@@ -1,11 +1,9 @@
 use std::{
-    collections::HashMap,
     io,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use ractor::ActorId;
 use shiome_transport::{tcp, tls};
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
@@ -39,26 +37,7 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-/// Dialers of the running node servers. The functions of [`client`] know a node server by its actor
-/// alone, whose messages are `ractor_cluster`'s and have none for this.
-static SERVING: LazyLock<Mutex<HashMap<ActorId, Weak<Dialer>>>> = LazyLock::new(Mutex::default);
-
 impl Dialer {
-    /// Lets [`of`](Self::of) find this dialer.
-    pub(crate) fn serve(self: &Arc<Self>, server: ActorId) {
-        serving().insert(server, Arc::downgrade(self));
-    }
-
-    /// The dialer of a running node server of this process.
-    pub(crate) fn of(server: ActorId) -> Option<Arc<Self>> {
-        serving().get(&server)?.upgrade()
-    }
-
-    /// Forgets the dialer of a node server that has stopped.
-    pub(crate) fn retire(server: ActorId) {
-        serving().remove(&server);
-    }
-
     /// The policy that fits what the node accepts.
     pub(crate) fn new(incoming: &IncomingEncryptionMode) -> Self {
         Self(Mutex::new(match incoming {
@@ -87,11 +66,6 @@ impl Dialer {
             .await
             .map_err(io::Error::from)?
     }
-}
-
-fn serving() -> MutexGuard<'static, HashMap<ActorId, Weak<Dialer>>> {
-    // A map of references is whole after any panic.
-    SERVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn dial(address: &str, connector: Option<TlsConnector>) -> io::Result<NetworkStream> {

@@ -418,8 +418,9 @@ impl Shared {
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
         let record = self.registry.get(self.myself.get_id());
-        if let (Some(events), Some(record)) = (self.registry.events.get(), record) {
-            events.send(event(record.information().into()));
+        if let Some(record) = record {
+            let session = record.information().into();
+            self.registry.events.send(event(session));
         }
     }
 

@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Registry {
     probing: AtomicUsize,
     pub(crate) runs: Runs,
     /// Where to tell what is no matter of the node server's.
-    pub(crate) events: OnceLock<Broadcast>,
+    pub(crate) events: Broadcast,
 }
 
 #[derive(Debug, Default)]
@@ -61,17 +61,23 @@ struct State {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self {
-            state: Mutex::new(State::default()),
-            changed: Notify::new(),
-            probing: AtomicUsize::new(0),
-            runs: Runs::default(),
-            events: OnceLock::new(),
-        }
+        let (events, _) = Broadcast::new();
+        Self::new(events)
     }
 }
 
 impl Registry {
+    /// Without sessions. What happens to them that is no matter of the node server's is told to `events`.
+    pub(crate) fn new(events: Broadcast) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            probing: AtomicUsize::new(0),
+            runs: Runs::default(),
+            events,
+        }
+    }
+
     pub(crate) fn insert(&self, record: Record) {
         let id = record.actor.get_id();
         self.lock().sessions.insert(id, record);

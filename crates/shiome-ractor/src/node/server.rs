@@ -18,15 +18,16 @@ use tracing::{info, warn};
 
 use super::{
     DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, ListenAddr, NodeConnectionMode,
-    NodeEventSubscription, NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
+    NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
     events::{SessionEvent, Subscriptions},
     listener,
     node_session::Setup,
     registry::MAX_UNAUTHENTICATED,
+    serving::Serving,
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, Overflow, exposure::Exposure,
-    native::NativePolicy,
+    IncomingEncryptionMode, NetworkStream, NodeId, Overflow, connector::Connector,
+    events::Broadcast, exposure::Exposure, native::NativePolicy, reconnect::Connections,
 };
 
 /// Time for a session to end when the node does: what it has to say is written in a second.
@@ -52,6 +53,7 @@ pub struct NodeServer {
     native: NativePolicy,
     overflow: Overflow,
     subscriptions: Mutex<Subscriptions>,
+    events: Broadcast,
 }
 
 impl NodeServer {
@@ -88,9 +90,14 @@ impl NodeServer {
         connection_mode: Option<NodeConnectionMode>,
     ) -> Self {
         let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
+        let (events, _) = Broadcast::new();
+        let registry = Arc::new(Registry::new(events.clone()));
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.add("shiome node".to_owned(), Box::new(events.clone()));
         Self {
-            subscriptions: Mutex::default(),
-            registry: Arc::default(),
+            subscriptions: Mutex::new(subscriptions),
+            events,
+            registry,
             dialer: Arc::new(Dialer::new(&encryption)),
             exposure: Arc::default(),
             native: NativePolicy::default(),
@@ -152,17 +159,9 @@ impl NodeServer {
         Self { exposure, ..self }
     }
 
-    /// Subscribes from the start.
-    pub(crate) fn with_subscription(
-        mut self,
-        id: &str,
-        subscription: impl NodeEventSubscription,
-    ) -> Self {
-        let subscriptions = self.subscriptions.get_mut();
-        subscriptions
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(id.to_owned(), Box::new(subscription));
-        self
+    /// Tells what happens to sessions.
+    pub(crate) fn events(&self) -> &Broadcast {
+        &self.events
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {
@@ -184,7 +183,8 @@ impl NodeServer {
 /// State of a running [`NodeServer`].
 pub struct NodeServerState {
     registry: Arc<Registry>,
-    myself: ActorId,
+    connections: Arc<Connections>,
+    _serving: Serving,
     port: u16,
     subscriptions: Subscriptions,
     accepting: AbortHandle,
@@ -199,8 +199,8 @@ impl std::fmt::Debug for NodeServerState {
 impl Drop for NodeServerState {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.connections.stop();
         self.registry.abandon_outcomes();
-        Dialer::retire(self.myself);
     }
 }
 
@@ -226,11 +226,18 @@ impl Actor for NodeServer {
         }
         info!(name = %self.full_name(), port, "node listens");
         let id = myself.get_id();
-        self.dialer.serve(id);
+        let connector = Connector {
+            server: myself.clone(),
+            registry: Arc::clone(&self.registry),
+            dialer: Arc::clone(&self.dialer),
+            listening: listener.local_addr()?,
+        };
+        let connections = Connections::new(connector, self.events.clone());
         let accepting = tokio::spawn(listener::run(listener, self.encryption.clone(), myself));
         Ok(NodeServerState {
             registry: Arc::clone(&self.registry),
-            myself: id,
+            _serving: Serving::enter(id, &connections),
+            connections,
             port,
             subscriptions: std::mem::take(&mut lock(&self.subscriptions)),
             accepting: accepting.abort_handle(),

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{
     Connection, ConnectionEnd, MAX_KEPT_CONNECTIONS, Reconnect, connection::State, driver::Driver,
 };
-use crate::{connector::Connector, events::Broadcast};
+use crate::{connector::Connector, events::Broadcast, node::Dialer};
 
 /// Kept connections that dial at a time. Each dial is a socket, a task and a handshake; the others wait their turn, for
 /// no longer than dials take.
@@ -48,6 +48,10 @@ impl Connections {
             dials: Arc::new(Semaphore::new(MAX_DIALS)),
             kept: Mutex::new(Some(HashMap::new())),
         })
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.connector.dialer
     }
 
     /// Keeps connected to an address from now on. One that is kept already goes on as it was told first.
