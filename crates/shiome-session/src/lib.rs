@@ -109,9 +109,11 @@
 //! }
 //! assert_eq!(greeting.as_deref(), Some(&b"hello"[..]));
 //!
-//! // Nothing else happens before the next ping.
-//! let next = client.poll_timeout().ok_or("no ping planned")?;
-//! client.handle_timeout(next);
+//! // It looks twice whether more comes, and then pings.
+//! for _ in 0..2 {
+//!     let next = client.poll_timeout().ok_or("it does not look")?;
+//!     client.handle_timeout(next);
+//! }
 //! assert!(client.poll_transmit().is_some());
 //! # Ok(())
 //! # }

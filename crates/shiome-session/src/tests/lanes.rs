@@ -312,12 +312,10 @@ proptest! {
                         orders.replied += 1;
                     }
                 }
-                Act::End(pid) => {
-                    // Calls that are never answered would end the hold before later replies.
-                    if orders.open.get(&pid).is_none_or(Vec::is_empty) {
-                        pair.b.session.terminate(now, pid);
-                        orders.ended.push(pid);
-                    }
+                // Calls that are never answered would end the hold before later replies.
+                Act::End(pid) if orders.open.get(&pid).is_none_or(Vec::is_empty) => {
+                    pair.b.session.terminate(now, pid);
+                    orders.ended.push(pid);
                 }
                 // Pids are not used again.
                 Act::Join(pid) if !orders.ended.contains(&pid) => {

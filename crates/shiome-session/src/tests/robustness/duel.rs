@@ -131,15 +131,12 @@ impl Owner {
             Act::Stop(pid, kill) => {
                 let _ = session.stop(pid, None, kill);
             }
-            Act::Monitor(pid) => {
-                if session.monitor(pid).is_ok() {
-                    self.monitors.insert(pid);
-                }
-            }
+            Act::Monitor(pid) => self
+                .monitors
+                .extend(session.monitor(pid).is_ok().then_some(pid)),
             Act::Demonitor(pid) => {
-                if session.demonitor(pid).is_ok() {
-                    self.monitors.remove(&pid);
-                }
+                let undone = session.demonitor(pid);
+                self.monitors.retain(|of| undone.is_err() || *of != pid);
             }
             Act::Announce(pid) => session.announce([actor(pid)]),
             Act::Join(pid) => session.join("scope", "one", vec![actor(pid)]),
