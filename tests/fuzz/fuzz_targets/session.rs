@@ -51,9 +51,15 @@ fuzz_target!(|input: (u8, &[u8])| {
         let pids: Vec<_> = session.remote_pids().take(4).collect();
         for pid in pids {
             let to = pid;
-            let call = node::Call { to, ..node::Call::default() };
+            let call = node::Call {
+                to,
+                ..node::Call::default()
+            };
             opened += usize::from(session.call(later, call, None, ()).is_ok());
-            let _ = session.cast(node::Cast { to, ..node::Cast::default() });
+            let _ = session.cast(node::Cast {
+                to,
+                ..node::Cast::default()
+            });
             let _ = session.monitor(pid);
         }
         ended += drain(&mut session, later);
