@@ -31,6 +31,7 @@ mod messages;
 mod monitoring;
 mod outbox;
 mod pair;
+mod recorded;
 mod robustness;
 mod sync;
 mod terminate;
