@@ -16,7 +16,7 @@ pub(crate) struct Directory {
     limits: Limits,
     actors: HashMap<u64, Entry>,
     by_name: HashMap<Arc<str>, u64>,
-    /// Actors that are in at least one group.
+    /// Actors that are in a group, or have been: each is represented by something larger for as long as it lives.
     grouped: usize,
     memberships: usize,
     /// Bytes of all names held, counted once for every actor or membership that needs them.
@@ -35,6 +35,8 @@ struct Limits {
 struct Entry {
     name: Option<Arc<str>>,
     groups: HashSet<Arc<Group>>,
+    /// Whether it is in a group, or has been.
+    grouped: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -99,7 +101,7 @@ impl Directory {
         let name: Option<Arc<str>> = actor.name.as_deref().map(Arc::from);
         vacant.insert(Entry {
             name: name.clone(),
-            groups: HashSet::new(),
+            ..Entry::default()
         });
         if let Some(name) = name {
             self.charge(name.len())?;
@@ -120,7 +122,7 @@ impl Directory {
                 self.by_name.remove(&name);
             }
         }
-        self.grouped -= usize::from(!entry.groups.is_empty());
+        self.grouped -= usize::from(entry.grouped);
         self.memberships -= entry.groups.len();
         self.name_bytes -= entry.groups.iter().map(|g| g.len()).sum::<usize>();
         true
@@ -148,11 +150,10 @@ impl Directory {
         let Some(entry) = self.actors.get_mut(&pid) else {
             return Ok(false);
         };
-        let first = entry.groups.is_empty();
         if !entry.groups.insert(Arc::clone(group)) {
             return Ok(false);
         }
-        self.grouped += usize::from(first);
+        self.grouped += usize::from(!std::mem::replace(&mut entry.grouped, true));
         self.memberships += 1;
         if self.grouped > self.limits.grouped {
             return Err(SessionError::TooManyGroupedActors {
@@ -182,7 +183,6 @@ impl Directory {
                 continue;
             };
             if entry.groups.remove(&group) {
-                self.grouped -= usize::from(entry.groups.is_empty());
                 self.memberships -= 1;
                 self.name_bytes -= group.len();
                 left.push(actor.pid);
@@ -196,7 +196,8 @@ impl Directory {
     pub(crate) fn check_invariants(&self) {
         let entries = || self.actors.values();
         let groups = || entries().flat_map(|entry| &entry.groups);
-        let grouped = entries().filter(|entry| !entry.groups.is_empty()).count();
+        let grouped = entries().filter(|entry| entry.grouped).count();
+        assert!(entries().all(|entry| entry.grouped || entry.groups.is_empty()));
         let names: usize = entries().flat_map(|e| &e.name).map(|n| n.len()).sum();
         let group_names: usize = groups().map(|group| group.len()).sum();
         assert_eq!(self.grouped, grouped);
