@@ -134,11 +134,15 @@ impl Registry {
         records.cloned().collect()
     }
 
-    /// Whether the node `name`, or one at `connection_string`, is a peer or about to be.
+    /// Whether the node `name`, or one at `connection_string`, is a peer or about to be. Accepted connections that are
+    /// not authenticated count for nothing: anybody can claim a name.
     pub(crate) fn knows(&self, name: &str, connection_string: &str) -> bool {
         let state = self.lock();
         state.dialling.contains(connection_string)
             || state.sessions.values().any(|record| {
+                if record.side == Side::Server && record.is_pending() {
+                    return false;
+                }
                 record.is_named(name)
                     || (record.peer_name.as_ref())
                         .is_some_and(|n| n.connection_string == connection_string)
