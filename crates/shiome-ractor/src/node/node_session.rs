@@ -26,7 +26,7 @@ use super::{
 use crate::{
     IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
     exposure::Exposure,
-    native::NativePolicy,
+    native::{self, NativePolicy},
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
     remote::{Linked, NodeDown, Run, Runs, Watchers},
@@ -116,11 +116,15 @@ impl NodeSession {
         }
     }
 
-    /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session.
+    /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session. Of a node of
+    /// shiome at least 64 KiB are accepted.
     #[must_use]
     pub fn with_max_inbound_frame_size(self, bytes: u64) -> Self {
         if let Some(setup) = &mut *self.setup.lock().unwrap_or_else(PoisonError::into_inner) {
             setup.max_inbound_frame_size = bytes;
+            if let Some(announce) = &mut setup.announce {
+                native::set_max_frame_len(announce, bytes);
+            }
         }
         self
     }
@@ -258,7 +262,7 @@ impl Actor for NodeSession {
         myself: ActorRef<NodeSessionMessage>,
         stream: NetworkStream,
     ) -> Result<NodeSessionState, ActorProcessingErr> {
-        let setup = self
+        let mut setup = self
             .setup
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -271,6 +275,9 @@ impl Actor for NodeSession {
         };
         let (label, address) = (stream.peer_label(), stream.socket_addr());
         let now = Instant::now().into_std();
+        if let Some(announce) = &setup.announce {
+            native::keep_word(&mut setup.session, announce);
+        }
         let session = Session::new(now, setup.session, rand::random());
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new_cyclic(|shared| Shared {
