@@ -119,6 +119,9 @@ const MIN_TICK: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
+    /// Whether this side has announced itself as native in the handshake. Then a proof from a peer that seems to have
+    /// announced nothing ends the link: somebody has taken the announcement out on the way. Default: `true`.
+    pub announced: bool,
     /// Longest message body that a peer without [`Terms`](crate::Terms) accepts, in bytes. Longer ones are refused with
     /// [`SendError::TooLong`](crate::SendError::TooLong) instead of costing the link, and lists are split to stay
     /// below. At least 16 KiB, which takes any name. Default: 16 MiB, the limit of legacy peers.
@@ -142,7 +145,7 @@ pub struct Config {
     pub reply_headstart: Duration,
     /// See [`REPLY_GRACE`], the default.
     pub reply_grace: Duration,
-    /// See [`LIVENESS_TIMEOUT`], the default. At least 6 ms. See [`Event::Unresponsive`](crate::Event::Unresponsive).
+    /// See [`LIVENESS_TIMEOUT`], the default. At least 7 ms. See [`Event::Unresponsive`](crate::Event::Unresponsive).
     pub liveness_timeout: Duration,
     /// Bytes that wait to be sent before casts and calls are refused with
     /// [`SendError::Full`](crate::SendError::Full), until a quarter of it is free again. Each message counts with its
@@ -168,7 +171,7 @@ pub struct Config {
 impl Config {
     /// The same with times that can be added to any `now`, and a window that lets something through.
     pub(crate) fn bounded(mut self) -> Self {
-        let least = MIN_TICK * LIVENESS_TICKS;
+        let least = MIN_TICK * (LIVENESS_TICKS + 1);
         self.liveness_timeout = self.liveness_timeout.clamp(least, FOREVER);
         self.reassembly_timeout = self.reassembly_timeout.min(FOREVER);
         self.window = self.window.max(MIN_WINDOW);
@@ -182,6 +185,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            announced: true,
             max_frame_len: MAX_FRAME_LEN,
             max_announced_actors: MAX_ANNOUNCED_ACTORS,
             max_grouped_actors: MAX_GROUPED_ACTORS,

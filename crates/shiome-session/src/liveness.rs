@@ -54,7 +54,8 @@ pub(crate) enum Found {
 
 impl Liveness {
     pub(crate) fn new(began: Instant, config: &Config, seed: u64) -> Self {
-        let tick = config.liveness_timeout / LIVENESS_TICKS;
+        // A twentieth is left to act on it.
+        let tick = config.liveness_timeout * 19 / 20 / LIVENESS_TICKS;
         Self {
             began,
             tick,

@@ -17,6 +17,11 @@ impl Way<'_> {
         !self.from.kind.is_published()
     }
 
+    /// Whether both are nodes of ours, and say more to each other than published ones understand.
+    pub(crate) fn is_native(&self) -> bool {
+        !self.from.kind.is_published() && !self.to.kind.is_published()
+    }
+
     /// The other direction.
     pub(crate) fn back(&mut self) -> Way<'_> {
         Way {

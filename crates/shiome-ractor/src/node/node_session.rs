@@ -262,7 +262,7 @@ impl Actor for NodeSession {
         myself: ActorRef<NodeSessionMessage>,
         stream: NetworkStream,
     ) -> Result<NodeSessionState, ActorProcessingErr> {
-        let mut setup = self
+        let setup = self
             .setup
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -275,10 +275,12 @@ impl Actor for NodeSession {
         };
         let (label, address) = (stream.peer_label(), stream.socket_addr());
         let now = Instant::now().into_std();
+        let mut config = setup.session;
+        config.announced = setup.announce.is_some();
         if let Some(announce) = &setup.announce {
-            native::keep_word(&mut setup.session, announce);
+            native::keep_word(&mut config, announce);
         }
-        let session = Session::new(now, setup.session, rand::random());
+        let session = Session::new(now, config, rand::random());
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new_cyclic(|shared| Shared {
             node_id: setup.node_id,

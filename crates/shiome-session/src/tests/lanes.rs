@@ -372,6 +372,6 @@ fn a_full_outbox_keeps_back_no_call_that_can_go_ahead_of_it() {
     // What goes ahead has a limit of its own.
     assert_eq!(
         calls as usize,
-        MAX_EXPRESS_BACKLOG.div_ceil(60 * 1024 + 500)
+        MAX_EXPRESS_BACKLOG.div_ceil(60 * 1024 + MESSAGE_OVERHEAD)
     );
 }

@@ -2,7 +2,7 @@ use super::*;
 
 use prost_types::Timestamp;
 
-const TICK: Duration = Duration::from_nanos(LIVENESS_TIMEOUT.as_nanos() as u64 / 6);
+const TICK: Duration = Duration::from_nanos(LIVENESS_TIMEOUT.as_nanos() as u64 * 19 / 20 / 6);
 
 fn timestamp(seconds: i64, nanos: i32) -> Timestamp {
     Timestamp { seconds, nanos }

@@ -359,6 +359,13 @@ fn a_proof_in_a_legacy_session_is_a_downgrade_and_in_a_native_one_nothing() {
         mac: vec![1; 32].into(),
     };
     assert_eq!(Pair::new().inject(proof()), Err(SessionError::Downgraded));
+    // Who has announced nothing is sent one as a matter of course.
+    let config = Config {
+        announced: false,
+        ..Config::default()
+    };
+    let mut silent = Pair::with(Config::default(), config);
+    assert_eq!(silent.inject(proof()), Ok(()));
     let mut pair = native();
     pair.inject(proof()).unwrap();
     assert!(matches!(

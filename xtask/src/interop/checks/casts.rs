@@ -40,12 +40,18 @@ pub(super) fn big(way: &mut Way<'_>) -> Verdict {
     Ok(None)
 }
 
-/// A message that no peer takes costs its sender the message, not the session with all that is in it.
+/// A message that no frame takes costs its sender the message, not the session with all that is in it; between nodes of
+/// ours it arrives in pieces.
 pub(super) fn too_long(duo: &mut Duo) -> Verdict {
     let way = &mut duo.way(true);
-    way.from.ask(&format!("big - inbox {TOO_LONG}"))?;
+    let digest = way.from.ask(&format!("big - inbox {TOO_LONG}"))?;
     way.from.expect("call - inbox x 5000", "x")?;
-    way.to.expect("received", "0")?;
+    if way.is_native() {
+        way.to
+            .expect("wait-received 1 5000", &format!("1 {digest}"))?;
+    } else {
+        way.to.expect("received", "0")?;
+    }
     let ended = |e: &str| e.starts_with("disconnected");
     if way.from.events().any(ended) {
         return Err("the session has ended".to_owned());

@@ -87,16 +87,27 @@ pub(super) fn we_stop_reference(lab: &Lab<'_>) -> Verdict {
     way.from.ask("wait-ref-status one Stopped 5000")?;
     way.from.expect("call-ref other x 5000", "x")?;
     way.from.expect("ref-status other", "Running")?;
-    // The actor itself runs on: the protocol has no stop.
+    if way.is_native() {
+        way.to.ask("wait-members - one 0 5000")?;
+        way.talk()?;
+        way.back().talk()?;
+        return still_connected(way);
+    }
+    // The actor itself runs on: the common protocol has no stop.
     way.back().from.ask(&format!("join - proof {pid}"))?;
     way.talk()?;
     way.back().talk()?;
-    if way.from.events().any(|e| e.starts_with("disconnected")) {
-        return Err("the session has ended".to_owned());
-    }
+    still_connected(way)?;
     // And can be referred to anew.
     way.from.ask("wait-members - proof 1 5000")?;
     way.from.expect("call - proof y 5000", "y")?;
+    Ok(None)
+}
+
+fn still_connected(way: &mut Way<'_>) -> Verdict {
+    if way.from.events().any(|e| e.starts_with("disconnected")) {
+        return Err("the session has ended".to_owned());
+    }
     Ok(None)
 }
 
@@ -118,7 +129,11 @@ pub(super) fn peer_stops_reference(lab: &Lab<'_>) -> Verdict {
             return Ok(Some("the published peer ended the session".to_owned()));
         }
     }
-    way.to.ask(&format!("stop-actor {pid}"))?;
+    if way.is_native() {
+        way.to.ask("wait-members - one 0 5000")?;
+    } else {
+        way.to.ask(&format!("stop-actor {pid}"))?;
+    }
     duo.talk()?;
     Ok(None)
 }

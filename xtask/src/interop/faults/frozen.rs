@@ -34,13 +34,19 @@ pub(super) fn frozen(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
     } else {
         (CASTS, PATIENCE)
     };
+    // What is sent to an `ActorRef` waits in a mailbox, which is `ractor`'s and has no limit.
+    let handle = if scene.subject.is_published() {
+        "actorref"
+    } else {
+        "tryref"
+    };
     let flood = Flood {
-        handle: "actorref",
+        handle,
         casts,
         patience,
     };
     let frozen = measure(&scene.stage, scene.subject, scene.partner, flood)?;
-    let memory = Reading::is(frozen.growth_mib).note(frozen.answer);
+    let memory = Reading::is(frozen.growth_mib).note(format!("{handle} {}", frozen.answer));
     let down = Reading::found(frozen.down_after.map(|after| after.as_secs_f64()));
     Ok(vec![
         memory,
