@@ -29,7 +29,7 @@ use crate::{
     native::{self, NativePolicy},
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
-    remote::{Linked, NodeDown, Run, Runs, Watchers},
+    remote::{Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
 
@@ -406,7 +406,8 @@ impl Shared {
     fn down(self: &Arc<Self>, why: &NodeDown) {
         let run = self.run.get();
         if let Some(run) = run {
-            Runs::link_down(run, &Arc::downgrade(self), why.clone());
+            let link = Arc::downgrade(self);
+            self.registry.link_down(run, &link, why.clone());
         }
         if self.watchers.end(why) && run.is_some() {
             if let Some(unsent) = self.losses.rest() {

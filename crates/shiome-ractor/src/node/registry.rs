@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use super::{SessionCheckReply, node_session::Shared};
 use crate::{
     events::Broadcast,
     outcome::Outcome,
-    remote::{NodeDown, Runs},
+    remote::{NodeDown, Run, Runs},
 };
 
 mod neighbour;
@@ -44,7 +44,7 @@ pub(crate) struct Registry {
     changed: Notify,
     /// Probes under way.
     probing: AtomicUsize,
-    pub(crate) runs: Runs,
+    runs: Runs,
     /// Where to tell what is no matter of the node server's.
     pub(crate) events: Broadcast,
 }
@@ -228,11 +228,29 @@ impl Registry {
     }
 
     /// Marks a session as authenticated and elects among those with its peer. Returns the other sessions to be closed,
-    /// each with the reason for those who watch it, and whether this one has lost.
-    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
-        let result = self.lock().authenticate(id, our_name);
+    /// each with the reason for those who watch it, and the peer's run that stands by this one, unless it has lost.
+    ///
+    /// Of several sessions that win one after the other, the run stands by the last.
+    pub(crate) fn authenticate(
+        &self,
+        id: ActorId,
+        our_name: &str,
+        link_up: impl FnOnce(&Runs) -> Arc<Run>,
+    ) -> (Vec<Loser>, Option<Arc<Run>>) {
+        let (losers, run) = {
+            let mut state = self.lock();
+            let (losers, lost) = state.authenticate(id, our_name);
+            (losers, (!lost).then(|| link_up(&self.runs)))
+        };
         self.changed.notify_waiters();
-        result
+        (losers, run)
+    }
+
+    /// A session has ended by which a run may stand.
+    pub(crate) fn link_down(&self, run: &Run, link: &Weak<Shared>, why: NodeDown) {
+        // Not while another session takes its place.
+        let _state = self.lock();
+        Runs::link_down(run, link, why);
     }
 
     /// Waits while a dial of this node is under way that would replace the authenticated session `id`, so that no

@@ -8,8 +8,8 @@ use shiome_wire::{
     control::control_message,
     meta::NetworkMessage,
     native::{
-        CallError, Demonitor, Fragment, Goodbye, Monitor, Stop, call_error::Code, exit::Kind, goodbye,
-        native_message,
+        CallError, Demonitor, Fragment, Goodbye, Monitor, Stop, call_error::Code, exit::Kind,
+        goodbye, native_message,
     },
     node,
 };

@@ -344,7 +344,10 @@ fn probes_of_a_link_that_takes_nothing_do_not_pile_up() {
     for _ in 0..100_000 {
         session.probe(now);
     }
-    assert!(session.poll_event().is_none(), "that is no fault of the peer");
+    assert!(
+        session.poll_event().is_none(),
+        "that is no fault of the peer"
+    );
     assert_eq!(session.queued_len(), waits);
     // One that has left may have been answered already.
     sent_ping(&mut session).unwrap();

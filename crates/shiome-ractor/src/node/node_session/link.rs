@@ -192,20 +192,14 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         record.reachable_at.extend(addresses);
         record.introduce(peer.name);
     });
-    let (losers, lost) = registry.authenticate(id, &shared.local.name);
+    let incarnation = (peer.native.as_ref()).map_or(0, |native| native.hello.incarnation);
+    let (losers, run) = registry.authenticate(id, &shared.local.name, |runs| {
+        runs.link_up(&name, incarnation, Arc::downgrade(shared))
+    });
     for (loser, down) in losers {
         loser.end(Ending::lost_election(down));
     }
-    if lost {
-        return Err(End::ElectionLost);
-    }
-    let incarnation = peer
-        .native
-        .as_ref()
-        .map_or(0, |native| native.hello.incarnation);
-    let run = registry
-        .runs
-        .link_up(&name, incarnation, Arc::downgrade(shared));
+    let run = run.ok_or(End::ElectionLost)?;
     let _ = shared.run.set(run);
     if let Some(native) = &peer.native {
         let terms = native::terms(native);
