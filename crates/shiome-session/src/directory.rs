@@ -1,5 +1,6 @@
 use std::{
     collections::{HashMap, HashSet, hash_map},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::Arc,
 };
 
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Directory {
     limits: Limits,
+    hasher: RandomState,
     actors: HashMap<u64, Entry>,
     by_name: HashMap<Arc<str>, u64>,
     /// Actors that are in a group, or have been: each is represented by something larger for as long as it lives.
@@ -39,10 +41,18 @@ struct Entry {
     grouped: bool,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct Group {
+    /// Of the names, taken once for all actors that a message tells of.
+    hash: u64,
     scope: String,
     name: String,
+}
+
+impl Hash for Group {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 impl Group {
@@ -60,6 +70,7 @@ impl Directory {
                 memberships: config.max_memberships,
                 name_bytes: config.max_directory_bytes,
             },
+            hasher: RandomState::new(),
             actors: HashMap::new(),
             by_name: HashMap::new(),
             grouped: 0,
@@ -135,7 +146,7 @@ impl Directory {
         group: &str,
         actors: Vec<Actor>,
     ) -> Result<Vec<Actor>, SessionError> {
-        let group = group_of(scope, group)?;
+        let group = self.group(scope, group)?;
         let mut joined = Vec::new();
         for actor in actors {
             self.add(&actor)?;
@@ -176,7 +187,7 @@ impl Directory {
         group: &str,
         actors: &[Actor],
     ) -> Result<Vec<u64>, SessionError> {
-        let group = group_of(scope, group)?;
+        let group = self.group(scope, group)?;
         let mut left = Vec::new();
         for actor in actors {
             let Some(entry) = self.actors.get_mut(&actor.pid) else {
@@ -212,6 +223,16 @@ impl Directory {
         assert!(self.name_bytes <= self.limits.name_bytes);
     }
 
+    fn group(&self, scope: &str, name: &str) -> Result<Arc<Group>, SessionError> {
+        check_name(scope)?;
+        check_name(name)?;
+        Ok(Arc::new(Group {
+            hash: self.hasher.hash_one((scope, name)),
+            scope: scope.to_owned(),
+            name: name.to_owned(),
+        }))
+    }
+
     fn charge(&mut self, bytes: usize) -> Result<(), SessionError> {
         self.name_bytes += bytes;
         if self.name_bytes > self.limits.name_bytes {
@@ -221,15 +242,6 @@ impl Directory {
         }
         Ok(())
     }
-}
-
-fn group_of(scope: &str, name: &str) -> Result<Arc<Group>, SessionError> {
-    check_name(scope)?;
-    check_name(name)?;
-    Ok(Arc::new(Group {
-        scope: scope.to_owned(),
-        name: name.to_owned(),
-    }))
 }
 
 fn check_name(name: &str) -> Result<(), SessionError> {
