@@ -149,10 +149,13 @@ impl Registry {
             })
     }
 
-    /// Marks an address as being dialled; `false` when it is already, or `limit` are.
+    /// Marks an address as being dialled; `false` when it is already, or `limit` are, or have been and nobody there has
+    /// proven the cookie yet.
     pub(crate) fn begin_dial(&self, address: &str, limit: usize) -> bool {
-        let dialling = &mut self.lock().dialling;
-        dialling.len() < limit && dialling.insert(address.to_owned())
+        let mut state = self.lock();
+        let dialled = state.sessions.values().filter(|r| r.side == Side::Client);
+        let pending = dialled.filter(|r| r.is_pending()).count();
+        state.dialling.len() + pending < limit && state.dialling.insert(address.to_owned())
     }
 
     pub(crate) fn end_dial(&self, address: &str) {
