@@ -114,10 +114,7 @@ impl Registry {
         let (name, addresses) = (peer.name.clone(), record.reachable_at.clone());
         let others = state.sessions.values_mut();
         for other in others.filter(|r| r.is_authenticated() && r.is_named(&name)) {
-            let known = &mut other.reachable_at;
-            let fresh = addresses.iter().filter(|a| !known.contains(a));
-            let fresh: Vec<_> = fresh.copied().collect();
-            known.extend(fresh);
+            other.add_addresses(addresses.iter().copied());
         }
     }
 

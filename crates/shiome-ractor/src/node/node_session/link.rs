@@ -189,7 +189,7 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
     let addresses = addresses_of(&peer).await;
     let name = peer.name.name.clone();
     registry.update(id, |record| {
-        record.reachable_at.extend(addresses);
+        record.add_addresses(addresses);
         record.introduce(peer.name);
     });
     let incarnation = (peer.native.as_ref()).map_or(0, |native| native.hello.incarnation);
