@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use shiome_handshake::{HandshakeError, Side};
 use shiome_session::{CallEnd, MAX_OUTBOX_LEN, SendError};
-use shiome_transport::{AuthenticateError, LinkEnd, ReadError};
+use shiome_transport::{
+    AuthenticateError, FrameReader, Link, LinkEnd, ReadError, Security, authenticate,
+};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
-    endpoint::{Endpoint, FREEZE},
+    endpoint::{Endpoint, FREEZE, Open, config, handshake},
     kinds::memory,
 };
 
@@ -33,6 +35,35 @@ async fn a_silent_peer_is_given_up() {
     assert!(matches!(
         ended.err().unwrap(),
         AuthenticateError::Handshake(HandshakeError::Deadline)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_read_that_it_is_refused_is_given_up() {
+    let (here, there) = tokio::io::duplex(4);
+    let strict = shiome_handshake::Config {
+        require_native: true,
+        ..config("a", "cookie")
+    };
+    let here = Link::from_stream(here, "b", "a", Security::Plain);
+    let (mut reader, mut writer) = (FrameReader::new(here.reader, 0), here.writer);
+    let refuses = authenticate(
+        &mut reader,
+        &mut writer,
+        handshake(strict, Side::Server),
+        &Open,
+    );
+    let there = Link::from_stream(there, "a", "b", Security::Plain);
+    let _unread = there.reader;
+    let mut speaks = there.writer;
+    let mut client = handshake(config("b", "cookie"), Side::Client);
+    let mut name = Default::default();
+    shiome_wire::encode(&client.poll_transmit().unwrap(), u64::MAX, &mut name).unwrap();
+    let ended = async { tokio::join!(refuses, speaks.write_all(&name)).0 };
+    let ended = timeout(Duration::from_secs(60), ended).await;
+    assert!(matches!(
+        ended.expect("the handshake has a deadline"),
+        Err(AuthenticateError::Handshake(HandshakeError::Deadline))
     ));
 }
 
