@@ -27,16 +27,39 @@ impl Default for NativePolicy {
 impl NativePolicy {
     /// What peers are told of this node.
     pub(crate) fn announce(&self, config: &Config, max_frame_len: u64) -> Option<Announce> {
-        let max_message_len = config.max_message_len.max(max_frame_len);
-        self.enabled.then(|| Announce {
-            capabilities: Capabilities::ALL,
-            incarnation: *INCARNATION,
-            max_frame_len: max_frame_len.max(MIN_ANNOUNCED_LIMIT),
-            max_message_len,
-            max_reassembly_len: config.max_reassembly_len.max(max_message_len),
-            window: config.window.max(MIN_ANNOUNCED_LIMIT),
+        self.enabled.then(|| {
+            let mut announce = Announce {
+                capabilities: Capabilities::ALL,
+                incarnation: *INCARNATION,
+                max_frame_len,
+                max_message_len: config.max_message_len,
+                max_reassembly_len: config.max_reassembly_len,
+                window: config.window.max(MIN_ANNOUNCED_LIMIT),
+            };
+            set_max_frame_len(&mut announce, max_frame_len);
+            announce
         })
     }
+}
+
+/// Announces this limit, or the least that there is, and with it the limits that have to hold such a frame.
+pub(crate) fn set_max_frame_len(announce: &mut Announce, max_frame_len: u64) {
+    let Announce {
+        max_frame_len: frame,
+        max_message_len: message,
+        max_reassembly_len: reassembly,
+        ..
+    } = announce;
+    *frame = max_frame_len.max(MIN_ANNOUNCED_LIMIT);
+    *message = (*message).max(*frame);
+    *reassembly = (*reassembly).max(*message);
+}
+
+/// The limits of a session with a peer that was told `announce`: what was promised is taken.
+pub(crate) fn keep_word(config: &mut Config, announce: &Announce) {
+    config.max_message_len = announce.max_message_len;
+    config.max_reassembly_len = announce.max_reassembly_len;
+    config.window = announce.window;
 }
 
 /// What was agreed on with a peer, for the session.

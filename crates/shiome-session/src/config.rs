@@ -7,9 +7,9 @@ use shiome_wire::MAX_FRAME_LEN;
 /// A directory entry takes about a hundred bytes and a name, so this is some 30 MiB a peer.
 pub const MAX_ANNOUNCED_ACTORS: usize = 256 * 1024;
 
-/// Default limit on the actors of one peer that are in process groups.
+/// Default limit on the actors of one peer that are in process groups, or have been.
 ///
-/// Each is represented by a local actor of some 11 KiB, so this is some 350 MiB a peer at the very worst.
+/// Each is represented by a local actor of some 11 KiB for as long as it lives, so this is some 350 MiB a peer at the very worst.
 pub const MAX_GROUPED_ACTORS: usize = 32 * 1024;
 
 /// Default limit on the group memberships of one peer's actors, counted one a pair of actor and group.

@@ -1,5 +1,6 @@
 use std::{
     collections::{HashMap, HashSet, hash_map},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::Arc,
 };
 
@@ -14,9 +15,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Directory {
     limits: Limits,
+    hasher: RandomState,
     actors: HashMap<u64, Entry>,
     by_name: HashMap<Arc<str>, u64>,
-    /// Actors that are in at least one group.
+    /// Actors that are in a group, or have been: each is represented by something larger for as long as it lives.
     grouped: usize,
     memberships: usize,
     /// Bytes of all names held, counted once for every actor or membership that needs them.
@@ -35,12 +37,22 @@ struct Limits {
 struct Entry {
     name: Option<Arc<str>>,
     groups: HashSet<Arc<Group>>,
+    /// Whether it is in a group, or has been.
+    grouped: bool,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 struct Group {
+    /// Of the names, taken once for all actors that a message tells of.
+    hash: u64,
     scope: String,
     name: String,
+}
+
+impl Hash for Group {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 impl Group {
@@ -58,6 +70,7 @@ impl Directory {
                 memberships: config.max_memberships,
                 name_bytes: config.max_directory_bytes,
             },
+            hasher: RandomState::new(),
             actors: HashMap::new(),
             by_name: HashMap::new(),
             grouped: 0,
@@ -99,7 +112,7 @@ impl Directory {
         let name: Option<Arc<str>> = actor.name.as_deref().map(Arc::from);
         vacant.insert(Entry {
             name: name.clone(),
-            groups: HashSet::new(),
+            ..Entry::default()
         });
         if let Some(name) = name {
             self.charge(name.len())?;
@@ -120,7 +133,7 @@ impl Directory {
                 self.by_name.remove(&name);
             }
         }
-        self.grouped -= usize::from(!entry.groups.is_empty());
+        self.grouped -= usize::from(entry.grouped);
         self.memberships -= entry.groups.len();
         self.name_bytes -= entry.groups.iter().map(|g| g.len()).sum::<usize>();
         true
@@ -133,7 +146,7 @@ impl Directory {
         group: &str,
         actors: Vec<Actor>,
     ) -> Result<Vec<Actor>, SessionError> {
-        let group = group_of(scope, group)?;
+        let group = self.group(scope, group)?;
         let mut joined = Vec::new();
         for actor in actors {
             self.add(&actor)?;
@@ -148,11 +161,10 @@ impl Directory {
         let Some(entry) = self.actors.get_mut(&pid) else {
             return Ok(false);
         };
-        let first = entry.groups.is_empty();
         if !entry.groups.insert(Arc::clone(group)) {
             return Ok(false);
         }
-        self.grouped += usize::from(first);
+        self.grouped += usize::from(!std::mem::replace(&mut entry.grouped, true));
         self.memberships += 1;
         if self.grouped > self.limits.grouped {
             return Err(SessionError::TooManyGroupedActors {
@@ -175,14 +187,13 @@ impl Directory {
         group: &str,
         actors: &[Actor],
     ) -> Result<Vec<u64>, SessionError> {
-        let group = group_of(scope, group)?;
+        let group = self.group(scope, group)?;
         let mut left = Vec::new();
         for actor in actors {
             let Some(entry) = self.actors.get_mut(&actor.pid) else {
                 continue;
             };
             if entry.groups.remove(&group) {
-                self.grouped -= usize::from(entry.groups.is_empty());
                 self.memberships -= 1;
                 self.name_bytes -= group.len();
                 left.push(actor.pid);
@@ -196,7 +207,8 @@ impl Directory {
     pub(crate) fn check_invariants(&self) {
         let entries = || self.actors.values();
         let groups = || entries().flat_map(|entry| &entry.groups);
-        let grouped = entries().filter(|entry| !entry.groups.is_empty()).count();
+        let grouped = entries().filter(|entry| entry.grouped).count();
+        assert!(entries().all(|entry| entry.grouped || entry.groups.is_empty()));
         let names: usize = entries().flat_map(|e| &e.name).map(|n| n.len()).sum();
         let group_names: usize = groups().map(|group| group.len()).sum();
         assert_eq!(self.grouped, grouped);
@@ -211,6 +223,16 @@ impl Directory {
         assert!(self.name_bytes <= self.limits.name_bytes);
     }
 
+    fn group(&self, scope: &str, name: &str) -> Result<Arc<Group>, SessionError> {
+        check_name(scope)?;
+        check_name(name)?;
+        Ok(Arc::new(Group {
+            hash: self.hasher.hash_one((scope, name)),
+            scope: scope.to_owned(),
+            name: name.to_owned(),
+        }))
+    }
+
     fn charge(&mut self, bytes: usize) -> Result<(), SessionError> {
         self.name_bytes += bytes;
         if self.name_bytes > self.limits.name_bytes {
@@ -220,15 +242,6 @@ impl Directory {
         }
         Ok(())
     }
-}
-
-fn group_of(scope: &str, name: &str) -> Result<Arc<Group>, SessionError> {
-    check_name(scope)?;
-    check_name(name)?;
-    Ok(Arc::new(Group {
-        scope: scope.to_owned(),
-        name: name.to_owned(),
-    }))
 }
 
 fn check_name(name: &str) -> Result<(), SessionError> {

@@ -100,6 +100,11 @@ impl Liveness {
         self.queued_pings > 0 || self.ping_in_flight
     }
 
+    /// Whether a ping has not left yet.
+    pub(crate) fn is_ping_queued(&self) -> bool {
+        self.queued_pings > 0
+    }
+
     /// The timestamp of a ping that is queued now: time since the session began, as in the installed base.
     pub(crate) fn ping(&mut self, now: Instant) -> Timestamp {
         let age = now.saturating_duration_since(self.began);

@@ -266,10 +266,13 @@ impl<C> Session<C> {
         self.liveness.heard(now);
     }
 
-    /// Pings the peer at once: whether it lives shows in [`last_heard`](Self::last_heard).
+    /// Pings the peer at once: whether it lives shows in [`last_heard`](Self::last_heard). A ping that has not left yet
+    /// does for all who probe meanwhile.
     pub fn probe(&mut self, now: Instant) {
         self.set_clock(now);
-        self.ping(now);
+        if !self.liveness.is_ping_queued() {
+            self.ping(now);
+        }
     }
 
     fn ping(&mut self, now: Instant) {

@@ -6,7 +6,7 @@ use crate::{
 /// What this side has granted the peer, and what it grants again once the owner has taken what came.
 ///
 /// Nobody waits for ever. While the owner takes everything, less than [`grant_at`](Self::grant_at) is kept back, so the
-/// peer has more than `size` less that, which is [`MIN_WINDOW`] or more: room for any frame of bulk.
+/// peer has more than [`least_left`](Self::least_left), which is [`MIN_WINDOW`] or more: room for any frame of bulk.
 #[derive(Debug)]
 pub(crate) struct Window {
     size: u64,
@@ -50,7 +50,16 @@ impl Window {
     }
 
     fn grant_at(&self) -> u64 {
-        (self.size / 2).min(self.size.saturating_sub(MIN_WINDOW))
+        Self::kept_back(self.size)
+    }
+
+    /// What may be sent at a time into a window of that size, sooner or later.
+    pub(crate) fn least_left(size: u64) -> u64 {
+        size - Self::kept_back(size)
+    }
+
+    fn kept_back(size: u64) -> u64 {
+        (size / 2).min(size.saturating_sub(MIN_WINDOW))
     }
 
     #[cfg(test)]

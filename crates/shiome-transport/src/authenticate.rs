@@ -1,4 +1,4 @@
-use std::{future::Future, time::Instant};
+use std::{future::Future, io, time::Instant};
 
 use bytes::BytesMut;
 use shiome_handshake::{Admission, Event, Handshake, HandshakeError, Peer};
@@ -46,16 +46,18 @@ pub async fn authenticate(
     gate: &impl Gate,
 ) -> Result<Peer, AuthenticateError> {
     reader.set_max_frame_len(MAX_UNAUTHENTICATED_FRAME_LEN);
+    // Holds for the last words, too, when the handshake itself is over.
+    let deadline = handshake.poll_timeout();
     let mut input = Ok(());
     loop {
         let authenticated = match input {
             Ok(()) => answer(&mut handshake, gate).await,
             Err(error) => Err(error),
         };
-        let spoke = write(&mut handshake, writer).await?;
+        let spoke = write(&mut handshake, writer, deadline).await?;
         // A refusal reaches a peer only if the link is not torn down under it.
         if handshake.is_refused() || (authenticated.is_err() && spoke) {
-            writer.shutdown().await.map_err(AuthenticateError::Write)?;
+            in_time(deadline, writer.shutdown()).await?;
         }
         if let Some(peer) = authenticated? {
             return Ok(peer);
@@ -68,7 +70,7 @@ pub async fn authenticate(
                 let frame = frame?.ok_or(AuthenticateError::Closed)?;
                 receive(&mut handshake, frame, gate)?
             }
-            () = deadline(&handshake) => handshake.handle_timeout(now()),
+            () = until(deadline) => handshake.handle_timeout(now()),
         };
     }
 }
@@ -115,6 +117,7 @@ fn receive(
 async fn write(
     handshake: &mut Handshake,
     writer: &mut BoxWrite,
+    deadline: Option<Instant>,
 ) -> Result<bool, AuthenticateError> {
     let mut buf = BytesMut::new();
     while let Some(message) = handshake.poll_transmit() {
@@ -127,14 +130,23 @@ async fn write(
         writer.write_all(&buf).await?;
         writer.flush().await
     };
+    in_time(deadline, written).await?;
+    Ok(true)
+}
+
+async fn in_time(
+    deadline: Option<Instant>,
+    written: impl Future<Output = io::Result<()>>,
+) -> Result<(), AuthenticateError> {
     tokio::select! {
-        result = written => result.map(|()| true).map_err(AuthenticateError::Write),
-        () = deadline(handshake) => Err(HandshakeError::Deadline.into()),
+        biased;
+        result = written => result.map_err(AuthenticateError::Write),
+        () = until(deadline) => Err(HandshakeError::Deadline.into()),
     }
 }
 
-async fn deadline(handshake: &Handshake) {
-    match handshake.poll_timeout() {
+async fn until(deadline: Option<Instant>) {
+    match deadline {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
     }

@@ -20,7 +20,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the peer to close its end after this one was closed, or was told why it will be.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Time to write a goodbye to a peer that does not answer.
+/// Time to write a goodbye to a peer that does not answer, and to read what one said that takes nothing any more.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Acts on what a session decides, in order.
@@ -123,6 +123,8 @@ async fn run<C>(
     sink: &mut impl EventSink<C>,
 ) -> LinkEnd {
     let mut drained_by = None;
+    // The writer's, with the time for what the peer had said before it took nothing any more.
+    let mut failed: Option<(io::Error, Instant)> = None;
     loop {
         // What came with the handshake's last message is here already.
         if let Err(end) = receive_all(reader, peer) {
@@ -137,23 +139,34 @@ async fn run<C>(
             drained_by = Some(Instant::now() + DRAIN_TIMEOUT);
         }
         let due = peer.next_timeout().map(Instant::from_std);
-        tokio::select! {
-            // What has arrived is taken in before the time is: a peer that has spoken is not silent.
+        let heard_by = failed.as_ref().map(|(_, until)| *until);
+        let read = tokio::select! {
             biased;
-            written = writer.join_next() => return match written {
-                Some(Ok(Err(error))) => LinkEnd::Write(error),
-                _ => LinkEnd::Closed,
-            },
-            read = reader.fill() => match read {
-                Ok(true) => peer.heard(),
-                // The answer to a goodbye.
-                Ok(false) if peer.is_finishing() => return LinkEnd::Closed,
-                Ok(false) => return LinkEnd::ClosedByPeer,
-                Err(error) => return error.into(),
-            },
-            () = peer.attention.notified() => {}
-            () = until(due) => {}
+            // First, for a peer that never stops to talk must not put these off.
             () = until(drained_by) => return LinkEnd::Closed,
+            () = until(heard_by) => Ok(false),
+            // What has arrived is taken in before the time is: a peer that has spoken is not silent.
+            written = writer.join_next(), if failed.is_none() => match written {
+                Some(Ok(Err(error))) => {
+                    failed = Some((error, Instant::now() + LAST_WORDS_TIMEOUT));
+                    continue;
+                }
+                _ => return LinkEnd::Closed,
+            },
+            read = reader.fill() => read,
+            () = peer.attention.notified() => continue,
+            () = until(due) => continue,
+        };
+        match (read, failed.take()) {
+            (Ok(true), still) => {
+                failed = still;
+                peer.heard();
+            }
+            (_, Some((error, _))) => return LinkEnd::Write(error),
+            // The answer to a goodbye.
+            (Ok(false), _) if peer.is_finishing() => return LinkEnd::Closed,
+            (Ok(false), _) => return LinkEnd::ClosedByPeer,
+            (Err(error), _) => return error.into(),
         }
     }
 }

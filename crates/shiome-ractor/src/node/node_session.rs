@@ -26,10 +26,10 @@ use super::{
 use crate::{
     IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
     exposure::Exposure,
-    native::NativePolicy,
+    native::{self, NativePolicy},
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
-    remote::{Linked, NodeDown, Run, Runs, Watchers},
+    remote::{Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
 
@@ -116,11 +116,15 @@ impl NodeSession {
         }
     }
 
-    /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session.
+    /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session. Of a node of
+    /// shiome at least 64 KiB are accepted.
     #[must_use]
     pub fn with_max_inbound_frame_size(self, bytes: u64) -> Self {
         if let Some(setup) = &mut *self.setup.lock().unwrap_or_else(PoisonError::into_inner) {
             setup.max_inbound_frame_size = bytes;
+            if let Some(announce) = &mut setup.announce {
+                native::set_max_frame_len(announce, bytes);
+            }
         }
         self
     }
@@ -273,6 +277,9 @@ impl Actor for NodeSession {
         let now = Instant::now().into_std();
         let mut config = setup.session;
         config.announced = setup.announce.is_some();
+        if let Some(announce) = &setup.announce {
+            native::keep_word(&mut config, announce);
+        }
         let session = Session::new(now, config, rand::random());
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new_cyclic(|shared| Shared {
@@ -399,7 +406,8 @@ impl Shared {
     fn down(self: &Arc<Self>, why: &NodeDown) {
         let run = self.run.get();
         if let Some(run) = run {
-            Runs::link_down(run, &Arc::downgrade(self), why.clone());
+            let link = Arc::downgrade(self);
+            self.registry.link_down(run, &link, why.clone());
         }
         if self.watchers.end(why) && run.is_some() {
             if let Some(unsent) = self.losses.rest() {

@@ -1,7 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use super::{SessionCheckReply, node_session::Shared};
 use crate::{
     events::Broadcast,
     outcome::Outcome,
-    remote::{NodeDown, Runs},
+    remote::{NodeDown, Run, Runs},
 };
 
 mod neighbour;
@@ -44,7 +44,7 @@ pub(crate) struct Registry {
     changed: Notify,
     /// Probes under way.
     probing: AtomicUsize,
-    pub(crate) runs: Runs,
+    runs: Runs,
     /// Where to tell what is no matter of the node server's.
     pub(crate) events: Broadcast,
 }
@@ -114,10 +114,7 @@ impl Registry {
         let (name, addresses) = (peer.name.clone(), record.reachable_at.clone());
         let others = state.sessions.values_mut();
         for other in others.filter(|r| r.is_authenticated() && r.is_named(&name)) {
-            let known = &mut other.reachable_at;
-            let fresh = addresses.iter().filter(|a| !known.contains(a));
-            let fresh: Vec<_> = fresh.copied().collect();
-            known.extend(fresh);
+            other.add_addresses(addresses.iter().copied());
         }
     }
 
@@ -134,21 +131,28 @@ impl Registry {
         records.cloned().collect()
     }
 
-    /// Whether the node `name`, or one at `connection_string`, is a peer or about to be.
+    /// Whether the node `name`, or one at `connection_string`, is a peer or about to be. Accepted connections that are
+    /// not authenticated count for nothing: anybody can claim a name.
     pub(crate) fn knows(&self, name: &str, connection_string: &str) -> bool {
         let state = self.lock();
         state.dialling.contains(connection_string)
             || state.sessions.values().any(|record| {
+                if record.side == Side::Server && record.is_pending() {
+                    return false;
+                }
                 record.is_named(name)
                     || (record.peer_name.as_ref())
                         .is_some_and(|n| n.connection_string == connection_string)
             })
     }
 
-    /// Marks an address as being dialled; `false` when it is already, or `limit` are.
+    /// Marks an address as being dialled; `false` when it is already, or `limit` are, or have been and nobody there has
+    /// proven the cookie yet.
     pub(crate) fn begin_dial(&self, address: &str, limit: usize) -> bool {
-        let dialling = &mut self.lock().dialling;
-        dialling.len() < limit && dialling.insert(address.to_owned())
+        let mut state = self.lock();
+        let dialled = state.sessions.values().filter(|r| r.side == Side::Client);
+        let pending = dialled.filter(|r| r.is_pending()).count();
+        state.dialling.len() + pending < limit && state.dialling.insert(address.to_owned())
     }
 
     pub(crate) fn end_dial(&self, address: &str) {
@@ -224,11 +228,29 @@ impl Registry {
     }
 
     /// Marks a session as authenticated and elects among those with its peer. Returns the other sessions to be closed,
-    /// each with the reason for those who watch it, and whether this one has lost.
-    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
-        let result = self.lock().authenticate(id, our_name);
+    /// each with the reason for those who watch it, and the peer's run that stands by this one, unless it has lost.
+    ///
+    /// Of several sessions that win one after the other, the run stands by the last.
+    pub(crate) fn authenticate(
+        &self,
+        id: ActorId,
+        our_name: &str,
+        link_up: impl FnOnce(&Runs) -> Arc<Run>,
+    ) -> (Vec<Loser>, Option<Arc<Run>>) {
+        let (losers, run) = {
+            let mut state = self.lock();
+            let (losers, lost) = state.authenticate(id, our_name);
+            (losers, (!lost).then(|| link_up(&self.runs)))
+        };
         self.changed.notify_waiters();
-        result
+        (losers, run)
+    }
+
+    /// A session has ended by which a run may stand.
+    pub(crate) fn link_down(&self, run: &Run, link: &Weak<Shared>, why: NodeDown) {
+        // Not while another session takes its place.
+        let _state = self.lock();
+        Runs::link_down(run, link, why);
     }
 
     /// Waits while a dial of this node is under way that would replace the authenticated session `id`, so that no

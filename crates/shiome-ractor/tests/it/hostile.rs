@@ -154,6 +154,29 @@ async fn a_flood_of_group_joins_ends_the_session() {
     unharmed(bystander, "joins").await;
 }
 
+/// The stand-in of an actor stays when the actor leaves its groups: somebody may hold it.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_group_joins_ends_the_session_though_who_joins_leaves_again() {
+    let mut limits = shiome_session::Config::default();
+    limits.max_grouped_actors = 2000;
+    let server = spawn(node_server("leaves").with_session_config(limits)).await;
+    let mut peer = RawPeer::join(&server, "leavespeer").await;
+    let actor = |pid| control::Actor { pid, name: None };
+    let began = tokio::time::Instant::now();
+    for pids in [0..1000, 1000..2000, 2000..3000] {
+        peer.join_group("leaves", pids.clone()).await;
+        peer.send(control::PgLeave {
+            group: "leaves".to_owned(),
+            actors: pids.map(actor).collect(),
+            scope: pg::DEFAULT_SCOPE.to_owned(),
+        })
+        .await;
+    }
+    peer.until_closed().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "at once");
+    eventually_async(|| async { sessions(&server).await.is_empty() }).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_closed_in_time() {
     let server = node("e19").await;

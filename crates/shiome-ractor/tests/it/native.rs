@@ -1,17 +1,22 @@
 //! What a peer that runs shiome may ask beyond the common protocol, and what it is told.
 
+use std::time::Duration;
+
 use ractor::ActorStatus;
+use shiome_ractor::Node;
 use shiome_wire::{
     control::control_message,
     meta::NetworkMessage,
     native::{
-        CallError, Demonitor, Goodbye, Monitor, Stop, call_error::Code, exit::Kind, goodbye,
-        native_message,
+        CallError, Demonitor, Fragment, Goodbye, Monitor, Stop, call_error::Code, exit::Kind,
+        goodbye, native_message,
     },
     node,
 };
 
-use super::support::{ProbeMessage, RawPeer, arguments, eventually, node, probe, sessions};
+use super::support::{
+    COOKIE, ProbeMessage, RawPeer, arguments, eventually, node, node_server, probe, sessions, spawn,
+};
 
 fn call(to: u64, tag: u64, variant: &str, fields: &[&[u8]]) -> node::Call {
     node::Call {
@@ -156,7 +161,7 @@ async fn a_peer_that_breaks_a_rule_is_told_so_and_others_do_not_notice() {
     let server = node("rule").await;
     let mut bystander = RawPeer::join_native(&server, "rule-bystander", 1).await;
     let mut peer = RawPeer::join_native(&server, "rule-peer", 1).await;
-    peer.send(shiome_wire::native::Fragment {
+    peer.send(Fragment {
         id: 1,
         offset: 7,
         total: 0,
@@ -185,4 +190,59 @@ async fn a_peer_whose_hello_was_taken_out_on_the_way_is_not_taken_for_a_legacy_o
     })
     .await;
     peer.until_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_announces_nothing_skips_the_proof_of_one_that_does() {
+    let node = Node::builder("plain@127.0.0.1:0").cookie(COOKIE);
+    let node = node.legacy_only().start().await.unwrap();
+    let mut peer = RawPeer::join(node.server(), "plain-peer").await;
+    peer.send(shiome_wire::native::Proof {
+        mac: vec![0; 32].into(),
+    })
+    .await;
+    peer.ping(1).await;
+    assert_eq!(sessions(node.server()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nodes_that_speak_the_common_protocol_only_join_those_that_speak_more() {
+    let start = |name: &str| Node::builder(format!("{name}@127.0.0.1:0")).cookie(COOKIE);
+    let more = start("more").start().await.unwrap();
+    let less = start("less").legacy_only().start().await.unwrap();
+    let session = less.connect(more.local_addr()).await.unwrap().actor();
+    // Long enough for what is under way when the session is ready.
+    let ended = session.wait(Some(Duration::from_millis(200))).await;
+    assert!(ended.is_err(), "the session stays");
+    assert_eq!(more.sessions().await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_node_has_announced_that_it_takes_it_takes() {
+    let long = 100 << 20;
+    let server = node_server("takes-long").with_max_inbound_frame_size(2 * long);
+    let server = spawn(server).await;
+    let mut peer = RawPeer::join_native(&server, "takes-long-peer", 1).await;
+    peer.send(Fragment {
+        id: 1,
+        offset: 0,
+        total: long,
+        data: "x".into(),
+    })
+    .await;
+    peer.ping(1).await;
+
+    let (actor, mut hears) = probe(None).await;
+    let server = spawn(node_server("takes-least").with_max_inbound_frame_size(1024)).await;
+    let mut peer = RawPeer::join_native(&server, "takes-least-peer", 1).await;
+    let text = "x".repeat(60 << 10);
+    peer.send(node::Cast {
+        to: actor.get_id().pid(),
+        variant: "Note".to_owned(),
+        what: arguments(&[text.as_bytes()]),
+        ..node::Cast::default()
+    })
+    .await;
+    peer.ping(1).await;
+    assert_eq!(hears.recv().await, Some(text));
 }

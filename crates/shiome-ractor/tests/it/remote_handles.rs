@@ -461,3 +461,36 @@ async fn with_patience_messages_wait_for_a_stalled_peer() {
         assert_eq!(cast.what, arguments(&[format!("{n:01024}").as_bytes()]));
     }
 }
+
+/// A node's only session and a handle of `name` at the other end, once that is announced.
+async fn handle_of(node: &Node, name: &str) -> Option<Handle> {
+    let mut sessions = node.sessions().await.unwrap();
+    let session = sessions.pop()?;
+    let handle = node.remote(&session, name)?;
+    sessions.is_empty().then_some(handle)
+}
+
+/// In real time and on several threads: what happens at once is the point.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn handles_stand_by_the_session_that_stays_of_two_nodes_that_dial_each_other() {
+    let (_worker, _hears) = probe(Some("crossing-worker")).await;
+    for round in 0..200 {
+        let a = start(&format!("crossing-a{round}")).await;
+        let b = start(&format!("crossing-b{round}")).await;
+        let _ = tokio::join!(a.connect(b.local_addr()), b.connect(a.local_addr()));
+        for node in [&a, &b] {
+            let sent = async {
+                loop {
+                    let handle = handle_of(node, "crossing-worker").await;
+                    if handle.is_some_and(|handle| handle.try_cast(note("x")).is_ok()) {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let sent = timeout(Duration::from_secs(5), sent).await;
+            assert!(sent.is_ok(), "round {round}, {}", node.name());
+        }
+        tokio::join!(a.stop(), b.stop());
+    }
+}

@@ -223,6 +223,54 @@ async fn a_transitive_node_asks_and_dials_whom_it_does_not_know() {
     assert!(again.await.is_err(), "one dial");
 }
 
+#[tokio::test]
+async fn a_peer_cannot_make_a_transitive_node_open_connections_without_end() {
+    let server = node_in_mode("scanned", NodeConnectionMode::Transitive).await;
+    // Takes connections, and says nothing.
+    let silent = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut peer = RawPeer::dial(&server);
+    peer.authenticate("scanned-peer").await;
+    let mut taken = Vec::new();
+    for third in 0..2 {
+        let sessions = (1..=64).map(|host| {
+            let mut node = name_of(&format!("scanned-{third}-{host}"));
+            node.connection_string = format!("127.0.{third}.{host}:{port}");
+            node
+        });
+        let sessions = sessions.collect();
+        peer.send(control::NodeSessions { sessions }).await;
+        peer.ping(1).await;
+        while taken.len() < 64 {
+            let (stream, _) = silent.accept().await.unwrap();
+            let mut accepted = RawPeer::over(stream);
+            accepted.receive().await.expect("the node's name");
+            taken.push(accepted);
+        }
+    }
+    let more = tokio::time::timeout(std::time::Duration::from_millis(100), silent.accept());
+    assert!(more.await.is_err(), "more than 64 at a time");
+}
+
+#[tokio::test]
+async fn a_stranger_that_claims_a_name_keeps_a_transitive_node_from_nobody() {
+    let server = node_in_mode("claimed", NodeConnectionMode::Transitive).await;
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut unknown = name_of("claimed-elsewhere");
+    unknown.connection_string = elsewhere.local_addr().unwrap().to_string();
+    let mut stranger = RawPeer::dial(&server);
+    let claim = auth::authentication_message::Msg::Name(unknown.clone());
+    stranger.send(claim).await;
+    assert_eq!(stranger.status().await, Status::Ok);
+
+    let mut peer = RawPeer::dial(&server);
+    peer.authenticate("claimed-peer").await;
+    let sessions = vec![unknown];
+    peer.send(control::NodeSessions { sessions }).await;
+    let dialled = tokio::time::timeout(std::time::Duration::from_secs(5), elsewhere.accept());
+    dialled.await.expect("it is dialled all the same").unwrap();
+}
+
 /// A name without nonce, as nodes of 0.15.12 send it.
 fn nonceless(name: &str) -> auth::authentication_message::Msg {
     let mut name = name_of(name);

@@ -63,6 +63,27 @@ async fn a_restarted_node_is_let_in_at_the_first_try_behind_a_link_that_nobody_c
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restarted_node_waits_no_longer_than_the_session_in_its_way() {
+    let server = node("gone-meanwhile").await;
+    let mut stale = RawPeer::join(&server, "gone").await;
+    fall_silent(&mut stale).await;
+    let mut newcomer = RawPeer::dial(&server);
+    let claim = authentication_message::Msg::Name(unlucky("gone"));
+    newcomer.send(claim).await;
+    // Once the session is probed, the other end's system says that nobody is there.
+    stale
+        .expect(|message| match message.into_control()? {
+            control_message::Msg::Ping(_) => Some(()),
+            _ => None,
+        })
+        .await;
+    let began = Instant::now();
+    drop(stale);
+    assert_eq!(newcomer.status().await, Status::Ok);
+    assert!(began.elapsed() < Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_lives_is_not_taken_over() {
     for (kind, name) in [
         ("nonceless", nonceless("lively")),

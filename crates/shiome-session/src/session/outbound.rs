@@ -13,7 +13,7 @@ use shiome_wire::{
 use super::{Phase, Session};
 use crate::{
     config::FOREVER, error::SendError, event::CallErrorCode, exports::Wait, lanes::Class,
-    timer::Timer,
+    timer::Timer, window::Window,
 };
 
 impl<C> Session<C> {
@@ -183,7 +183,7 @@ impl<C> Session<C> {
         if self.can(Capabilities::FRAGMENTS) {
             terms.max_message_len.min(terms.max_reassembly_len)
         } else if self.can(Capabilities::CREDIT) {
-            terms.max_frame_len.min(terms.window)
+            terms.max_frame_len.min(Window::least_left(terms.window))
         } else {
             terms.max_frame_len
         }

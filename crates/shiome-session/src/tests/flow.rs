@@ -249,3 +249,23 @@ proptest! {
         prop_assert_eq!([pair.a.casts().len(), pair.b.casts().len()], expected);
     }
 }
+
+#[test]
+fn whatever_the_lengths_nothing_waits_for_ever_without_fragments() {
+    let mut pair = Pair::capable_of(Capabilities::CREDIT, Config::default(), Config::default());
+    pair = pair.served(&[7]);
+    let limit = longest_message(&mut pair);
+    for len in [limit / 2 - 1000, limit - 1000, limit / 3, limit - 1000] {
+        pair.a.session.cast(numbered(7, 1, len)).unwrap();
+    }
+    pair.drive(Duration::from_secs(60));
+    assert_eq!(pair.b.casts().len(), 4);
+}
+
+/// The longest message that `a` may send.
+fn longest_message(pair: &mut Pair) -> usize {
+    match pair.a.session.cast(numbered(7, 0, 32 << 20)) {
+        Err(SendError::TooLong { limit, .. }) => limit as usize,
+        other => panic!("{other:?}"),
+    }
+}

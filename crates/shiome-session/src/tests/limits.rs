@@ -56,11 +56,29 @@ fn as_many_actors_in_groups_as_allowed() {
     pair.inject(pg_join("two", [actor(1), actor(2)])).unwrap();
     pair.inject(pg_leave("one", [actor(1)])).unwrap();
     pair.inject(pg_leave("two", [actor(1)])).unwrap();
-    pair.inject(pg_join("one", [actor(3)])).unwrap();
-    pair.inject(terminate([2])).unwrap();
-    pair.inject(pg_join("one", [actor(4)])).unwrap();
+    pair.inject(pg_join("one", [actor(1)])).unwrap();
+    for pid in 1..=2 {
+        pair.inject(terminate([pid])).unwrap();
+        pair.inject(pg_join("one", [actor(pid + 2)])).unwrap();
+    }
     let error = SessionError::TooManyGroupedActors { limit: 2 };
     breaks(&mut pair, pg_join("one", [actor(5)]), error);
+}
+
+/// Who has been in a group is represented for as long as it lives.
+#[test]
+fn leaving_a_group_makes_no_room_for_another_actor_in_groups() {
+    let mut pair = limited(|config| config.max_grouped_actors = 2);
+    for pid in 1..=2 {
+        pair.inject(pg_join("one", [actor(pid)])).unwrap();
+        pair.inject(pg_leave("one", [actor(pid)])).unwrap();
+        pair.inject(pg_join("two", [actor(pid)])).unwrap();
+        pair.inject(pg_leave("two", [actor(pid)])).unwrap();
+    }
+    pair.inject(terminate([2])).unwrap();
+    pair.inject(pg_join("one", [actor(3)])).unwrap();
+    let error = SessionError::TooManyGroupedActors { limit: 2 };
+    breaks(&mut pair, pg_join("one", [actor(4)]), error);
 }
 
 #[test]

@@ -338,11 +338,30 @@ fn a_probe_is_answered_by_whoever_lives() {
 }
 
 #[test]
+fn probes_of_a_link_that_takes_nothing_do_not_pile_up() {
+    let (mut session, now) = alone(Config::default());
+    let waits = session.queued_len();
+    for _ in 0..100_000 {
+        session.probe(now);
+    }
+    assert!(
+        session.poll_event().is_none(),
+        "that is no fault of the peer"
+    );
+    assert_eq!(session.queued_len(), waits);
+    // One that has left may have been answered already.
+    sent_ping(&mut session).unwrap();
+    session.probe(now);
+    sent_ping(&mut session).unwrap();
+}
+
+#[test]
 fn pings_in_one_instant_differ() {
     let (mut session, now) = alone(Config::default());
-    session.probe(now);
-    session.probe(now);
-    let stamps = [(); 3].map(|()| sent_ping(&mut session).unwrap());
+    let stamps = [(); 3].map(|()| {
+        session.probe(now);
+        sent_ping(&mut session).unwrap()
+    });
     assert!(stamps[0] != stamps[1] && stamps[1] != stamps[2]);
 }
 

@@ -139,6 +139,7 @@ impl Task {
         } = self.link;
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
+        let promised = (self.announce.as_ref()).map_or(0, |announce| announce.max_frame_len);
         let config = Config {
             native: self.announce,
             require_native: self.require_native,
@@ -148,11 +149,15 @@ impl Task {
         let peer = shake_hands(shared, side, config, &mut reader, &mut writer)
             .await
             .map_err(End::Unauthenticated)?;
+        let max_frame_len = match &peer.native {
+            Some(_) => promised.max(self.max_frame_len),
+            None => self.max_frame_len,
+        };
         elect(shared, peer).await?;
         if !shared.registry.await_rivals(id, &shared.local.name).await {
             return Err(End::ElectionLost);
         }
-        reader.set_max_frame_len(self.max_frame_len);
+        reader.set_max_frame_len(max_frame_len);
         Ok((reader, writer))
     }
 }
@@ -184,23 +189,17 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
     let addresses = addresses_of(&peer).await;
     let name = peer.name.name.clone();
     registry.update(id, |record| {
-        record.reachable_at.extend(addresses);
+        record.add_addresses(addresses);
         record.introduce(peer.name);
     });
-    let (losers, lost) = registry.authenticate(id, &shared.local.name);
+    let incarnation = (peer.native.as_ref()).map_or(0, |native| native.hello.incarnation);
+    let (losers, run) = registry.authenticate(id, &shared.local.name, |runs| {
+        runs.link_up(&name, incarnation, Arc::downgrade(shared))
+    });
     for (loser, down) in losers {
         loser.end(Ending::lost_election(down));
     }
-    if lost {
-        return Err(End::ElectionLost);
-    }
-    let incarnation = peer
-        .native
-        .as_ref()
-        .map_or(0, |native| native.hello.incarnation);
-    let run = registry
-        .runs
-        .link_up(&name, incarnation, Arc::downgrade(shared));
+    let run = run.ok_or(End::ElectionLost)?;
     let _ = shared.run.set(run);
     if let Some(native) = &peer.native {
         let terms = native::terms(native);

@@ -13,6 +13,9 @@ use crate::{
     node::{NodeServerSessionInformation, NodeSessionMessage, node_session::Shared},
 };
 
+/// Addresses that are known of a peer: what a host name leads to is not this node's to say.
+const MAX_ADDRESSES: usize = 64;
+
 /// One session.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
@@ -120,6 +123,16 @@ impl Record {
     /// Whether the handshake is under way.
     pub(super) fn is_pending(&self) -> bool {
         !matches!(self.phase, Phase::Authenticated | Phase::Closing)
+    }
+
+    /// These lead to the peer, too, as far as there is room for them.
+    pub(crate) fn add_addresses(&mut self, addresses: impl IntoIterator<Item = SocketAddr>) {
+        for address in addresses {
+            let known = &mut self.reachable_at;
+            if known.len() < MAX_ADDRESSES && !known.contains(&address) {
+                known.push(address);
+            }
+        }
     }
 
     /// The peer has said who it is.

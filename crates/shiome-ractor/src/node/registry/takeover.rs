@@ -1,7 +1,10 @@
 //! Whether a connection may take the place of one that seems to be there.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use shiome_handshake::{Admission, MAX_HOLD};
 use shiome_wire::auth::NameMessage;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Registry;
+use super::{Record, Registry};
 use crate::node::node_session::Shared;
 
 /// Time for a session to show a sign of life when a node dials that seems to have one.
@@ -48,12 +51,13 @@ impl Registry {
     async fn probe(&self, peer_name: &str) -> Duration {
         let rivals = self.linked_to(peer_name);
         let began = Instant::now();
-        self.probing.fetch_add(1, Ordering::Relaxed);
+        let _probing = Probing::begin(&self.probing);
         for (_, rival) in &rivals {
             rival.peer.apply(|session, now| session.probe(now));
         }
         let silent = |rivals: &[(ActorId, Arc<Shared>)]| {
             let silent = rivals.iter().filter(|(_, rival)| !rival.heard_since(began));
+            let silent = silent.filter(|(id, _)| self.is_linked(*id));
             silent.map(|(id, _)| *id).collect::<Vec<_>>()
         };
         loop {
@@ -65,7 +69,6 @@ impl Registry {
                 break;
             }
         }
-        self.probing.fetch_sub(1, Ordering::Relaxed);
         for id in silent(&rivals) {
             self.update(id, |record| record.silent_since = Some(began));
         }
@@ -79,6 +82,14 @@ impl Registry {
         }
     }
 
+    fn is_linked(&self, id: ActorId) -> bool {
+        let state = self.lock();
+        state
+            .sessions
+            .get(&id)
+            .is_some_and(Record::is_authenticated)
+    }
+
     fn linked_to(&self, peer_name: &str) -> Vec<(ActorId, Arc<Shared>)> {
         let state = self.lock();
         let records = state.sessions.values();
@@ -86,5 +97,21 @@ impl Registry {
         rivals
             .filter_map(|record| Some((record.actor.get_id(), record.shared.upgrade()?)))
             .collect()
+    }
+}
+
+/// Counts a probe for as long as it lasts, however it ends.
+struct Probing<'a>(&'a AtomicUsize);
+
+impl<'a> Probing<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Probing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
