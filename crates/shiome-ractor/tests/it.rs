@@ -9,6 +9,7 @@ mod it {
     mod exposure;
     #[cfg(feature = "membership")]
     mod gossip;
+    mod handles_over_links;
     mod hostile;
     mod membership;
     mod messages;

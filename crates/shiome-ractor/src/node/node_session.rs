@@ -10,10 +10,11 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Announce, Cookie, Local, Side};
-use shiome_session::{GoodbyeReason, Session};
+use shiome_session::{Event, GoodbyeReason, Session};
 use shiome_transport::{Link, Peer, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
+    sync::watch,
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -29,7 +30,7 @@ use crate::{
     native::NativePolicy,
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
-    remote::{Linked, NodeDown, Run, Runs, Watchers},
+    remote::{Down, Linked, NodeDown, Run, Runs, Watchers},
     remote_actor::Caller,
 };
 
@@ -172,6 +173,10 @@ pub(crate) struct Shared {
     pub(crate) authenticated: AtomicBool,
     /// The run of the peer's node that this session is with, once that is proven.
     pub(crate) run: OnceLock<Arc<Run>>,
+    /// The session as events tell it, once it is authenticated.
+    info: OnceLock<SessionInfo>,
+    /// Whether the peer has told its actors, or is down.
+    introduced: watch::Sender<bool>,
     pub(crate) watchers: Watchers,
     pub(crate) overflow: Overflow,
     losses: Losses,
@@ -240,10 +245,7 @@ impl std::fmt::Debug for NodeSessionState {
 impl Drop for NodeSessionState {
     fn drop(&mut self) {
         self.link.abort();
-        // Ends the calls that are open, whatever way the actor ended.
-        self.shared.peer.abandon();
-        let ending = self.shared.ending.get_or_init(Ending::closed);
-        self.shared.down(&ending.down);
+        self.shared.over();
     }
 }
 
@@ -289,6 +291,8 @@ impl Actor for NodeSession {
             peer,
             authenticated: AtomicBool::new(false),
             run: OnceLock::new(),
+            info: OnceLock::new(),
+            introduced: watch::Sender::new(false),
             watchers: Watchers::default(),
             overflow: setup.overflow,
             losses: Losses::default(),
@@ -327,7 +331,7 @@ impl Actor for NodeSession {
         if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
-        shared.down(&ending.down);
+        shared.over();
         shared.shims.end(&shared.exit_reason(ending));
         Ok(())
     }
@@ -393,6 +397,49 @@ impl Shared {
         self.myself.stop(Some(why));
     }
 
+    /// Ends what is left open, whatever way the session ended, and tells all who watch. Again: nothing happens.
+    pub(crate) fn over(self: &Arc<Self>) {
+        self.peer.abandon(|event| self.left_over(event));
+        let ending = self.ending.get_or_init(Ending::closed);
+        self.down(&ending.down);
+    }
+
+    /// Acts on what the link's task has not come to, as far as somebody waits for it.
+    fn left_over(&self, event: Event<Caller>) {
+        match event {
+            Event::Reply { call, what } => call.answer(what.into()),
+            Event::CallEnded { call, why } => call.end(why),
+            Event::Exited { pid, kind, reason } => {
+                self.watchers.tell(pid, &Down::from_exit(kind, reason));
+            }
+            Event::Unsent {
+                casts,
+                calls,
+                replies,
+                bytes,
+            } => self.lost(Unsent {
+                casts: casts as u64,
+                calls: calls as u64,
+                replies: replies as u64,
+                bytes: bytes as u64,
+            }),
+            _ => {}
+        }
+    }
+
+    /// The peer has told its actors, and is in the know of this node's.
+    fn introduced(&self) {
+        self.introduced.send_replace(true);
+        self.watchers
+            .begin_deferred(|pid| self.peer.apply(|session, _| session.monitor(pid)));
+    }
+
+    /// Waits until the peer has told its actors, or is down.
+    pub(crate) async fn introduction(&self) {
+        // The sender is in here.
+        let _ = self.introduced.subscribe().wait_for(|done| *done).await;
+    }
+
     /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
     fn down(self: &Arc<Self>, why: &NodeDown) {
         let run = self.run.get();
@@ -406,6 +453,7 @@ impl Shared {
             let reason = why.clone();
             self.tell(|session| NodeEvent::NodeDown { session, reason });
         }
+        self.introduced.send_replace(true);
     }
 
     /// Counts messages that were not sent, and tells of them now and then.
@@ -417,10 +465,8 @@ impl Shared {
     }
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
-        let record = self.registry.get(self.myself.get_id());
-        if let Some(record) = record {
-            let session = record.information().into();
-            self.registry.events.send(event(session));
+        if let Some(session) = self.info.get() {
+            self.registry.events.send(event(session.clone()));
         }
     }
 

@@ -394,6 +394,11 @@ impl NodeServerState {
     }
 
     fn closed(&self, id: ActorId, reason: &str) {
+        // One that was killed, or has failed, may not have come to it.
+        let ended = self.registry.get(id);
+        if let Some(shared) = ended.and_then(|record| record.shared.upgrade()) {
+            shared.over();
+        }
         if let Some(record) = self.registry.remove(id) {
             let peer = record.peer();
             info!(peer, node_id = record.node_id, reason, "session closed");

@@ -102,6 +102,14 @@ impl Run {
         }
     }
 
+    /// Waits until the run goes on without that link.
+    pub(super) async fn moves_on_from(&self, link: &Arc<Shared>) {
+        let link = Arc::downgrade(link);
+        let still = |standing: &Standing| matches!(standing, Standing::Up(up) if up.ptr_eq(&link));
+        // The sender is in this run.
+        let _ = self.standing.subscribe().wait_for(|now| !still(now)).await;
+    }
+
     /// Changes how the run stands, unless it is over.
     fn enter(&self, next: Standing) {
         self.standing.send_if_modified(|standing| {
@@ -132,7 +140,10 @@ impl Runs {
                 run.enter(Standing::Up(link));
                 return run;
             }
-            run.enter(Standing::Over(RunEnd::Restarted));
+            run.enter(Standing::Over(match run.incarnation {
+                0 => RunEnd::SessionEnded(NodeDown::Replaced),
+                _ => RunEnd::Restarted,
+            }));
         }
         if runs.len() >= SWEEP_AT {
             runs.retain(|_, run| run.strong_count() > 0);
@@ -205,7 +216,8 @@ mod tests {
         let run = runs.link_up("a@h", 0, Weak::new());
         let next = runs.link_up("a@h", 0, Weak::new());
         assert!(!Arc::ptr_eq(&run, &next));
-        assert_eq!(why(&run), Some(CastError::Ended(RunEnd::Restarted)));
+        let replaced = RunEnd::SessionEnded(NodeDown::Replaced);
+        assert_eq!(why(&run), Some(CastError::Ended(replaced)));
     }
 
     #[test]

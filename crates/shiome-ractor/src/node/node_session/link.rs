@@ -202,6 +202,9 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         .runs
         .link_up(&name, incarnation, Arc::downgrade(shared));
     let _ = shared.run.set(run);
+    if let Some(record) = registry.get(id) {
+        let _ = shared.info.set(record.information().into());
+    }
     if let Some(native) = &peer.native {
         let terms = native::terms(native);
         shared.peer.apply(|session, _| session.negotiated(terms));
