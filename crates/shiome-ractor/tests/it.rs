@@ -18,6 +18,7 @@ mod it {
     mod remote_handles;
     mod remote_refs;
     mod sessions;
+    mod supervision;
     mod support;
     mod takeover;
 }

@@ -12,7 +12,7 @@ use shiome_handshake::{Cookie, Local};
 use shiome_transport::tcp;
 use tokio::{
     net::TcpListener,
-    task::{AbortHandle, JoinSet},
+    task::{JoinHandle, JoinSet},
 };
 use tracing::{info, warn};
 
@@ -187,7 +187,7 @@ pub struct NodeServerState {
     _serving: Serving,
     port: u16,
     subscriptions: Subscriptions,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for NodeServerState {
@@ -240,7 +240,7 @@ impl Actor for NodeServer {
             connections,
             port,
             subscriptions: std::mem::take(&mut lock(&self.subscriptions)),
-            accepting: accepting.abort_handle(),
+            accepting,
         })
     }
 
@@ -292,12 +292,17 @@ impl Actor for NodeServer {
         Ok(())
     }
 
-    /// Ends the sessions in good order, before `ractor` ends their actors in none.
+    /// Gives the port free, for the state may live on in a supervisor's hands; and ends the sessions in good order,
+    /// before `ractor` ends their actors in none.
     async fn post_stop(
         &self,
         _myself: ActorRef<NodeServerMessage>,
-        _state: &mut NodeServerState,
+        state: &mut NodeServerState,
     ) -> Result<(), ActorProcessingErr> {
+        state.connections.stop();
+        state.accepting.abort();
+        // An error says that it was aborted.
+        let _ = (&mut state.accepting).await;
         let mut ending = JoinSet::new();
         for record in self.registry.authenticated() {
             if let Some(shared) = record.shared.upgrade() {
