@@ -331,8 +331,9 @@ impl Actor for NodeSession {
         if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
+        shared.settle();
+        shared.shims.end(&shared.exit_reason(ending)).await;
         shared.over();
-        shared.shims.end(&shared.exit_reason(ending));
         Ok(())
     }
 
@@ -399,9 +400,14 @@ impl Shared {
 
     /// Ends what is left open, whatever way the session ended, and tells all who watch. Again: nothing happens.
     pub(crate) fn over(self: &Arc<Self>) {
-        self.peer.abandon(|event| self.left_over(event));
+        self.settle();
         let ending = self.ending.get_or_init(Ending::closed);
         self.down(&ending.down);
+    }
+
+    /// Ends what is left open.
+    fn settle(&self) {
+        self.peer.abandon(|event| self.left_over(event));
     }
 
     /// Acts on what the link's task has not come to, as far as somebody waits for it.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shiome_ractor::{CallError, CastError, Down, Node, NodeDown, NodeEvent, RemoteRef, RunEnd};
+use ractor::{ActorRef, rpc::CallResult};
+use shiome_ractor::{
+    CallError, CastError, Down, Node, NodeDown, NodeEvent, Overflow, RemoteRef, RunEnd,
+};
 use shiome_transport::session;
 use shiome_wire::{
     control,
@@ -11,7 +14,7 @@ use shiome_wire::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::support::{COOKIE, ProbeMessage, RawPeer, arguments, eventually};
+use super::support::{COOKIE, ProbeMessage, RawPeer, arguments, eventually, remote_members};
 
 type Handle = RemoteRef<ProbeMessage>;
 
@@ -279,4 +282,43 @@ async fn a_monitor_that_begins_while_the_link_ends_tells_the_reason_of_the_end()
         "{down:?}"
     );
     assert!(matches!(cast, Err(CastError::NotConnected(_))), "{cast:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_the_mailbox_of_a_stand_in_when_the_link_ends_is_told_unsent() {
+    let node = Node::builder("mailbox@127.0.0.1:0").cookie(COOKIE);
+    let node = node.session(tight()).overflow(Overflow::Wait);
+    let node = node.start().await.unwrap();
+    let mut events = node.events();
+    let mut peer = RawPeer::join_native(node.server(), "mailbox-peer", 1).await;
+    peer.join_group("mailbox", [17]).await;
+    let member = remote_members("mailbox", 1).await.remove(0);
+    let stand_in = ActorRef::<ProbeMessage>::from(member.clone());
+    let sent = 1000;
+    for _ in 0..sent {
+        stand_in.cast(note(&"x".repeat(1024))).unwrap();
+    }
+    let called = tokio::spawn(async move { stand_in.call(echo, None).await });
+    tokio::task::yield_now().await;
+    peer.send(native::Goodbye::default()).await;
+    let (mut casts, mut calls) = (0, 0);
+    loop {
+        match events.next().await.unwrap() {
+            NodeEvent::Unsent { unsent, .. } => {
+                casts += unsent.casts;
+                calls += unsent.calls;
+            }
+            NodeEvent::NodeDown { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(calls, 1);
+    let answer = called.await.unwrap().unwrap();
+    assert!(matches!(answer, CallResult::SenderError));
+    let words = peer.until_closed().await;
+    let arrived = words.iter().filter(|word| word.kind() == "cast").count() as u64;
+    // What was being written may be both: a batch at most.
+    assert!(casts + arrived >= sent, "{casts} and {arrived} of {sent}");
+    assert!(casts > sent / 2 && casts <= sent, "{casts} of {sent}");
+    member.wait(None).await.unwrap();
 }

@@ -1,9 +1,11 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::{
@@ -17,6 +19,10 @@ use crate::{
 /// Each costs some 11 KiB, and only those in groups or asked for are ever used; the actors beyond get theirs when they
 /// join a group or somebody asks.
 pub(super) const MAX_EAGER_SHIMS: usize = 1024;
+
+/// Time for the mailboxes of a session's shims to empty when it ends. A message takes some microseconds, since nobody
+/// sends it any more.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The local stand-ins for one peer's actors.
 pub(crate) struct Shims {
@@ -96,13 +102,29 @@ impl Shims {
         }
     }
 
-    /// Ends all shims; whoever watches them is told why.
-    pub(crate) fn end(&self, reason: &str) {
-        let shims = std::mem::take(&mut *self.lock());
-        for shim in shims.by_pid.into_values() {
+    /// Ends all shims after what is in their mailboxes, which the session, being closed, refuses and counts. Waits for
+    /// that, but not for long. Whoever watches them is told why.
+    pub(crate) async fn end(&self, reason: &str) {
+        let shims = std::mem::take(&mut *self.lock()).by_pid;
+        for shim in shims.values() {
             // A supervisor that ends kills what it supervises, and that would be all that is told.
             shim.unlink(self.supervisor.clone());
-            shim.stop(Some(reason.to_owned()));
+            if shim
+                .send_serialized(RemoteActor::last_message(reason))
+                .is_err()
+            {
+                shim.stop(Some(reason.to_owned()));
+            }
+        }
+        let ended = async {
+            for shim in shims.values() {
+                let _ = shim.wait(None).await;
+            }
+        };
+        if timeout(EMPTY_TIMEOUT, ended).await.is_err() {
+            for shim in shims.values() {
+                shim.stop(Some(reason.to_owned()));
+            }
         }
     }
 
