@@ -86,8 +86,8 @@ pub enum NodeEvent {
         /// Why.
         reason: NodeDown,
     },
-    /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), or still waiting
-    /// when it ended. Told at once, then once a second at most, with the rest at the end.
+    /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), still waiting when
+    /// it ended, or, sent to an `ActorRef`, for another reason of [`CastError`](crate::CastError). Told at once, then once a second at most, with the rest at the end.
     Unsent {
         /// The session.
         session: SessionInfo,

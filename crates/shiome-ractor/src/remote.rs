@@ -162,6 +162,10 @@ impl<M> RemoteRef<M> {
     ///
     /// The remote actor is stopped as by [`stop`](Self::stop), if its node lets this one do so. The link ends with
     /// either actor, with the connection (the local actor is stopped then), or when it is [undone](ActorLink::unlink).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn link(&self, local: &ActorCell) -> ActorLink {
         ActorLink::tie(self.clone_untyped(), local.clone())
     }

@@ -377,7 +377,7 @@ impl NodeServer {
             dialer: Arc::clone(&self.dialer),
             exposure: Arc::clone(&self.exposure),
             overflow: self.overflow,
-            outcome: self.registry.take_outcome(stream.local_addr()),
+            outcome: self.registry.take_outcome(stream.ends()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
             Ok((actor, _)) => state.opened(actor.get_id()),
