@@ -446,13 +446,27 @@ impl Shared {
         let _ = self.introduced.subscribe().wait_for(|done| *done).await;
     }
 
-    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
-    fn down(self: &Arc<Self>, why: &NodeDown) {
-        let run = self.run.get();
-        if let Some(run) = run {
+    /// The session is with that run of the peer's node; unless it has ended.
+    fn enter_run(self: &Arc<Self>, run: Arc<Run>) {
+        let _ = self.run.set(run);
+        if let Some(why) = self.watchers.ended() {
+            self.leave_run(&why);
+        }
+    }
+
+    fn leave_run(self: &Arc<Self>, why: &NodeDown) {
+        if let Some(run) = self.run.get() {
             Runs::link_down(run, &Arc::downgrade(self), why.clone());
         }
-        if self.watchers.end(why) && run.is_some() {
+    }
+
+    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
+    fn down(self: &Arc<Self>, why: &NodeDown) {
+        self.leave_run(why);
+        let first = self.watchers.end(why);
+        // The link's task may just have entered it.
+        self.leave_run(why);
+        if first && self.run.get().is_some() {
             if let Some(unsent) = self.losses.rest() {
                 self.tell(|session| NodeEvent::Unsent { session, unsent });
             }

@@ -227,11 +227,20 @@ impl Registry {
     }
 
     /// Marks a session as authenticated and elects among those with its peer. Returns the other sessions to be closed,
-    /// each with the reason for those who watch it, and whether this one has lost.
-    pub(crate) fn authenticate(&self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
-        let result = self.lock().authenticate(id, our_name);
+    /// each with the reason for those who watch it, and what `enter` makes if this one has not lost. Elections and
+    /// entries are in the same order.
+    pub(crate) fn authenticate<T>(
+        &self,
+        id: ActorId,
+        our_name: &str,
+        enter: impl FnOnce() -> T,
+    ) -> (Vec<Loser>, Option<T>) {
+        let mut state = self.lock();
+        let (losers, lost) = state.authenticate(id, our_name);
+        let entered = (!lost).then(enter);
+        drop(state);
         self.changed.notify_waiters();
-        result
+        (losers, entered)
     }
 
     /// Waits while a dial of this node is under way that would replace the authenticated session `id`, so that no

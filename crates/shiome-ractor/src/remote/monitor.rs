@@ -147,7 +147,7 @@ impl Watchers {
         begin: impl FnOnce() -> Result<Begun, SendError>,
     ) -> Option<u64> {
         let mut state = self.lock();
-        let down = self.node.borrow().clone();
+        let down = self.ended();
         if let Some(down) = down {
             let _ = teller.send(Down::NodeDown(down));
             return None;
@@ -252,6 +252,11 @@ impl Watchers {
         for teller in tellers.into_iter().flatten() {
             let _ = teller.send(());
         }
+    }
+
+    /// Why the link is gone, if it is.
+    pub(crate) fn ended(&self) -> Option<NodeDown> {
+        self.node.borrow().clone()
     }
 
     /// Watches the link.

@@ -131,7 +131,8 @@ impl Run {
 pub(crate) struct Runs(Mutex<HashMap<String, Weak<Run>>>);
 
 impl Runs {
-    /// The node `name` is linked by `link`, in the run `incarnation`; 0 if it does not tell. Ends an earlier run.
+    /// The node `name` is linked by `link`, in the run `incarnation`; 0 if it does not tell. Ends an earlier run of a node
+    /// that told.
     pub(crate) fn link_up(&self, name: &str, incarnation: u64, link: Weak<Shared>) -> Arc<Run> {
         let mut runs = self.lock();
         let known = runs.get(name).and_then(Weak::upgrade);
@@ -140,10 +141,10 @@ impl Runs {
                 run.enter(Standing::Up(link));
                 return run;
             }
-            run.enter(Standing::Over(match run.incarnation {
-                0 => RunEnd::SessionEnded(NodeDown::Replaced),
-                _ => RunEnd::Restarted,
-            }));
+            // Of a node that tells no incarnation there can be two links for a while, each a run that ends with it.
+            if run.incarnation != 0 {
+                run.enter(Standing::Over(RunEnd::Restarted));
+            }
         }
         if runs.len() >= SWEEP_AT {
             runs.retain(|_, run| run.strong_count() > 0);
@@ -216,8 +217,12 @@ mod tests {
         let run = runs.link_up("a@h", 0, Weak::new());
         let next = runs.link_up("a@h", 0, Weak::new());
         assert!(!Arc::ptr_eq(&run, &next));
-        let replaced = RunEnd::SessionEnded(NodeDown::Replaced);
-        assert_eq!(why(&run), Some(CastError::Ended(replaced)));
+        // The peer may yet decide for the first of two links.
+        assert!(!run.is_over());
+        Runs::link_down(&run, &Weak::new(), NodeDown::Replaced);
+        let ended = RunEnd::SessionEnded(NodeDown::Replaced);
+        assert_eq!(why(&run), Some(CastError::Ended(ended)));
+        assert!(!next.is_over());
     }
 
     #[test]

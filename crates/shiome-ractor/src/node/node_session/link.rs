@@ -187,21 +187,17 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         record.reachable_at.extend(addresses);
         record.introduce(peer.name);
     });
-    let (losers, lost) = registry.authenticate(id, &shared.local.name);
-    for (loser, down) in losers {
-        loser.end(Ending::lost_election(down));
-    }
-    if lost {
-        return Err(End::ElectionLost);
-    }
     let incarnation = peer
         .native
         .as_ref()
         .map_or(0, |native| native.hello.incarnation);
-    let run = registry
-        .runs
-        .link_up(&name, incarnation, Arc::downgrade(shared));
-    let _ = shared.run.set(run);
+    let link = Arc::downgrade(shared);
+    let link_up = || registry.runs.link_up(&name, incarnation, link);
+    let (losers, run) = registry.authenticate(id, &shared.local.name, link_up);
+    for (loser, down) in losers {
+        loser.end(Ending::lost_election(down));
+    }
+    shared.enter_run(run.ok_or(End::ElectionLost)?);
     if let Some(record) = registry.get(id) {
         let _ = shared.info.set(record.information().into());
     }
