@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
+    events::Broadcast,
     exposure::Exposure,
     native::NativePolicy,
     outcome::Outcome,
@@ -173,6 +174,7 @@ pub(crate) struct Shared {
     pub(crate) authenticated: AtomicBool,
     /// The run of the peer's node that this session is with, once that is proven.
     pub(crate) run: OnceLock<Arc<Run>>,
+    events: Broadcast,
     /// The session as events tell it, once it is authenticated.
     info: OnceLock<SessionInfo>,
     /// Whether the peer has told its actors, or is down.
@@ -275,6 +277,7 @@ impl Actor for NodeSession {
         let now = Instant::now().into_std();
         let session = Session::new(now, setup.session, rand::random());
         let peer = Arc::new(Peer::new(session));
+        let events = setup.registry.events.upgrade();
         let shared = Arc::new_cyclic(|shared| Shared {
             node_id: setup.node_id,
             local: setup.local,
@@ -291,6 +294,7 @@ impl Actor for NodeSession {
             peer,
             authenticated: AtomicBool::new(false),
             run: OnceLock::new(),
+            events,
             info: OnceLock::new(),
             introduced: watch::Sender::new(false),
             watchers: Watchers::default(),
@@ -486,7 +490,7 @@ impl Shared {
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
         if let Some(session) = self.info.get() {
-            self.registry.events.send(event(session.clone()));
+            self.events.send(event(session.clone()));
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{SessionCheckReply, node_session::Shared};
 use crate::{
-    events::Broadcast,
+    events::{Broadcast, WeakBroadcast},
     outcome::Outcome,
     remote::{NodeDown, Runs},
 };
@@ -49,7 +49,7 @@ pub(crate) struct Registry {
     probing: AtomicUsize,
     pub(crate) runs: Runs,
     /// Where to tell what is no matter of the node server's.
-    pub(crate) events: Broadcast,
+    pub(crate) events: WeakBroadcast,
 }
 
 #[derive(Debug, Default)]
@@ -65,19 +65,19 @@ struct State {
 impl Default for Registry {
     fn default() -> Self {
         let (events, _) = Broadcast::new();
-        Self::new(events)
+        Self::new(&events)
     }
 }
 
 impl Registry {
     /// Without sessions. What happens to them that is no matter of the node server's is told to `events`.
-    pub(crate) fn new(events: Broadcast) -> Self {
+    pub(crate) fn new(events: &Broadcast) -> Self {
         Self {
             state: Mutex::default(),
             changed: Notify::new(),
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
-            events,
+            events: events.downgrade(),
         }
     }
 

@@ -91,7 +91,7 @@ impl NodeServer {
     ) -> Self {
         let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
         let (events, _) = Broadcast::new();
-        let registry = Arc::new(Registry::new(events.clone()));
+        let registry = Arc::new(Registry::new(&events));
         let mut subscriptions = Subscriptions::default();
         subscriptions.add("shiome node".to_owned(), Box::new(events.clone()));
         Self {

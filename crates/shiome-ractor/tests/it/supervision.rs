@@ -3,10 +3,10 @@
 use std::{io, net::TcpListener};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use shiome_ractor::{NodeServer, NodeServerMessage};
+use shiome_ractor::{Node, NodeDown, NodeEvent, NodeServer, NodeServerMessage};
 use tokio::sync::mpsc;
 
-use super::support::COOKIE;
+use super::support::{COOKIE, RawPeer};
 
 /// Takes the port of a node server that ends, while it still holds what the event brings.
 struct Successor {
@@ -63,4 +63,30 @@ async fn the_port_of_a_node_server_that_has_stopped_is_free_for_its_successor() 
     server.stop(None);
     let taken = takes.recv().await.unwrap();
     assert_eq!(taken.unwrap().local_addr().unwrap().port(), port);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_end_with_the_node_server_however_it_ends_and_after_its_sessions() {
+    for kill in [false, true] {
+        let node = Node::builder(format!("last-event-{kill}@127.0.0.1:0"));
+        let node = node.cookie(COOKIE).start().await.unwrap();
+        let mut events = node.events();
+        let name = format!("last-event-{kill}-peer");
+        let _peer = RawPeer::join_native(node.server(), &name, 1).await;
+        let server = node.server().clone();
+        if kill {
+            server.kill();
+        } else {
+            server.stop(None);
+        }
+        let mut downs = Vec::new();
+        while let Some(event) = events.next().await {
+            if let NodeEvent::NodeDown { reason, .. } = event {
+                downs.push(reason);
+            }
+        }
+        assert_eq!(downs, [NodeDown::Closed]);
+        // Who asks later is told at once.
+        assert!(node.events().next().await.is_none());
+    }
 }
