@@ -270,7 +270,7 @@ impl Builder {
             exposure,
             format!("{name}@{host}"),
             local_addr,
-            (events, first),
+            (events.downgrade(), first),
         );
         for peer in &self.peers {
             node.keep_connected(peer)?;

@@ -33,8 +33,8 @@ impl Connector {
             return Err(HandshakeFailure::self_connection().into());
         }
         let (outcome, settled) = Outcome::pair();
-        if let Some(local_addr) = stream.local_addr() {
-            self.registry.expect_session(local_addr, outcome);
+        if let Some(ends) = stream.ends() {
+            self.registry.expect_session(ends, outcome);
         }
         let opened = NodeServerMessage::ConnectionOpened {
             stream: Box::new(stream),

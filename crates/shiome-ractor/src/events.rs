@@ -86,8 +86,8 @@ pub enum NodeEvent {
         /// Why.
         reason: NodeDown,
     },
-    /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), or still waiting
-    /// when it ended. Told at once, then once a second at most, with the rest at the end.
+    /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), still waiting when
+    /// it ended, or, sent to an `ActorRef`, for another reason of [`CastError`](crate::CastError). Told at once, then once a second at most, with the rest at the end.
     Unsent {
         /// The session.
         session: SessionInfo,
@@ -132,7 +132,7 @@ pub enum NodeEvent {
     Missed(u64),
 }
 
-/// Stream of [`NodeEvent`]s. It ends when the node does.
+/// Stream of [`NodeEvent`]s. It ends when the node does, and all its sessions have.
 pub struct Events(BroadcastStream<NodeEvent>);
 
 impl Events {
@@ -185,8 +185,24 @@ impl Broadcast {
         let _ = self.0.send(event);
     }
 
+    pub(crate) fn downgrade(&self) -> WeakBroadcast {
+        WeakBroadcast(self.0.downgrade())
+    }
+
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
         self.0.subscribe()
+    }
+}
+
+/// A [`Broadcast`] in the hands of who may outlive the node, and keeps no stream of events from ending.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakBroadcast(broadcast::WeakSender<NodeEvent>);
+
+impl WeakBroadcast {
+    /// One that nobody hears, when the node has ended.
+    pub(crate) fn upgrade(&self) -> Broadcast {
+        let strong = self.0.upgrade().map(Broadcast);
+        strong.unwrap_or_else(|| Broadcast::new().0)
     }
 }
 

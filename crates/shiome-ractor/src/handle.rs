@@ -11,7 +11,7 @@ use tokio::{sync::broadcast, task::JoinSet};
 use crate::{
     builder::Builder,
     connector::Connector,
-    events::{Broadcast, Events, NodeEvent, SessionInfo},
+    events::{Events, NodeEvent, SessionInfo, WeakBroadcast},
     exposure::{ExportError, Exposure},
     node::{Ending, NodeServerMessage, Serving, client::keep_connected, node_session::Shared},
     outcome::ConnectError,
@@ -51,7 +51,7 @@ pub struct Node {
     exposure: Arc<Exposure>,
     name: String,
     local_addr: SocketAddr,
-    pub(crate) events: Broadcast,
+    pub(crate) events: WeakBroadcast,
     /// For the first who listens: there may be events before anybody can ask.
     from_start: Mutex<Option<broadcast::Receiver<NodeEvent>>>,
     #[cfg(feature = "membership")]
@@ -72,7 +72,7 @@ impl Node {
         exposure: Arc<Exposure>,
         name: String,
         local_addr: SocketAddr,
-        (events, first): (Broadcast, broadcast::Receiver<NodeEvent>),
+        (events, first): (WeakBroadcast, broadcast::Receiver<NodeEvent>),
     ) -> Self {
         Self {
             connector,
@@ -251,7 +251,7 @@ impl Node {
             .lock()
             .ok()
             .and_then(|mut first| first.take());
-        Events::new(from_start.unwrap_or_else(|| self.events.subscribe()))
+        Events::new(from_start.unwrap_or_else(|| self.events.upgrade().subscribe()))
     }
 
     /// Stops the node and all its sessions, and waits until they are. What has been sent is written first, for a second

@@ -3,8 +3,12 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use ractor::{ActorCell, ActorRef, Message, RpcReplyPort, concurrency, message::SerializedMessage};
+use shiome_session::CallEnd;
 use shiome_wire::node;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use crate::remote_actor::Caller;
 
@@ -13,6 +17,7 @@ mod down;
 mod error;
 mod linked;
 mod monitor;
+mod outgoing;
 mod run;
 
 pub use actor_link::ActorLink;
@@ -21,6 +26,7 @@ pub use error::{CallError, CastError, StopError};
 pub(crate) use linked::Linked;
 pub(crate) use monitor::Watchers;
 pub use monitor::{Monitor, NodeMonitor};
+use outgoing::{CastOrSend, Outgoing};
 pub use run::RunEnd;
 pub(crate) use run::{Run, Runs};
 
@@ -140,11 +146,8 @@ impl<M> RemoteRef<M> {
     }
 
     fn request_stop(&self, reason: Option<String>, kill: bool) -> Result<(), StopError> {
-        let link = self.run.link()?;
-        let sent = link
-            .peer
-            .apply(|session, _| session.stop(self.pid, reason, kill));
-        sent.map_err(StopError::from)
+        let asked = self.apply(|session| session.stop(self.pid, reason, kill));
+        asked.map_err(StopError::from)
     }
 
     /// Watches the actor. The monitor resolves once: when the actor has ended, with its reason, or when the node is down.
@@ -159,6 +162,10 @@ impl<M> RemoteRef<M> {
     ///
     /// The remote actor is stopped as by [`stop`](Self::stop), if its node lets this one do so. The link ends with
     /// either actor, with the connection (the local actor is stopped then), or when it is [undone](ActorLink::unlink).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn link(&self, local: &ActorCell) -> ActorLink {
         ActorLink::tie(self.clone_untyped(), local.clone())
     }
@@ -179,25 +186,15 @@ impl<M: Message> RemoteRef<M> {
 
     /// Sends a message when the link has room for it.
     ///
-    /// Waits while more than [`Config::max_outbox`](shiome_session::Config::max_outbox) bytes wait to be written.
-    /// Cancel-safe: dropped earlier, nothing was sent.
+    /// Waits while more than [`Config::max_outbox`](shiome_session::Config::max_outbox) bytes wait to be written, and
+    /// while a node that has just come back has not told its actors. Cancel-safe: dropped earlier, nothing was sent.
     ///
     /// # Errors
     ///
-    /// See [`CastError`], but never [`Full`](CastError::Full); nothing was sent.
+    /// See [`CastError`], but never [`Full`](CastError::Full) or [`NotReady`](CastError::NotReady); nothing was sent.
     pub async fn cast(&self, message: M) -> Result<(), CastError> {
-        let mut cast = Some(self.encode_cast(message)?);
-        loop {
-            let link = self.run.link()?;
-            let sent = link.peer.apply(|session, _| {
-                let cast = cast.take_if(|_| !session.is_full())?;
-                Some(session.cast(cast))
-            });
-            if let Some(sent) = sent {
-                return sent.map_err(|error| CastError::from_send(error, &self.run));
-            }
-            link.peer.room().await;
-        }
+        let cast = self.encode_cast(message)?;
+        self.send(Outgoing::Cast(cast)).await
     }
 
     /// Sends a message if the link has room for it.
@@ -206,10 +203,8 @@ impl<M: Message> RemoteRef<M> {
     ///
     /// See [`CastError`]; nothing was sent.
     pub fn try_cast(&self, message: M) -> Result<(), CastError> {
-        let link = self.run.link()?;
         let cast = self.encode_cast(message)?;
-        let sent = link.peer.apply(|session, _| session.cast(cast));
-        sent.map_err(|error| CastError::from_send(error, &self.run))
+        Ok(self.apply(|session| session.cast(cast))?)
     }
 
     /// Sends the message that `message` makes of a reply port, when the link has room for it, and waits for the reply.
@@ -227,9 +222,9 @@ impl<M: Message> RemoteRef<M> {
     /// ```
     ///
     /// It always ends: without `timeout` by
-    /// [`Config::default_call_timeout`](shiome_session::Config::default_call_timeout), 60 seconds unless set. Time
-    /// begins when the message is sent. Dropping the future drops the reply; whether the actor gets the message is
-    /// open.
+    /// [`Config::default_call_timeout`](shiome_session::Config::default_call_timeout), 60 seconds unless set. Time runs
+    /// from now on, also while the call waits for room; the port has none of its own. Dropping the future drops the
+    /// reply; whether the actor gets the message is open.
     ///
     /// # Errors
     ///
@@ -240,12 +235,8 @@ impl<M: Message> RemoteRef<M> {
         timeout: Option<Duration>,
     ) -> Result<R, CallError> {
         let (port, reply) = concurrency::oneshot();
-        let port = match timeout {
-            Some(timeout) => (port, timeout).into(),
-            None => RpcReplyPort::from(port),
-        };
         let (ended, end) = oneshot::channel();
-        self.send_call(message(port), timeout, ended).await?;
+        self.send_call(message(port.into()), timeout, ended).await?;
         match reply.await {
             Ok(reply) => Ok(reply),
             // Without an end there was a reply, and it did not decode.
@@ -259,7 +250,7 @@ impl<M: Message> RemoteRef<M> {
         &self,
         message: M,
         timeout: Option<Duration>,
-        ended: oneshot::Sender<shiome_session::CallEnd>,
+        ended: oneshot::Sender<CallEnd>,
     ) -> Result<(), CallError> {
         let Ok(SerializedMessage::Call {
             variant,
@@ -277,21 +268,31 @@ impl<M: Message> RemoteRef<M> {
             metadata: metadata.map(Into::into),
             ..node::Call::default()
         };
-        let mut call = Some((call, Caller::told(reply, ended)));
-        loop {
-            let link = self.run.link()?;
-            let sent = link.peer.apply(|session, now| {
-                let has_room = |(call, _): &mut (node::Call, _)| {
-                    session.has_room_for_call(call.to, call.what.len())
-                };
-                let (call, caller) = call.take_if(has_room)?;
-                Some(session.call(now, call, timeout, caller))
-            });
-            if let Some(sent) = sent {
-                return sent.map_err(|error| CastError::from_send(error, &self.run).into());
-            }
-            link.peer.room().await;
+        let deadline = self.deadline(timeout)?;
+        let sending = self.send(Outgoing::Call {
+            call,
+            caller: Caller::told(reply, ended),
+            deadline: deadline.map(Instant::into_std),
+        });
+        match deadline {
+            Some(deadline) => timeout_at(deadline, sending)
+                .await
+                .map_err(|_| CallError::TimedOut)??,
+            None => sending.await?,
         }
+        Ok(())
+    }
+
+    /// When a call that begins now ends at the latest; `None` if the clock does not go that far.
+    fn deadline(&self, timeout: Option<Duration>) -> Result<Option<Instant>, CastError> {
+        let limit = match timeout {
+            Some(limit) => Some(limit),
+            None => {
+                let peer = &self.run.link()?.peer;
+                peer.apply(|session, _| session.default_call_timeout())
+            }
+        };
+        Ok(limit.and_then(|limit| Instant::now().checked_add(limit)))
     }
 
     fn encode_cast(&self, message: M) -> Result<node::Cast, CastError> {

@@ -76,6 +76,14 @@ impl From<ReplyPort> for Caller {
 /// It has no actor name: a registered name would be taken from the local actor of that name when the shim ends.
 pub(crate) struct RemoteActor;
 
+impl RemoteActor {
+    /// Ends a shim for `reason` when it has handled what came before. A message of a kind that only cluster bridges make,
+    /// and this one makes for no other purpose.
+    pub(crate) fn last_message(reason: &str) -> SerializedMessage {
+        SerializedMessage::CallReply(0, reason.as_bytes().to_vec())
+    }
+}
+
 /// Never received: messages to a remote actor arrive serialized.
 pub(crate) struct Never(std::convert::Infallible);
 
@@ -113,10 +121,14 @@ impl Actor for RemoteActor {
 
     async fn handle_serialized(
         &self,
-        _myself: ActorRef<Never>,
+        myself: ActorRef<Never>,
         message: SerializedMessage,
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
+        if let SerializedMessage::CallReply(_, reason) = message {
+            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
+            return Ok(());
+        }
         // A session that is gone ends its shims, too.
         let Some(link) = route.link.upgrade() else {
             return Ok(());
@@ -140,7 +152,7 @@ enum Outgoing {
 }
 
 impl Outgoing {
-    /// `None` for what only a cluster bridge makes. This one answers calls without it.
+    /// `None` for the [last message](RemoteActor::last_message).
     fn new(to: u64, message: SerializedMessage) -> Option<Self> {
         match message {
             SerializedMessage::Cast {

@@ -87,6 +87,12 @@ impl NetworkStream {
         }
     }
 
+    /// Both socket addresses, the own one first, if it has some. There is one such connection at a time; the own address
+    /// alone can be that of several.
+    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.local_addr().zip(self.socket_addr())
+    }
+
     /// How the bytes are protected.
     pub(crate) fn security(&self) -> Security {
         match self {

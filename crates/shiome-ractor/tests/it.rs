@@ -9,6 +9,7 @@ mod it {
     mod exposure;
     #[cfg(feature = "membership")]
     mod gossip;
+    mod handles_over_links;
     mod hostile;
     mod membership;
     mod messages;
@@ -17,6 +18,7 @@ mod it {
     mod remote_handles;
     mod remote_refs;
     mod sessions;
+    mod supervision;
     mod support;
     mod takeover;
 }

@@ -1,4 +1,7 @@
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use shiome_wire::{control, native};
 
@@ -125,6 +128,11 @@ impl<C> Session<C> {
         self.terms.as_ref()
     }
 
+    /// Time that a call without one has; `None`: no end.
+    pub fn default_call_timeout(&self) -> Option<Duration> {
+        self.config.default_call_timeout
+    }
+
     /// Whether both sides have sent their initial state.
     pub fn is_ready(&self) -> bool {
         self.local_ready && self.peer_ready
@@ -242,6 +250,11 @@ impl<C> Session<C> {
     /// Name that the peer's actor `pid` is registered under there.
     pub fn remote_name(&self, pid: u64) -> Option<&str> {
         self.directory.name_of(pid)
+    }
+
+    /// Whether the peer has announced its actor `pid`, and not that it is gone.
+    pub fn knows(&self, pid: u64) -> bool {
+        self.directory.contains(pid)
     }
 
     /// Pids of all actors that the peer has announced, in no particular order.

@@ -119,10 +119,13 @@ impl<C> Peer<C> {
         self.attention.notify_one();
     }
 
-    /// Closes the session when nobody drives it any more: open calls end, and no event is told.
-    pub fn abandon(&self) {
+    /// Closes the session when nobody drives it any more. `told` gets what the sink has not had: among it the ends of
+    /// open calls, and what was not sent.
+    pub fn abandon(&self, mut told: impl FnMut(Event<C>)) {
         self.apply(|session, _| session.close());
-        while self.next_event().is_some() {}
+        while let Some(event) = self.next_event() {
+            told(event);
+        }
     }
 
     /// Closes the session of a link that has ended.

@@ -39,7 +39,7 @@ impl Handle {
             roster: Arc::clone(&roster),
             offset,
             connector: node.connector.clone(),
-            events: node.events.clone(),
+            events: node.events.upgrade(),
             tasks: JoinSet::new(),
             stop: Arc::clone(&stop),
         };

@@ -10,10 +10,11 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Announce, Cookie, Local, Side};
-use shiome_session::{GoodbyeReason, Session};
+use shiome_session::{Event, GoodbyeReason, Session};
 use shiome_transport::{Link, Peer, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
+    sync::watch,
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -25,11 +26,12 @@ use super::{
 };
 use crate::{
     IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
+    events::Broadcast,
     exposure::Exposure,
     native::{self, NativePolicy},
     outcome::Outcome,
     overflow::{Losses, Overflow, Unsent},
-    remote::{Linked, NodeDown, Run, Watchers},
+    remote::{Down, Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
 
@@ -176,6 +178,11 @@ pub(crate) struct Shared {
     pub(crate) authenticated: AtomicBool,
     /// The run of the peer's node that this session is with, once that is proven.
     pub(crate) run: OnceLock<Arc<Run>>,
+    events: Broadcast,
+    /// The session as events tell it, once it is authenticated.
+    info: OnceLock<SessionInfo>,
+    /// Whether the peer has told its actors, or is down.
+    introduced: watch::Sender<bool>,
     pub(crate) watchers: Watchers,
     pub(crate) overflow: Overflow,
     losses: Losses,
@@ -244,10 +251,7 @@ impl std::fmt::Debug for NodeSessionState {
 impl Drop for NodeSessionState {
     fn drop(&mut self) {
         self.link.abort();
-        // Ends the calls that are open, whatever way the actor ended.
-        self.shared.peer.abandon();
-        let ending = self.shared.ending.get_or_init(Ending::closed);
-        self.shared.down(&ending.down);
+        self.shared.over();
     }
 }
 
@@ -282,6 +286,7 @@ impl Actor for NodeSession {
         }
         let session = Session::new(now, config, rand::random());
         let peer = Arc::new(Peer::new(session));
+        let events = setup.registry.events.upgrade();
         let shared = Arc::new_cyclic(|shared| Shared {
             node_id: setup.node_id,
             local: setup.local,
@@ -298,6 +303,9 @@ impl Actor for NodeSession {
             peer,
             authenticated: AtomicBool::new(false),
             run: OnceLock::new(),
+            events,
+            info: OnceLock::new(),
+            introduced: watch::Sender::new(false),
             watchers: Watchers::default(),
             overflow: setup.overflow,
             losses: Losses::default(),
@@ -336,8 +344,9 @@ impl Actor for NodeSession {
         if ending.flush && shared.authenticated.load(Ordering::Relaxed) {
             let _ = timeout(FLUSH_TIMEOUT, &mut state.link).await;
         }
-        shared.down(&ending.down);
-        shared.shims.end(&shared.exit_reason(ending));
+        shared.settle();
+        shared.shims.end(&shared.exit_reason(ending)).await;
+        shared.over();
         Ok(())
     }
 
@@ -402,20 +411,83 @@ impl Shared {
         self.myself.stop(Some(why));
     }
 
-    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
-    fn down(self: &Arc<Self>, why: &NodeDown) {
-        let run = self.run.get();
-        if let Some(run) = run {
+    /// Ends what is left open, whatever way the session ended, and tells all who watch. Again: nothing happens.
+    pub(crate) fn over(self: &Arc<Self>) {
+        self.settle();
+        let ending = self.ending.get_or_init(Ending::closed);
+        self.down(&ending.down);
+    }
+
+    /// Ends what is left open.
+    fn settle(&self) {
+        self.peer.abandon(|event| self.left_over(event));
+    }
+
+    /// Acts on what the link's task has not come to, as far as somebody waits for it.
+    fn left_over(&self, event: Event<Caller>) {
+        match event {
+            Event::Reply { call, what } => call.answer(what.into()),
+            Event::CallEnded { call, why } => call.end(why),
+            Event::Exited { pid, kind, reason } => {
+                self.watchers.tell(pid, &Down::from_exit(kind, reason));
+            }
+            Event::Unsent {
+                casts,
+                calls,
+                replies,
+                bytes,
+            } => self.lost(Unsent {
+                casts: casts as u64,
+                calls: calls as u64,
+                replies: replies as u64,
+                bytes: bytes as u64,
+            }),
+            _ => {}
+        }
+    }
+
+    /// The peer has told its actors, and is in the know of this node's.
+    fn introduced(&self) {
+        self.introduced.send_replace(true);
+        self.watchers
+            .begin_deferred(|pid| self.peer.apply(|session, _| session.monitor(pid)));
+    }
+
+    /// Waits until the peer has told its actors, or is down.
+    pub(crate) async fn introduction(&self) {
+        // The sender is in here.
+        let _ = self.introduced.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// The session is with that run of the peer's node; unless it has ended.
+    fn enter_run(self: &Arc<Self>, run: Arc<Run>) {
+        let _ = self.run.set(run);
+        if let Some(why) = self.watchers.ended() {
+            self.leave_run(&why);
+        }
+    }
+
+    fn leave_run(self: &Arc<Self>, why: &NodeDown) {
+        if let Some(run) = self.run.get() {
             let link = Arc::downgrade(self);
             self.registry.link_down(run, &link, why.clone());
         }
-        if self.watchers.end(why) && run.is_some() {
+    }
+
+    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
+    fn down(self: &Arc<Self>, why: &NodeDown) {
+        self.leave_run(why);
+        let first = self.watchers.end(why);
+        // The link's task may just have entered it.
+        self.leave_run(why);
+        if first && self.run.get().is_some() {
             if let Some(unsent) = self.losses.rest() {
                 self.tell(|session| NodeEvent::Unsent { session, unsent });
             }
             let reason = why.clone();
             self.tell(|session| NodeEvent::NodeDown { session, reason });
         }
+        self.introduced.send_replace(true);
     }
 
     /// Counts messages that were not sent, and tells of them now and then.
@@ -427,10 +499,8 @@ impl Shared {
     }
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
-        let record = self.registry.get(self.myself.get_id());
-        if let Some(record) = record {
-            let session = record.information().into();
-            self.registry.events.send(event(session));
+        if let Some(session) = self.info.get() {
+            self.events.send(event(session.clone()));
         }
     }
 

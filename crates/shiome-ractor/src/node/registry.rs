@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{SessionCheckReply, node_session::Shared};
 use crate::{
-    events::Broadcast,
+    events::{Broadcast, WeakBroadcast},
     outcome::Outcome,
     remote::{NodeDown, Run, Runs},
 };
@@ -34,6 +34,9 @@ pub(crate) use record::{Phase, Record};
 /// holds a socket, a task and a few KiB, and strangers can open them.
 pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
 
+/// The socket addresses of a connection, the own one first.
+type Ends = (SocketAddr, SocketAddr);
+
 /// A session that has lost an election, and why.
 pub(crate) type Loser = (Arc<Shared>, NodeDown);
 
@@ -46,7 +49,7 @@ pub(crate) struct Registry {
     probing: AtomicUsize,
     runs: Runs,
     /// Where to tell what is no matter of the node server's.
-    pub(crate) events: Broadcast,
+    pub(crate) events: WeakBroadcast,
 }
 
 #[derive(Debug, Default)]
@@ -55,26 +58,26 @@ struct State {
     challenges: OutstandingChallenges,
     /// Addresses that the node is dialling by itself.
     dialling: HashSet<String>,
-    /// Who waits for what becomes of a dialled connection, by its own socket address, until it gets its session.
-    outcomes: HashMap<SocketAddr, Outcome>,
+    /// Who waits for what becomes of a dialled connection, by its socket addresses, until it gets its session.
+    outcomes: HashMap<Ends, Outcome>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
         let (events, _) = Broadcast::new();
-        Self::new(events)
+        Self::new(&events)
     }
 }
 
 impl Registry {
     /// Without sessions. What happens to them that is no matter of the node server's is told to `events`.
-    pub(crate) fn new(events: Broadcast) -> Self {
+    pub(crate) fn new(events: &Broadcast) -> Self {
         Self {
             state: Mutex::default(),
             changed: Notify::new(),
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
-            events,
+            events: events.downgrade(),
         }
     }
 
@@ -159,14 +162,14 @@ impl Registry {
         self.lock().dialling.remove(address);
     }
 
-    /// Lets `outcome` be settled by the session that is made of the connection from this socket.
-    pub(crate) fn expect_session(&self, local_addr: SocketAddr, outcome: Outcome) {
-        self.lock().outcomes.insert(local_addr, outcome);
+    /// Lets `outcome` be settled by the session that is made of the connection between these sockets.
+    pub(crate) fn expect_session(&self, ends: Ends, outcome: Outcome) {
+        self.lock().outcomes.insert(ends, outcome);
     }
 
-    /// Who waits for the session of the connection from this socket.
-    pub(crate) fn take_outcome(&self, local_addr: Option<SocketAddr>) -> Outcome {
-        let expected = local_addr.and_then(|addr| self.lock().outcomes.remove(&addr));
+    /// Who waits for the session of the connection between these sockets.
+    pub(crate) fn take_outcome(&self, ends: Option<Ends>) -> Outcome {
+        let expected = ends.and_then(|ends| self.lock().outcomes.remove(&ends));
         expected.unwrap_or_else(Outcome::none)
     }
 
@@ -408,5 +411,25 @@ fn why_lost(loser: &Candidate<ActorId>, incarnation: u64) -> NodeDown {
         NodeDown::Unresponsive
     } else {
         NodeDown::Replaced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_dials_from_one_port_to_two_nodes_are_told_apart() {
+        let registry = Registry::default();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let ((one, first), (two, second)) = (Outcome::pair(), Outcome::pair());
+        registry.expect_session((at(50_000), at(1)), one);
+        registry.expect_session((at(50_000), at(2)), two);
+        let mut taken = registry.take_outcome(Some((at(50_000), at(2))));
+        taken.settle(Err(crate::ConnectError::Stopped));
+        assert!(second.await.unwrap().is_err());
+        let mut taken = registry.take_outcome(Some((at(50_000), at(1))));
+        taken.settle(Err(crate::ConnectError::Stopped));
+        assert!(first.await.unwrap().is_err());
     }
 }

@@ -12,7 +12,7 @@ use shiome_handshake::{Cookie, Local};
 use shiome_transport::tcp;
 use tokio::{
     net::TcpListener,
-    task::{AbortHandle, JoinSet},
+    task::{JoinHandle, JoinSet},
 };
 use tracing::{info, warn};
 
@@ -91,7 +91,7 @@ impl NodeServer {
     ) -> Self {
         let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
         let (events, _) = Broadcast::new();
-        let registry = Arc::new(Registry::new(events.clone()));
+        let registry = Arc::new(Registry::new(&events));
         let mut subscriptions = Subscriptions::default();
         subscriptions.add("shiome node".to_owned(), Box::new(events.clone()));
         Self {
@@ -187,7 +187,7 @@ pub struct NodeServerState {
     _serving: Serving,
     port: u16,
     subscriptions: Subscriptions,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for NodeServerState {
@@ -240,7 +240,7 @@ impl Actor for NodeServer {
             connections,
             port,
             subscriptions: std::mem::take(&mut lock(&self.subscriptions)),
-            accepting: accepting.abort_handle(),
+            accepting,
         })
     }
 
@@ -292,12 +292,17 @@ impl Actor for NodeServer {
         Ok(())
     }
 
-    /// Ends the sessions in good order, before `ractor` ends their actors in none.
+    /// Gives the port free, for the state may live on in a supervisor's hands; and ends the sessions in good order,
+    /// before `ractor` ends their actors in none.
     async fn post_stop(
         &self,
         _myself: ActorRef<NodeServerMessage>,
-        _state: &mut NodeServerState,
+        state: &mut NodeServerState,
     ) -> Result<(), ActorProcessingErr> {
+        state.connections.stop();
+        state.accepting.abort();
+        // An error says that it was aborted.
+        let _ = (&mut state.accepting).await;
         let mut ending = JoinSet::new();
         for record in self.registry.authenticated() {
             if let Some(shared) = record.shared.upgrade() {
@@ -372,7 +377,7 @@ impl NodeServer {
             dialer: Arc::clone(&self.dialer),
             exposure: Arc::clone(&self.exposure),
             overflow: self.overflow,
-            outcome: self.registry.take_outcome(stream.local_addr()),
+            outcome: self.registry.take_outcome(stream.ends()),
         });
         match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
             Ok((actor, _)) => state.opened(actor.get_id()),
@@ -394,6 +399,11 @@ impl NodeServerState {
     }
 
     fn closed(&self, id: ActorId, reason: &str) {
+        // One that was killed, or has failed, may not have come to it.
+        let ended = self.registry.get(id);
+        if let Some(shared) = ended.and_then(|record| record.shared.upgrade()) {
+            shared.over();
+        }
         if let Some(record) = self.registry.remove(id) {
             let peer = record.peer();
             info!(peer, node_id = record.node_id, reason, "session closed");

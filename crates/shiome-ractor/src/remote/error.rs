@@ -2,9 +2,11 @@ use shiome_session::{CallEnd, CallErrorCode, SendError};
 use thiserror::Error;
 
 use super::{
+    CastOrSend,
     down::{Down, NodeDown},
-    run::{Run, RunEnd},
+    run::RunEnd,
 };
+use crate::node::node_session::Shared;
 
 /// A message was not sent to a remote actor.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -13,6 +15,9 @@ pub enum CastError {
     /// There is no link to the actor's node at present. It may come back.
     #[error("not connected to the node: {0}")]
     NotConnected(NodeDown),
+    /// There is a link to the node again, and it has not told its actors yet.
+    #[error("the node has not told its actors yet")]
+    NotReady,
     /// The run of the node that the actor belongs to is over. Nothing brings it back.
     #[error("the node's run is over: {0}")]
     Ended(RunEnd),
@@ -47,18 +52,20 @@ pub enum CastError {
 }
 
 impl CastError {
-    pub(super) fn from_send(error: SendError, run: &Run) -> Self {
+    pub(super) fn from_send(error: SendError, link: &Shared) -> Self {
         match error {
             SendError::TooLong { len, limit } => Self::TooLong { len, limit },
             SendError::TooManyCalls { limit } => Self::TooManyCalls { limit },
             SendError::Full { queued, limit } => Self::Full { queued, limit },
             SendError::UnknownActor { .. } => Self::UnknownActor,
-            // The session has just ended, and the run may not know it yet.
-            _ => run
-                .link()
-                .err()
-                .unwrap_or(Self::NotConnected(NodeDown::Closed)),
+            _ => Self::ending(link),
         }
+    }
+
+    /// The link ends, and the run of its node may not know it yet.
+    pub(super) fn ending(link: &Shared) -> Self {
+        let ending = link.ending.get().map(|ending| ending.down.clone());
+        Self::NotConnected(ending.unwrap_or(NodeDown::Closed))
     }
 
     /// What a monitor says that cannot begin.
@@ -153,7 +160,7 @@ pub enum StopError {
     /// The node has no word for it: it is not one of shiome.
     #[error("the node cannot stop actors for others")]
     NotSupported,
-    /// The node does not let this one stop the actor.
+    /// The node does not let this one stop the actor, or does not let it watch how that ends.
     #[error("not allowed")]
     NotAllowed,
     /// The actor had not ended in time.
@@ -161,13 +168,11 @@ pub enum StopError {
     TimedOut,
 }
 
-impl From<SendError> for StopError {
-    fn from(error: SendError) -> Self {
+impl From<CastOrSend> for StopError {
+    fn from(error: CastOrSend) -> Self {
         match error {
-            SendError::NotNegotiated => Self::NotSupported,
-            SendError::UnknownActor { .. } => CastError::UnknownActor.into(),
-            SendError::Full { queued, limit } => CastError::Full { queued, limit }.into(),
-            _ => CastError::NotConnected(NodeDown::Closed).into(),
+            CastOrSend::Send(SendError::NotNegotiated, _) => Self::NotSupported,
+            error => CastError::from(error).into(),
         }
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -34,7 +34,12 @@ impl Monitor {
     pub(super) fn start(link: &Arc<Shared>, pid: u64) -> Self {
         let (teller, down) = oneshot::channel();
         let started = link.watchers.watch(pid, teller, || {
-            link.peer.apply(|session, _| session.monitor(pid))
+            link.peer.apply(|session, _| match session.monitor(pid) {
+                Err(SendError::UnknownActor { .. }) if !session.is_ready() => Ok(Begun::Deferred),
+                // Why it is, is told in a moment.
+                Err(SendError::Closed) => Ok(Begun::Now),
+                begun => begun.map(|()| Begun::Now),
+            })
         });
         let link = Arc::downgrade(link);
         Self {
@@ -79,17 +84,17 @@ impl Drop for Monitor {
     }
 }
 
-/// Waits for the end of the link to a node. Resolves once.
+/// Waits for the end of the link to a node.
 ///
 /// From [`Node::monitor`](crate::Node::monitor).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "a monitor that is dropped watches nothing"]
 pub struct NodeMonitor(watch::Receiver<Option<NodeDown>>);
 
 impl NodeMonitor {
-    /// The reason, as soon as the link is gone. Cancel-safe.
-    pub async fn down(mut self) -> NodeDown {
-        match self.0.wait_for(Option::is_some).await {
+    /// The reason, as soon as the link is gone; again and at once to whoever asks again. Cancel-safe.
+    pub async fn down(&self) -> NodeDown {
+        match self.0.clone().wait_for(Option::is_some).await {
             Ok(down) => down.clone().unwrap_or(NodeDown::Closed),
             Err(_) => NodeDown::Closed,
         }
@@ -106,9 +111,19 @@ pub(crate) struct Watchers {
     node: watch::Sender<Option<NodeDown>>,
 }
 
+/// From when on an actor is watched.
+#[derive(Debug, Clone, Copy)]
+enum Begun {
+    Now,
+    /// From when its node has told its actors.
+    Deferred,
+}
+
 #[derive(Debug, Default)]
 struct State {
     by_pid: HashMap<u64, Vec<(u64, oneshot::Sender<Down>)>>,
+    /// Whose watches the session does not know of yet.
+    deferred: HashSet<u64>,
     /// Who waits for a word on a stop.
     stops: HashMap<u64, Vec<oneshot::Sender<()>>>,
     next: u64,
@@ -129,24 +144,52 @@ impl Watchers {
         &self,
         pid: u64,
         teller: oneshot::Sender<Down>,
-        begin: impl FnOnce() -> Result<(), SendError>,
+        begin: impl FnOnce() -> Result<Begun, SendError>,
     ) -> Option<u64> {
         let mut state = self.lock();
-        let down = self.node.borrow().clone();
+        let down = self.ended();
         if let Some(down) = down {
             let _ = teller.send(Down::NodeDown(down));
             return None;
         }
-        if !state.by_pid.contains_key(&pid)
-            && let Err(error) = begin()
-        {
-            let _ = teller.send(refused(error));
-            return None;
+        if !state.by_pid.contains_key(&pid) {
+            match begin() {
+                Ok(Begun::Now) => {}
+                Ok(Begun::Deferred) => {
+                    state.deferred.insert(pid);
+                }
+                Err(error) => {
+                    let _ = teller.send(refused(error));
+                    return None;
+                }
+            }
         }
         let number = state.next;
         state.next += 1;
         state.by_pid.entry(pid).or_default().push((number, teller));
         Some(number)
+    }
+
+    /// Begins the watches that had to wait for the peer to tell its actors.
+    pub(crate) fn begin_deferred(&self, begin: impl Fn(u64) -> Result<(), SendError>) {
+        let mut unwatched = Vec::new();
+        {
+            let mut state = self.lock();
+            for pid in std::mem::take(&mut state.deferred) {
+                if !state.by_pid.contains_key(&pid) {
+                    continue;
+                }
+                match begin(pid) {
+                    Ok(()) | Err(SendError::Closed) => {}
+                    Err(error) => unwatched.push((state.by_pid.remove(&pid), refused(error))),
+                }
+            }
+        }
+        for (watches, down) in unwatched {
+            for (_, teller) in watches.into_iter().flatten() {
+                let _ = teller.send(down.clone());
+            }
+        }
     }
 
     /// Removes a watch, with `end` if it was the last of that actor.
@@ -211,6 +254,11 @@ impl Watchers {
         }
     }
 
+    /// Why the link is gone, if it is.
+    pub(crate) fn ended(&self) -> Option<NodeDown> {
+        self.node.borrow().clone()
+    }
+
     /// Watches the link.
     pub(crate) fn node(&self) -> NodeMonitor {
         NodeMonitor(self.node.subscribe())
@@ -247,7 +295,7 @@ mod tests {
         let watch = |teller| {
             watchers.watch(7, teller, || {
                 begun.set(begun.get() + 1);
-                Ok(())
+                Ok(Begun::Now)
             })
         };
         let ((one, _one), (two, _two)) = (teller(), teller());
@@ -265,7 +313,7 @@ mod tests {
     fn a_watch_resolves_once_and_is_not_taken_back_after() {
         let watchers = Watchers::default();
         let (one, mut down) = teller();
-        let number = watchers.watch(7, one, || Ok(())).unwrap();
+        let number = watchers.watch(7, one, || Ok(Begun::Now)).unwrap();
         watchers.tell(7, &Down::Killed);
         watchers.tell(7, &Down::Ended);
         assert!(watchers.end(&NodeDown::Stopped));
@@ -277,7 +325,7 @@ mod tests {
     fn the_end_of_the_link_resolves_all_watches_also_those_that_come_later() {
         let watchers = Watchers::default();
         let (one, mut first) = teller();
-        watchers.watch(7, one, || Ok(())).unwrap();
+        watchers.watch(7, one, || Ok(Begun::Now)).unwrap();
         assert!(watchers.end(&NodeDown::Unresponsive));
         assert!(!watchers.end(&NodeDown::Closed));
         let (two, mut second) = teller();

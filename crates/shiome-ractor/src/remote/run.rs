@@ -102,6 +102,14 @@ impl Run {
         }
     }
 
+    /// Waits until the run goes on without that link.
+    pub(super) async fn moves_on_from(&self, link: &Arc<Shared>) {
+        let link = Arc::downgrade(link);
+        let still = |standing: &Standing| matches!(standing, Standing::Up(up) if up.ptr_eq(&link));
+        // The sender is in this run.
+        let _ = self.standing.subscribe().wait_for(|now| !still(now)).await;
+    }
+
     /// Changes how the run stands, unless it is over.
     fn enter(&self, next: Standing) {
         self.standing.send_if_modified(|standing| {
@@ -123,7 +131,8 @@ impl Run {
 pub(crate) struct Runs(Mutex<HashMap<String, Weak<Run>>>);
 
 impl Runs {
-    /// The node `name` is linked by `link`, in the run `incarnation`; 0 if it does not tell. Ends an earlier run.
+    /// The node `name` is linked by `link`, in the run `incarnation`; 0 if it does not tell. Ends an earlier run of a node
+    /// that told.
     pub(crate) fn link_up(&self, name: &str, incarnation: u64, link: Weak<Shared>) -> Arc<Run> {
         let mut runs = self.lock();
         let known = runs.get(name).and_then(Weak::upgrade);
@@ -132,7 +141,10 @@ impl Runs {
                 run.enter(Standing::Up(link));
                 return run;
             }
-            run.enter(Standing::Over(RunEnd::Restarted));
+            // Of a node that tells no incarnation there can be two links for a while, each a run that ends with it.
+            if run.incarnation != 0 {
+                run.enter(Standing::Over(RunEnd::Restarted));
+            }
         }
         if runs.len() >= SWEEP_AT {
             runs.retain(|_, run| run.strong_count() > 0);
@@ -205,7 +217,12 @@ mod tests {
         let run = runs.link_up("a@h", 0, Weak::new());
         let next = runs.link_up("a@h", 0, Weak::new());
         assert!(!Arc::ptr_eq(&run, &next));
-        assert_eq!(why(&run), Some(CastError::Ended(RunEnd::Restarted)));
+        // The peer may yet decide for the first of two links.
+        assert!(!run.is_over());
+        Runs::link_down(&run, &Weak::new(), NodeDown::Replaced);
+        let ended = RunEnd::SessionEnded(NodeDown::Replaced);
+        assert_eq!(why(&run), Some(CastError::Ended(ended)));
+        assert!(!next.is_over());
     }
 
     #[test]

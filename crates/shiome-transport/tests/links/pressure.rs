@@ -181,7 +181,7 @@ async fn senders_are_let_go_when_the_link_ends() {
     let peer = Arc::clone(&a.peer);
     let waits = tokio::spawn(async move { peer.room().await });
     drop(b.end);
-    a.peer.abandon();
+    a.peer.abandon(drop);
     timeout(Duration::from_millis(1), waits)
         .await
         .unwrap()

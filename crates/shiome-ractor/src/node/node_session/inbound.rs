@@ -14,7 +14,6 @@ use crate::{
     exposure::{self, Ask, Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage},
     outcome::Outcome,
-    overflow::Unsent,
     remote::Down,
     remote_actor::Caller,
 };
@@ -38,8 +37,7 @@ impl EventSink<Caller> for Inbound {
         match event {
             Event::Cast(cast) => self.cast_in(cast),
             Event::Call(call) => self.call_in(call),
-            Event::Reply { call, what } => call.answer(what.into()),
-            Event::CallEnded { call, why } => call.end(why),
+            event @ (Event::Reply { .. } | Event::CallEnded { .. }) => self.shared.left_over(event),
             Event::Spawned(actors) => self.spawned(actors).await,
             Event::Terminated(pids) => {
                 for pid in pids {
@@ -64,17 +62,7 @@ impl EventSink<Caller> for Inbound {
             Event::DemonitorRequested { pid } => self.ask_exporter(Ask::Demonitor(pid)),
             Event::Exited { pid, kind, reason } => self.exited(pid, kind, reason),
             Event::Refused { pid, verb } => self.refused(pid, verb),
-            Event::Unsent {
-                casts,
-                calls,
-                replies,
-                bytes,
-            } => self.shared.lost(Unsent {
-                casts: casts as u64,
-                calls: calls as u64,
-                replies: replies as u64,
-                bytes: bytes as u64,
-            }),
+            event @ Event::Unsent { .. } => self.shared.left_over(event),
             Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
             Event::NameUntold { len } => warn!(len, "local name too long to be told"),
             // What a later session may say that this bridge does not know: contents are never logged.
@@ -256,6 +244,7 @@ impl Inbound {
     }
 
     fn ready(&mut self) {
+        self.shared.introduced();
         let id = self.shared.myself.get_id();
         let _ = self
             .shared

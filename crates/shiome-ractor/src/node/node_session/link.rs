@@ -199,8 +199,10 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
     for (loser, down) in losers {
         loser.end(Ending::lost_election(down));
     }
-    let run = run.ok_or(End::ElectionLost)?;
-    let _ = shared.run.set(run);
+    shared.enter_run(run.ok_or(End::ElectionLost)?);
+    if let Some(record) = registry.get(id) {
+        let _ = shared.info.set(record.information().into());
+    }
     if let Some(native) = &peer.native {
         let terms = native::terms(native);
         shared.peer.apply(|session, _| session.negotiated(terms));

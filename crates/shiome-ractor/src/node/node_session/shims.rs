@@ -1,9 +1,11 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::{
@@ -18,14 +20,25 @@ use crate::{
 /// join a group or somebody asks.
 pub(super) const MAX_EAGER_SHIMS: usize = 1024;
 
+/// Time for the mailboxes of a session's shims to empty when it ends. A message takes some microseconds, since nobody
+/// sends it any more.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The local stand-ins for one peer's actors.
 pub(crate) struct Shims {
     node_id: NodeId,
     supervisor: ActorCell,
     link: Weak<Shared>,
-    by_pid: Mutex<HashMap<u64, ActorCell>>,
+    made: Mutex<Made>,
     /// Held while a shim is made, so that an actor gets one.
     spawning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Made {
+    by_pid: HashMap<u64, ActorCell>,
+    /// Shims that had ended by the program's will, and have a successor before their end was told; how many an actor.
+    succeeded: HashMap<u64, usize>,
 }
 
 impl Shims {
@@ -34,18 +47,18 @@ impl Shims {
             node_id,
             supervisor,
             link,
-            by_pid: Mutex::default(),
+            made: Mutex::default(),
             spawning: tokio::sync::Mutex::default(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().by_pid.len()
     }
 
     /// The shim of `pid`, if there is one.
     pub(crate) fn get(&self, pid: u64) -> Option<ActorCell> {
-        self.lock().get(&pid).cloned()
+        self.lock().by_pid.get(&pid).cloned()
     }
 
     /// The shim of `pid`, made if need be; `None` when the session is ending.
@@ -84,39 +97,125 @@ impl Shims {
 
     /// Ends the shim of an actor that is gone.
     pub(crate) fn stop(&self, pid: u64, reason: &str) {
-        if let Some(shim) = self.lock().remove(&pid) {
+        if let Some(shim) = self.lock().by_pid.remove(&pid) {
             shim.stop(Some(reason.to_owned()));
         }
     }
 
-    /// Ends all shims; whoever watches them is told why.
-    pub(crate) fn end(&self, reason: &str) {
-        let shims = std::mem::take(&mut *self.lock());
-        for shim in shims.into_values() {
+    /// Ends all shims after what is in their mailboxes, which the session, being closed, refuses and counts. Waits for
+    /// that, but not for long. Whoever watches them is told why.
+    pub(crate) async fn end(&self, reason: &str) {
+        let shims = std::mem::take(&mut *self.lock()).by_pid;
+        for shim in shims.values() {
             // A supervisor that ends kills what it supervises, and that would be all that is told.
             shim.unlink(self.supervisor.clone());
-            shim.stop(Some(reason.to_owned()));
+            if shim
+                .send_serialized(RemoteActor::last_message(reason))
+                .is_err()
+            {
+                shim.stop(Some(reason.to_owned()));
+            }
+        }
+        let ended = async {
+            for shim in shims.values() {
+                let _ = shim.wait(None).await;
+            }
+        };
+        if timeout(EMPTY_TIMEOUT, ended).await.is_err() {
+            for shim in shims.values() {
+                shim.stop(Some(reason.to_owned()));
+            }
         }
     }
 
     /// Forgets a shim that has ended, unless the actor has got another since. Whether it ended by the program's will,
     /// and not because the actor or the session has ended.
     pub(crate) fn forget(&self, ended: &ActorCell) -> bool {
-        let mut shims = self.lock();
-        let pid = ended.get_id().pid();
-        let stopped = shims.get(&pid).is_some_and(|shim| !is_usable(shim));
-        if stopped {
-            shims.remove(&pid);
-        }
-        stopped
+        self.lock().forget(ended.get_id().pid())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, ActorCell>> {
-        // A map of refs is whole after any panic.
-        self.by_pid.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        // Maps of refs and numbers are whole after any panic.
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Made {
+    fn insert(&mut self, pid: u64, shim: ActorCell) {
+        if self.by_pid.insert(pid, shim).is_some() {
+            *self.succeeded.entry(pid).or_default() += 1;
+        }
+    }
+
+    fn forget(&mut self, pid: u64) -> bool {
+        if self.by_pid.get(&pid).is_some_and(|shim| !is_usable(shim)) {
+            self.by_pid.remove(&pid);
+            return true;
+        }
+        let Entry::Occupied(mut succeeded) = self.succeeded.entry(pid) else {
+            return false;
+        };
+        *succeeded.get_mut() -= 1;
+        if *succeeded.get() == 0 {
+            succeeded.remove();
+        }
+        true
     }
 }
 
 fn is_usable(shim: &ActorCell) -> bool {
     shim.get_status() < ActorStatus::Draining
+}
+
+#[cfg(test)]
+mod tests {
+    use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+    use super::*;
+
+    /// Does not hear of those that it supervises, as a session that is busy.
+    struct Deaf;
+
+    #[cfg_attr(feature = "async-trait", ractor::async_trait)]
+    impl Actor for Deaf {
+        type Msg = crate::remote_actor::Never;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(
+            &self,
+            _myself: ActorRef<Self::Msg>,
+            (): (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+
+        async fn handle_supervisor_evt(
+            &self,
+            _myself: ActorRef<Self::Msg>,
+            _event: ractor::SupervisionEvent,
+            (): &mut (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stand_in_that_the_program_has_stopped_is_known_also_when_there_is_another_by_then() {
+        let (session, _) = Actor::spawn(None, Deaf, ()).await.unwrap();
+        let shims = Shims::new(9, session.get_cell(), Weak::new());
+        let stopped = shims.get_or_spawn(7).await.unwrap();
+        stopped.stop_and_wait(None, None).await.unwrap();
+        let next = shims.get_or_spawn(7).await.unwrap();
+        assert!(shims.forget(&stopped), "the program has stopped it");
+        assert_eq!(
+            shims.get(7).map(|shim| shim.get_status()),
+            Some(next.get_status())
+        );
+        // The actor has ended, and its stand-in does.
+        shims.stop(7, "remote");
+        next.wait(None).await.unwrap();
+        assert!(!shims.forget(&next));
+        session.stop(None);
+    }
 }

@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::Instant};
+
+use shiome_session::{SendError, Session};
+use shiome_wire::node;
+
+use super::{CastError, RemoteRef};
+use crate::{node::node_session::Shared, remote_actor::Caller};
+
+/// A message on its way to the link.
+pub(super) enum Outgoing {
+    Cast(node::Cast),
+    Call {
+        call: node::Call,
+        caller: Caller,
+        /// When the call ends; `None` without an end.
+        deadline: Option<Instant>,
+    },
+}
+
+/// What keeps a message from being handed to the link.
+enum Obstacle {
+    /// The outbox is full.
+    Full,
+    /// The node has not told its actors yet, so it is not known whether there is such an actor.
+    NotReady,
+    /// The link ends.
+    Ending,
+}
+
+impl Outgoing {
+    fn has_room(&self, session: &Session<Caller>) -> bool {
+        match self {
+            Self::Cast(_) => !session.is_full(),
+            Self::Call { call, .. } => session.has_room_for_call(call.to, call.what.len()),
+        }
+    }
+
+    fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
+        match self {
+            Self::Cast(cast) => session.cast(cast),
+            Self::Call {
+                call,
+                caller,
+                deadline,
+            } => {
+                let limit = deadline.map(|deadline| deadline.saturating_duration_since(now));
+                session.call(now, call, limit, caller)
+            }
+        }
+    }
+}
+
+impl<M> RemoteRef<M> {
+    /// Sends when nothing keeps the message from being sent. Cancel-safe: dropped earlier, nothing was sent.
+    pub(super) async fn send(&self, message: Outgoing) -> Result<(), CastError> {
+        let mut message = Some(message);
+        loop {
+            let link = self.run.link()?;
+            let sent = link.peer.apply(|session, now| {
+                check(session, self.pid)?;
+                let message = message.take_if(|message| message.has_room(session));
+                let message = message.ok_or(Obstacle::Full)?;
+                Ok(message.hand_to(session, now))
+            });
+            match sent {
+                Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
+                Err(Obstacle::Full) => link.peer.room().await,
+                Err(Obstacle::NotReady) => link.introduction().await,
+                Err(Obstacle::Ending) => self.run.moves_on_from(&link).await,
+            }
+        }
+    }
+
+    /// Lets `f` use the session if the actor can be addressed by it now.
+    pub(super) fn apply<R>(
+        &self,
+        f: impl FnOnce(&mut Session<Caller>) -> Result<R, SendError>,
+    ) -> Result<R, CastOrSend> {
+        let link = self.run.link()?;
+        let result = link
+            .peer
+            .apply(|session, _| check(session, self.pid).map(|()| f(session)));
+        match result {
+            Ok(result) => result.map_err(|error| CastOrSend::Send(error, link)),
+            Err(Obstacle::NotReady) => Err(CastError::NotReady.into()),
+            Err(_) => Err(CastError::ending(&link).into()),
+        }
+    }
+}
+
+/// Why something was not sent: for a reason of the handle's, or of that session's.
+pub(super) enum CastOrSend {
+    Cast(CastError),
+    Send(SendError, Arc<Shared>),
+}
+
+impl From<CastError> for CastOrSend {
+    fn from(error: CastError) -> Self {
+        Self::Cast(error)
+    }
+}
+
+impl From<CastOrSend> for CastError {
+    fn from(error: CastOrSend) -> Self {
+        match error {
+            CastOrSend::Cast(error) => error,
+            CastOrSend::Send(error, link) => Self::from_send(error, &link),
+        }
+    }
+}
+
+fn check(session: &Session<Caller>, pid: u64) -> Result<(), Obstacle> {
+    if session.is_closed() || session.is_finishing() {
+        Err(Obstacle::Ending)
+    } else if !session.is_ready() && !session.knows(pid) {
+        Err(Obstacle::NotReady)
+    } else {
+        Ok(())
+    }
+}
