@@ -140,6 +140,16 @@ impl Process {
         kill_process(pid, signal).map_err(|error| Failure::new(expected(), error.to_string()))
     }
 
+    /// Memory that the process has resident, in bytes; `None` where the system does not tell.
+    #[cfg(unix)]
+    pub(super) fn resident(&self) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.child.id()?);
+        let status = std::fs::read_to_string(path).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: u64 = resident?.split_whitespace().next()?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
     /// Asks the process to end.
     pub(super) fn ask_to_stop(&mut self) {
         self.stdin = None;
@@ -296,6 +306,15 @@ impl fmt::Display for Answer {
                 let (low, high) = (low.unwrap_or(&0), high.unwrap_or(&0));
                 write!(f, "{} answers from {low} to {high}", totals.len())
             }
+            Self::Done => f.write_str("done"),
+            Self::Found(found) => {
+                let names: Vec<_> = found.iter().map(|actor| actor.name()).collect();
+                f.write_str(&names.join(", "))
+            }
+            Self::Went(how) => f.write_str(how),
+            Self::Refused { why, .. } => f.write_str(&why.join(", ")),
+            Self::Beside { bytes, calls, .. } => write!(f, "{bytes} bytes, {calls} calls"),
+            Self::Offered { taken, full } => write!(f, "{taken} casts taken, {full} not"),
         }
     }
 }
