@@ -19,6 +19,7 @@ pub(super) fn session() -> session::Config {
 }
 
 /// Time until the one knows that the other does not respond.
+#[cfg(unix)]
 pub(super) fn silent() -> Duration {
     session().liveness_timeout + LATENESS
 }

@@ -1,9 +1,8 @@
 //! The steps with the pair that does not gossip.
 
-use std::{
-    io::Write,
-    time::{Duration, Instant},
-};
+#[cfg(unix)]
+use std::time::Instant;
+use std::{io::Write, time::Duration};
 
 use super::in_time;
 #[cfg(unix)]
