@@ -11,6 +11,7 @@ mod cluster;
 mod counter;
 mod node;
 mod pair;
+mod pending;
 mod process;
 mod promise;
 mod protocol;

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IP")]
     listen: Option<IpAddr>,
 
-    /// Connect to the node there. Can be given several times.
+    /// Connect to the node there. Can be given several times; this node itself may be among them.
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     connect: Vec<String>,
 
@@ -142,8 +142,12 @@ fn host_port(text: &str) -> Result<String, String> {
 /// Runs the node.
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let cookie = cookie::read(args.cookie_file.as_deref())?;
-    let (name, connect) = (args.name, args.connect);
-    let mut builder = Node::builder(name).cookie(cookie);
+    let mut connect = args.connect;
+    if let Some((_, own)) = args.name.split_once('@') {
+        // All nodes can have the same list.
+        connect.retain(|address| address != own);
+    }
+    let mut builder = Node::builder(args.name).cookie(cookie);
     builder = args.sessions.apply(builder);
     if args.isolated {
         builder = builder.connection_mode(NodeConnectionMode::Isolated);

@@ -62,9 +62,7 @@ async fn session(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
             Ok(String::new())
         }
         #[cfg(feature = "remote-ref")]
-        "keep" => node
-            .keep(words.text("address")?)
-            .map(|()| String::new()),
+        "keep" => node.keep(words.text("address")?).map(|()| String::new()),
         #[cfg(not(feature = "remote-ref"))]
         "keep" => Err("this node does not keep connected by itself".into()),
         "sessions" => sessions::list(server).await,

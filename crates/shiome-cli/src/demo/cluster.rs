@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     node::{self, Node},
-    process::{DEADLINE, Failure, Pending, Process, Status},
+    pending::Pending,
+    process::{DEADLINE, Failure, Process, Status},
     protocol::{Answer, Request, Role},
 };
 

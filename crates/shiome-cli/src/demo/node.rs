@@ -1,7 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{
-    process::{DEADLINE, Failure, Observer, Pending, Process},
+    pending::Pending,
+    process::{DEADLINE, Failure, Observer, Process},
     protocol::{Request, Role, Setup},
 };
 

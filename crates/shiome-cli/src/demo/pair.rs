@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     node::{self, Node},
-    process::{DEADLINE, Failure, Pending, Process, Status},
+    pending::Pending,
+    process::{DEADLINE, Failure, Process, Status},
     promise,
     protocol::{Answer, Owned, Request, Role, Use},
 };

@@ -9,7 +9,8 @@ use std::{
 use super::{
     cluster::Cluster,
     pair::Pair,
-    process::{DEADLINE, Failure, Pending, all},
+    pending::Pending,
+    process::{DEADLINE, Failure, all},
     promise::Promise,
     step::Step,
     table::{Seen, Table},

@@ -97,6 +97,27 @@ fn a_node_that_is_not_there_is_given_up_when_asked_to() {
 }
 
 #[test]
+fn all_nodes_can_have_the_same_list() {
+    let secret = cookie("the secret of lists");
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [a_at, b_at] = ports.map(|port| port.local_addr().unwrap().to_string());
+    let list = ["--connect", &a_at, "--connect", &b_at];
+    let a = start(&format!("a@{a_at}"), secret.path(), &list);
+    let b = start(&format!("b@{b_at}"), secret.path(), &list);
+    for (node, other, own) in [(&a, "ready b@", &a_at), (&b, "ready a@", &b_at)] {
+        let others = lines_with(node, &[other]);
+        assert!(
+            others
+                .iter()
+                .all(|line| !line.contains(&format!("reconnecting {own}"))),
+            "{others:?}"
+        );
+    }
+    ends_cleanly(b, Signal::TERM);
+    ends_cleanly(a, Signal::TERM);
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let secret = cookie("a secret");
     let path = secret.path().to_str().unwrap();
