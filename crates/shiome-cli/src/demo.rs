@@ -9,13 +9,19 @@ use crate::error::Error;
 mod child;
 mod cluster;
 mod counter;
+mod node;
+mod pair;
+mod pending;
 mod process;
 mod promise;
 mod protocol;
+mod sink;
+mod step;
 mod steps;
 mod table;
 
 use cluster::Cluster;
+use pair::Pair;
 use table::Table;
 
 /// Start a cluster on this machine, kill a node, bring it back, freeze it, and tell what the others see.
@@ -26,12 +32,17 @@ use table::Table;
 /// where there are such signals, it is stopped (SIGSTOP), so that its connections stay open though it does nothing, and
 /// goes on (SIGCONT).
 ///
+/// After that a pair of nodes that do not gossip: one keeps connected to the other, and uses its actors by handles. It
+/// sees the exported ones only, and hears why one ended and why a call has no answer. The other is stopped (SIGSTOP), to
+/// see what is kept for it and when its silence is noticed, and goes on. Small calls have their answers beside 100 MiB
+/// of bulk. It is killed and started again, to see which handles are good then.
+///
 /// The nodes share a fresh random cookie, which they are told on standard input: a command line can be read by every
 /// user of the machine, and an environment by every process of this one.
 ///
-/// Prints a table with what was seen and how long it took. Where the configuration of gossip promises a time, with a
-/// second more for a busy machine, that is the deadline, and is printed too. Every other wait has a deadline as well. When a step fails, it is named
-/// with what was expected and what was seen, no process is left behind, and the exit code is 1.
+/// Prints a table with what was seen and how long it took. Where the configuration promises a time, with a second more
+/// for a busy machine, that is the deadline, and is printed too. Every other wait has a deadline as well. When a step
+/// fails, it is named with what was expected and what was seen, no process is left behind, and the exit code is 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many nodes.
@@ -57,9 +68,11 @@ enum Sabotage {
 /// Runs the demo; its nodes log as `log` says.
 pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
     let mut cluster = Cluster::new(cookies(args.nodes, args.sabotage), log);
+    let mut pair = Pair::new(random_cookie(), log);
     let mut table = Table::begin(args.nodes, std::io::stdout());
-    let result = steps::run(&mut cluster, &mut table).await;
+    let result = steps::run(&mut cluster, &mut pair, &mut table).await;
     cluster.kill_all().await;
+    pair.kill_all().await;
     table.end();
     if let Some(path) = args.json {
         let written = std::fs::write(&path, table.json());

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
-use shiome::{BuildError, ConnectError};
+use shiome::{BuildError, ConnectError, KeepError};
 use thiserror::Error;
 
 use crate::cookie::CookieError;
@@ -20,6 +20,8 @@ pub(crate) enum Error {
     Build(#[from] BuildError),
     #[error(transparent)]
     Node(#[from] ConnectError),
+    #[error("peer: {0}")]
+    Peer(#[from] KeepError),
     #[error("stopped by a second signal before all sessions were closed")]
     Impatient,
     /// The failed step has been printed.
@@ -37,6 +39,7 @@ impl Error {
         let code = match self {
             Self::LogFilter(_)
             | Self::Cookie(_)
+            | Self::Peer(_)
             | Self::Build(
                 BuildError::Address(_)
                 | BuildError::Unspecified(_)

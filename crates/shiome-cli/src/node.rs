@@ -1,15 +1,12 @@
 //! `shiome node`: one node, until it is told to stop.
 
-use std::{collections::HashSet, net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use shiome::{
-    ConnectError, Events, Member, Node, NodeEvent, NodeId, membership::DownReason,
-    node::NodeConnectionMode,
-};
-use tracing::warn;
+use shiome::{Builder, ConnectError, Node, Reconnect, node::NodeConnectionMode, session::Config};
 
 use crate::{cookie, error::Error, print};
 
+mod events;
 mod gossip;
 
 /// Run one node until Ctrl-C or SIGTERM
@@ -18,7 +15,12 @@ mod gossip;
 ///
 ///   listening NAME at ADDRESS    the node is up
 ///   ready NAME at ADDRESS        a session with that node is up
-///   lost NAME                    that session has ended
+///   lost NAME: WHY               that session has ended
+///   unsent NAME: HOW MANY        messages to that node were not sent
+///   reconnecting ADDRESS in TIME, dial N: WHY
+///                                a --connect has no session, and is dialled again then
+///   gave up ADDRESS after N dials: WHY
+///                                it is not dialled any more
 ///   up ADDRESS                   a member of the cluster is there
 ///   down ADDRESS REASON          it is gone: failed, left or replaced
 ///   stopped                      all sessions are closed
@@ -28,7 +30,9 @@ mod gossip;
 /// is derived from the secret.
 ///
 /// Each --connect is dialled until there is a session, and again when it is lost: after a pause by chance of up to a
-/// quarter of a second at first, then twice that each time up to a minute.
+/// quarter of a second at first, then twice that each time up to a minute. It is never given up but with --max-dials.
+///
+/// Nodes of ractor_cluster are as welcome as those of shiome, and a peer that says nothing for some seconds is lost.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -40,9 +44,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IP")]
     listen: Option<IpAddr>,
 
-    /// Connect to the node there. Can be given several times.
+    /// Connect to the node there. Can be given several times; this node itself may be among them.
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     connect: Vec<String>,
+
+    /// Give a --connect up after so many dials without a session that lasted ten seconds. Default: never.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_dials: Option<u32>,
 
     /// File with the secret that all nodes share; the line end after it does not count.
     ///
@@ -56,7 +64,67 @@ pub(crate) struct Args {
     isolated: bool,
 
     #[command(flatten)]
+    sessions: Sessions,
+
+    #[command(flatten)]
     gossip: gossip::Options,
+}
+
+/// How the node speaks to others.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sessions")]
+struct Sessions {
+    /// Refuse nodes that do not run shiome.
+    #[arg(long)]
+    require_native: bool,
+
+    /// Speak to all as to nodes of ractor_cluster, also to those of shiome.
+    #[arg(long, conflicts_with = "require_native")]
+    legacy_only: bool,
+
+    /// A peer that says nothing for so long is lost.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
+    liveness: u32,
+
+    /// Keep so much for a peer that does not take it, and refuse more.
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=4095)
+    )]
+    max_outbox: u32,
+}
+
+impl Sessions {
+    fn apply(&self, builder: Builder) -> Builder {
+        let builder = builder.session(self.config());
+        match self {
+            Self {
+                require_native: true,
+                ..
+            } => builder.require_native(),
+            Self {
+                legacy_only: true, ..
+            } => builder.legacy_only(),
+            _ => builder,
+        }
+    }
+
+    fn config(&self) -> Config {
+        const MIB: usize = 1024 * 1024;
+        let mut config = Config::default();
+        config.liveness_timeout = Duration::from_secs(self.liveness.into());
+        // Whoever has no address for so much has no memory for it.
+        let mib = usize::try_from(self.max_outbox).unwrap_or(usize::MAX);
+        config.max_outbox = mib.saturating_mul(MIB);
+        config
+    }
 }
 
 /// Accepts what can be dialled, if somebody is there.
@@ -74,7 +142,13 @@ fn host_port(text: &str) -> Result<String, String> {
 /// Runs the node.
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let cookie = cookie::read(args.cookie_file.as_deref())?;
-    let mut builder = Node::builder(args.name).cookie(cookie).peers(args.connect);
+    let mut connect = args.connect;
+    if let Some((_, own)) = args.name.split_once('@') {
+        // All nodes can have the same list.
+        connect.retain(|address| address != own);
+    }
+    let mut builder = Node::builder(args.name).cookie(cookie);
+    builder = args.sessions.apply(builder);
     if args.isolated {
         builder = builder.connection_mode(NodeConnectionMode::Isolated);
     }
@@ -91,10 +165,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         node.name(),
         node.local_addr()
     ));
+    let mut reconnect = Reconnect::default();
+    reconnect.max_attempts = args.max_dials;
+    for address in connect {
+        node.keep_connected_with(address, reconnect.clone())?;
+    }
 
     tokio::select! {
         () = signals.next() => {}
-        () = print_events(events) => return Err(ConnectError::Stopped.into()),
+        () = events::report(events) => return Err(ConnectError::Stopped.into()),
     }
     tokio::select! {
         () = node.stop() => {}
@@ -102,39 +181,6 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     }
     say("stopped");
     Ok(())
-}
-
-/// Prints the sessions and members that come and go, until the node is gone.
-async fn print_events(mut events: Events) {
-    let mut ready = HashSet::<NodeId>::new();
-    while let Some(event) = events.next().await {
-        match event {
-            NodeEvent::Ready(session) if ready.insert(session.node_id) => {
-                say(format_args!(
-                    "ready {} at {}",
-                    session.name, session.peer_addr
-                ));
-            }
-            NodeEvent::Disconnected(session) if ready.remove(&session.node_id) => {
-                say(format_args!("lost {}", session.name));
-            }
-            NodeEvent::MemberUp(Member { address, .. }) => say(format_args!("up {address}")),
-            NodeEvent::MemberDown { member, reason } => {
-                say(format_args!("down {} {}", member.address, word(reason)));
-            }
-            NodeEvent::Missed(count) => warn!(count, "events were missed"),
-            _ => {}
-        }
-    }
-}
-
-fn word(reason: DownReason) -> &'static str {
-    match reason {
-        DownReason::Failed => "failed",
-        DownReason::Left => "left",
-        DownReason::Replaced => "replaced",
-        _ => "gone",
-    }
 }
 
 /// Prints a line. The node goes on when nobody reads any more.
@@ -187,6 +233,24 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sessions_are_as_by_default_unless_told() {
+        let mut sessions = Sessions {
+            require_native: false,
+            legacy_only: false,
+            liveness: 5,
+            max_outbox: 64,
+        };
+        let (told, default) = (sessions.config(), Config::default());
+        assert_eq!(told.liveness_timeout, default.liveness_timeout);
+        assert_eq!(told.max_outbox, default.max_outbox);
+        sessions.liveness = 60;
+        sessions.max_outbox = 1;
+        let told = sessions.config();
+        assert_eq!(told.liveness_timeout, Duration::from_secs(60));
+        assert_eq!(told.max_outbox, 1024 * 1024);
+    }
 
     #[test]
     fn a_target_is_host_and_port() {

@@ -6,5 +6,6 @@
 mod cli {
     mod demo;
     mod node;
+    mod sessions;
     mod support;
 }

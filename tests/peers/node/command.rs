@@ -28,8 +28,8 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
         return call(node, kind, words).await;
     }
     match command {
-        "connect" | "redial" | "sessions" | "wait-session" | "wait-no-session" | "children"
-        | "disconnect" => session(node, command, words).await,
+        "connect" | "redial" | "keep" | "sessions" | "wait-session" | "wait-no-session"
+        | "children" | "disconnect" => session(node, command, words).await,
         "spawn" | "spawn-plain" | "local-named" | "stop-actor" | "where-is" | "flood-spawn"
         | "flood-stop" => actor(node, command, words).await,
         "join" | "leave" | "members" | "wait-members" | "node-ids" => group(command, words).await,
@@ -61,6 +61,10 @@ async fn session(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
             node.redial(words.text("address")?.to_owned(), words.millis()?);
             Ok(String::new())
         }
+        #[cfg(feature = "remote-ref")]
+        "keep" => node.keep(words.text("address")?).map(|()| String::new()),
+        #[cfg(not(feature = "remote-ref"))]
+        "keep" => Err("this node does not keep connected by itself".into()),
         "sessions" => sessions::list(server).await,
         "children" => sessions::children(server).await,
         "disconnect" => {

@@ -93,6 +93,15 @@ impl Node {
         });
     }
 
+    /// Leaves it to the library to stay connected.
+    #[cfg(feature = "remote-ref")]
+    pub fn keep(&self, address: &str) -> Result<(), String> {
+        let reconnect = ractor_cluster::Reconnect::default();
+        ractor_cluster::client_keep_connected(&self.server, address, reconnect)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
     pub async fn spawn(&self, name: Option<String>) -> Result<ActorCell, String> {
         spawn(name, Recorder(self.inbox.clone())).await
     }

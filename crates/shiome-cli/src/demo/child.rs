@@ -8,11 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ractor::{
-    Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SupervisionEvent,
-    pg, rpc::CallResult,
-};
-use shiome::{Events, Gossip, Node, NodeEvent, NodeId, RactorMessage};
+use ractor::{Actor, ActorCell, ActorRef, MessagingErr, RpcReplyPort, pg, rpc::CallResult};
+use shiome::{Builder, Events, Expose, Gossip, Node, NodeEvent, NodeId};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines, Stdin},
     sync::{Notify, watch},
@@ -20,11 +17,18 @@ use tokio::{
 };
 
 use super::{
-    counter::{Count, Counter, GROUP},
+    counter::{Count, GROUP},
     promise,
-    protocol::{Answer, Line, Order, Request, Setup, View},
+    protocol::{Answer, Line, Order, Request, Role, Setup, View},
 };
 use crate::{error::chain, print};
+
+mod actors;
+mod user;
+mod watcher;
+
+use user::User;
+use watcher::Watcher;
 
 /// Time that a call waits for its answer: well beyond the demo's patience, so that a call that ends with its callee is
 /// not mistaken for one that timed out.
@@ -37,32 +41,38 @@ pub(super) async fn run() -> io::Result<()> {
         return Ok(());
     };
     let setup: Setup = serde_json::from_str(&setup)?;
+    let role = setup.role.clone();
     match start(setup).await {
-        Ok((node, events)) => serve(node, events, orders).await,
+        Ok(node) => serve(node, role, orders).await,
         Err(error) => tell(&Line::Failed(error)),
     }
 }
 
-async fn start(setup: Setup) -> Result<(Node, Events), String> {
-    let builder = Node::builder(setup.address)
-        .cookie(setup.cookie)
-        .seeds(setup.seeds)
-        .gossip(Gossip::new().config(promise::config()));
-    let node = builder.start().await.map_err(|error| chain(&error))?;
-    let events = node.events();
-    Ok((node, events))
+async fn start(setup: Setup) -> Result<Node, String> {
+    let builder = Node::builder(setup.address).cookie(setup.cookie);
+    let builder = play(builder, setup.role);
+    builder.start().await.map_err(|error| chain(&error))
 }
 
-async fn serve(node: Node, events: Events, mut orders: Lines<BufReader<Stdin>>) -> io::Result<()> {
-    let address = node.local_addr();
+/// Makes the node one for that.
+fn play(builder: Builder, role: Role) -> Builder {
+    match role {
+        Role::Member { seeds } => builder
+            .seeds(seeds)
+            .gossip(Gossip::new().config(promise::config())),
+        Role::Owner => builder.expose(Expose::Explicit).session(promise::session()),
+        Role::User { owner } => builder.peers([owner]).session(promise::session()),
+    }
+}
+
+async fn serve(node: Node, role: Role, mut orders: Lines<BufReader<Stdin>>) -> io::Result<()> {
+    let (address, events) = (node.local_addr(), node.events());
     let (holding, held) = watch::channel(0);
     let changed = Arc::new(Notify::new());
     let spawn = async {
-        let (counter, _) = Actor::spawn(None, Counter, holding).await?;
         let (watcher, _) = Actor::spawn(None, Watcher, Arc::clone(&changed)).await?;
         pg::monitor(GROUP.to_owned(), watcher.get_cell());
-        pg::join(GROUP.to_owned(), vec![counter.get_cell()]);
-        Ok::<_, ractor::SpawnErr>(())
+        actors::spawn(&node, &role, &holding).await
     };
     spawn.await.map_err(io::Error::other)?;
 
@@ -70,6 +80,7 @@ async fn serve(node: Node, events: Events, mut orders: Lines<BufReader<Stdin>>) 
         node,
         names: Mutex::default(),
         counters: Mutex::default(),
+        user: User::default(),
     });
     tell(&Line::Listening(address))?;
     let views = tokio::spawn(report_views(Arc::clone(&local), events, changed, held));
@@ -104,7 +115,7 @@ async fn report_views(
     mut held: watch::Receiver<usize>,
 ) -> io::Result<()> {
     let mut ready = HashMap::<NodeId, String>::new();
-    let mut told = View::default();
+    let (mut unsent, mut told) = (0, View::default());
     loop {
         let members = local.node.members();
         let view = View {
@@ -112,6 +123,7 @@ async fn report_views(
             peers: ready.values().cloned().collect(),
             counters: local.counters().await,
             holding: *held.borrow_and_update(),
+            unsent,
         };
         if view != told {
             tell(&Line::View(view.clone()))?;
@@ -125,6 +137,7 @@ async fn report_views(
                 Some(NodeEvent::Disconnected(session)) => {
                     ready.remove(&session.node_id);
                 }
+                Some(NodeEvent::Unsent { unsent: lost, .. }) => unsent += lost.casts,
                 Some(_) => {}
                 None => return Ok(()),
             },
@@ -143,6 +156,7 @@ struct Local {
     names: Mutex<HashMap<NodeId, String>>,
     /// The counter of each node, also after it has left the group: the demo calls the dead.
     counters: Mutex<HashMap<String, ActorRef<Count>>>,
+    user: User,
 }
 
 impl Local {
@@ -194,15 +208,18 @@ impl Local {
                     totals.push(total?);
                     times.push(time);
                 }
-                times.sort_unstable();
-                let median = times.get(times.len() / 2).copied().unwrap_or_default();
-                let median_us = u64::try_from(median.as_micros()).unwrap_or(u64::MAX);
+                let (median_us, _) = median_and_longest(times);
                 Ok(Answer::Totals { totals, median_us })
             }
             Request::Hold { to } => {
                 let answer = call(&self.counter(&to)?, Count::Hold).await?;
                 Ok(Answer::Counted(answer))
             }
+            Request::Group => {
+                let members = pg::get_members(&GROUP.to_owned());
+                Ok(Answer::Counted(members.len() as u64))
+            }
+            Request::Use(order) => self.user.answer(&self.node, order).await,
         }
     }
 
@@ -223,6 +240,17 @@ async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     (output, began.elapsed())
 }
 
+/// In microseconds.
+fn median_and_longest(mut times: Vec<Duration>) -> (u64, u64) {
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied();
+    (micros(median), micros(times.last().copied()))
+}
+
+fn micros(time: Option<Duration>) -> u64 {
+    u64::try_from(time.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Calls a counter, and says in words why there is no answer.
 async fn call(
     counter: &ActorRef<Count>,
@@ -240,37 +268,5 @@ fn unsent(error: MessagingErr<Count>) -> String {
     match error {
         MessagingErr::SendErr(_) | MessagingErr::ChannelClosed => "the actor is gone".to_owned(),
         MessagingErr::InvalidActorType => "the actor is of another type".to_owned(),
-    }
-}
-
-/// Notices changes of the group.
-struct Watcher;
-
-#[derive(RactorMessage)]
-enum Nothing {}
-
-impl Actor for Watcher {
-    type Msg = Nothing;
-    type State = Arc<Notify>;
-    type Arguments = Arc<Notify>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Nothing>,
-        changed: Arc<Notify>,
-    ) -> Result<Arc<Notify>, ActorProcessingErr> {
-        Ok(changed)
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Nothing>,
-        event: SupervisionEvent,
-        changed: &mut Arc<Notify>,
-    ) -> Result<(), ActorProcessingErr> {
-        if matches!(event, SupervisionEvent::ProcessGroupChanged(_)) {
-            changed.notify_one();
-        }
-        Ok(())
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddr},
     ops::Range,
     time::{Duration, Instant},
 };
 
 use super::{
-    process::{DEADLINE, Failure, Observer, Pending, Process, Status},
-    protocol::{Answer, Request, Setup},
+    node::{self, Node},
+    pending::Pending,
+    process::{DEADLINE, Failure, Process, Status},
+    protocol::{Answer, Request, Role},
 };
 
 /// Casts from one node to another, a round.
@@ -26,26 +27,14 @@ pub(super) struct Cluster {
     sent: BTreeMap<(usize, usize), u64>,
 }
 
-/// A node, whether it runs or not.
-struct Node {
-    label: char,
-    cookie: String,
-    /// Where it listens. Port 0 until it has run.
-    address: SocketAddr,
-    process: Option<Process>,
-}
-
 impl Cluster {
     /// So many nodes, none running, with these cookies.
     pub(super) fn new(cookies: Vec<String>, log: &str) -> Self {
-        let node = |(label, cookie)| Node {
-            label,
-            cookie,
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-            process: None,
-        };
+        let nodes = ('a'..='z').zip(cookies);
         Self {
-            nodes: ('a'..='z').zip(cookies).map(node).collect(),
+            nodes: nodes
+                .map(|(label, cookie)| Node::new(label, cookie))
+                .collect(),
             log: log.to_owned(),
             sent: BTreeMap::new(),
         }
@@ -89,18 +78,11 @@ impl Cluster {
         };
         let nodes = &mut self.nodes[nodes];
         for node in &mut *nodes {
-            node.start(&self.log, seeds.clone()).await?;
+            let seeds = seeds.clone();
+            node.start(&self.log, Role::Member { seeds }).await?;
         }
         for node in nodes {
-            let listening = |address: Option<SocketAddr>| match (address, node.address.port()) {
-                (Some(_), 0) => true,
-                (address, _) => address == Some(node.address),
-            };
-            let expected = format!("listens on port {}", node.address.port());
-            let status = (node.observer())
-                .until(&expected, DEADLINE, |status| listening(status.address))
-                .await?;
-            node.address = status.address.unwrap_or(node.address);
+            node.listening().await?;
         }
         Ok(())
     }
@@ -270,40 +252,26 @@ impl Cluster {
     pub(super) fn take_last(&mut self) -> Result<Process, Failure> {
         let last = self.last();
         self.sent.retain(|(_, to), _| *to != last);
-        let process = self.nodes[last].process.take();
+        let process = self.nodes[last].take();
         process.ok_or_else(|| Failure::new("a process to kill", "none"))
     }
 
     /// The last node's process.
     #[cfg(unix)]
-    pub(super) fn last_process(&mut self) -> &Process {
+    pub(super) fn last_process(&self) -> &Process {
         let last = self.last();
         self.nodes[last].process()
     }
 
     /// Ends all nodes at the same time, as they would on a signal.
     pub(super) async fn stop(&mut self) -> Result<(), Failure> {
-        let running = self.nodes.iter_mut();
-        let mut running: Vec<_> = running.filter_map(|node| node.process.take()).collect();
-        running.iter_mut().for_each(Process::ask_to_stop);
-        for process in &mut running {
-            let label = process.observer.label;
-            let expected = format!("{label} stops with exit code 0");
-            let status = process.exit(&expected).await?;
-            if !status.success() {
-                return Err(Failure::new(expected, status.to_string()));
-            }
-        }
-        Ok(())
+        node::stop(&mut self.nodes).await
     }
 
     /// Kills what still runs.
     pub(super) async fn kill_all(&mut self) {
         for node in &mut self.nodes {
-            if let Some(mut process) = node.process.take() {
-                // It may have ended by itself.
-                let _ = process.kill().await;
-            }
+            node.kill().await;
         }
     }
 
@@ -312,38 +280,7 @@ impl Cluster {
     }
 
     async fn request(&mut self, node: usize, request: Request) -> Pending {
-        self.nodes[node].process().request(request).await
-    }
-}
-
-impl Node {
-    fn name(&self) -> String {
-        format!("{}@{}", self.label, self.address.ip())
-    }
-
-    async fn start(&mut self, log: &str, seeds: Vec<SocketAddr>) -> Result<(), Failure> {
-        let setup = Setup {
-            seeds,
-            address: format!("{}:{}", self.name(), self.address.port()),
-            cookie: self.cookie.clone(),
-        };
-        let started = Process::start(self.label, &setup, log).await;
-        let process = started
-            .map_err(|error| Failure::new(format!("{} runs", self.label), error.to_string()))?;
-        self.process = Some(process);
-        Ok(())
-    }
-
-    fn process(&mut self) -> &mut Process {
-        let process = self.process.as_mut();
-        process.expect("steps use the nodes that earlier steps have started")
-    }
-
-    fn observer(&self) -> &Observer {
-        let process = self.process.as_ref();
-        &process
-            .expect("steps use the nodes that earlier steps have started")
-            .observer
+        self.nodes[node].request(request).await
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) enum Count {
     /// Never answered: the call is open as long as both ends live.
     #[rpc]
     Hold(RpcReplyPort<u64>),
+    /// Dropped without an answer.
+    #[rpc]
+    Drop(RpcReplyPort<u64>),
 }
 
 /// Counts what it is sent, by sender.
@@ -69,6 +72,7 @@ impl Actor for Counter {
                 state.held.push(reply);
                 state.holding.send_replace(state.held.len());
             }
+            Count::Drop(reply) => drop(reply),
         }
         Ok(())
     }

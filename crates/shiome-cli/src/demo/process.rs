@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     cluster::join,
+    pending::Pending,
     protocol::{Answer, Line, Order, Request, Setup, View},
 };
 
@@ -101,10 +102,7 @@ impl Process {
         if sent.is_err() {
             lock(&self.waiting).remove(&id);
         }
-        Pending {
-            label: self.observer.label,
-            answer,
-        }
+        Pending::new(self.observer.label, answer)
     }
 
     /// Kills the process without warning, and waits until it is gone.
@@ -138,6 +136,16 @@ impl Process {
             return Err(Failure::new(expected(), "its process has ended"));
         };
         kill_process(pid, signal).map_err(|error| Failure::new(expected(), error.to_string()))
+    }
+
+    /// Memory that the process has resident, in bytes; `None` where the system does not tell.
+    #[cfg(unix)]
+    pub(super) fn resident(&self) -> Option<u64> {
+        let path = format!("/proc/{}/status", self.child.id()?);
+        let status = std::fs::read_to_string(path).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: u64 = resident?.split_whitespace().next()?.parse().ok()?;
+        Some(kib * 1024)
     }
 
     /// Asks the process to end.
@@ -242,65 +250,7 @@ impl fmt::Display for View {
     }
 }
 
-/// A request under way.
-pub(super) struct Pending {
-    label: char,
-    answer: oneshot::Receiver<Result<Answer, String>>,
-}
-
-impl Pending {
-    /// Waits for the answer and checks it: `accept` gives back what it does not like.
-    pub(super) async fn answer<T>(
-        self,
-        expected: &str,
-        accept: impl FnOnce(Answer) -> Result<T, Answer>,
-    ) -> Result<T, Failure> {
-        let label = self.label;
-        let seen = match timeout(DEADLINE, self.answer).await {
-            Ok(Ok(Ok(answer))) => match accept(answer) {
-                Ok(value) => return Ok(value),
-                Err(answer) => answer.to_string(),
-            },
-            Ok(Ok(Err(error))) => error,
-            Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer", DEADLINE),
-        };
-        Err(Failure::new(
-            format!("{label}: {expected}"),
-            format!("{label}: {seen}"),
-        ))
-    }
-
-    /// Waits for the request to fail, and tells why it has.
-    pub(super) async fn error(self, expected: &str) -> Result<String, Failure> {
-        let label = self.label;
-        let seen = match timeout(DEADLINE, self.answer).await {
-            Ok(Ok(Err(error))) => return Ok(error),
-            Ok(Ok(Ok(answer))) => answer.to_string(),
-            Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer", DEADLINE),
-        };
-        Err(Failure::new(
-            format!("{label}: {expected}"),
-            format!("{label}: {seen}"),
-        ))
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Counted(count) => write!(f, "{count}"),
-            Self::Totals { totals, .. } => {
-                let (low, high) = (totals.iter().min(), totals.iter().max());
-                let (low, high) = (low.unwrap_or(&0), high.unwrap_or(&0));
-                write!(f, "{} answers from {low} to {high}", totals.len())
-            }
-        }
-    }
-}
-
-fn still_after(state: &str, patience: Duration) -> String {
+pub(super) fn still_after(state: &str, patience: Duration) -> String {
     format!("{state}, after {} s", patience.as_secs_f64())
 }
 

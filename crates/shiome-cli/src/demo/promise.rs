@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use shiome::membership::Config;
+use shiome::{Reconnect, membership::Config, session};
 
 /// How the nodes of the demo gossip: fast, so that one can watch.
 pub(super) fn config() -> Config {
@@ -9,6 +9,26 @@ pub(super) fn config() -> Config {
     config.probe_timeout = Duration::from_millis(100);
     config.gossip_interval = Duration::from_millis(50);
     config
+}
+
+/// How the nodes of the pair that does not gossip watch each other: more than twice as fast as by default.
+pub(super) fn session() -> session::Config {
+    let mut config = session::Config::default();
+    config.liveness_timeout = Duration::from_secs(2);
+    config
+}
+
+/// Time until the one knows that the other does not respond.
+#[cfg(unix)]
+pub(super) fn silent() -> Duration {
+    session().liveness_timeout + LATENESS
+}
+
+/// Time until the one has a session with the other, which has come back and can be dialled: it dials again after pauses
+/// by chance, of which four grow to this together.
+pub(super) fn again() -> Duration {
+    let first = Reconnect::default().first;
+    (0..4).map(|n| first * 2_u32.pow(n)).sum::<Duration>() + LATENESS
 }
 
 /// What a busy machine may add.

@@ -10,8 +10,18 @@ pub(super) struct Setup {
     /// `name@host:port`.
     pub(super) address: String,
     pub(super) cookie: String,
-    /// Nodes through which it finds the others.
-    pub(super) seeds: Vec<SocketAddr>,
+    pub(super) role: Role,
+}
+
+/// What a node is there for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Role {
+    /// One of a cluster that gossips, with these seeds. Has a counter.
+    Member { seeds: Vec<SocketAddr> },
+    /// Knows of nobody. Has the actors of [`Owned`], and exposes those that it exports.
+    Owner,
+    /// Keeps connected to the owner there, and uses its actors.
+    User { owner: SocketAddr },
 }
 
 /// Every other line to a node. End of file stops it.
@@ -31,6 +41,70 @@ pub(super) enum Request {
     Call { to: String, count: usize },
     /// Call a node's counter, which does not answer.
     Hold { to: String },
+    /// Tell how many are in the group of counters.
+    Group,
+    /// Use the owner's actors.
+    Use(Use),
+}
+
+/// What a user does with the actors of the owner, by handles.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Use {
+    /// Take handles of all of them that can be reached, in place of those from before.
+    Find,
+    /// Send so many casts to the counter, then ask how many have come from here.
+    Cast { count: u64 },
+    /// Begin to watch an actor.
+    Watch(Owned),
+    /// Wait for the end of the actor watched last.
+    Down,
+    /// Stop the worker, for this reason.
+    Stop(String),
+    /// Call the worker, which does not answer.
+    Hold,
+    /// Make calls that have no answer.
+    Refused,
+    /// Send so many casts of so many bytes to the sink, and call the counter meanwhile.
+    Bulk { count: u64, len: usize },
+    /// Send as many of so many casts of so many bytes to the drain as the link takes at once.
+    Flood { count: u64, len: usize },
+    /// Wait until no link can bring the handles back.
+    Ended,
+}
+
+/// An actor of the owner, registered under [its name](Owned::name).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Owned {
+    /// A counter in the group.
+    Counter,
+    /// Another counter, that is stopped.
+    Worker,
+    /// What bulk is sent to.
+    Sink,
+    /// Another sink, that is sent more than the link takes.
+    Drain,
+    /// A counter in the group that is not exported.
+    Private,
+}
+
+impl Owned {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Counter,
+        Self::Worker,
+        Self::Sink,
+        Self::Drain,
+        Self::Private,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Worker => "worker",
+            Self::Sink => "sink",
+            Self::Drain => "drain",
+            Self::Private => "private",
+        }
+    }
 }
 
 /// A line from a node.
@@ -60,13 +134,32 @@ pub(super) struct View {
     pub(super) counters: BTreeSet<String>,
     /// Calls that its counter holds.
     pub(super) holding: usize,
+    /// Casts that it has been told were not sent.
+    pub(super) unsent: u64,
 }
 
 /// A request that went well.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// To [`Request::Cast`]: how many have arrived.
+    /// To [`Request::Cast`], [`Request::Group`] and [`Use::Cast`]: how many there are, or have arrived.
     Counted(u64),
     /// To [`Request::Call`]: the totals, and the median time of a call, in microseconds.
     Totals { totals: Vec<u64>, median_us: u64 },
+    /// There is nothing to tell.
+    Done,
+    /// To [`Use::Find`].
+    Found(BTreeSet<Owned>),
+    /// To [`Use::Down`] and [`Use::Ended`]: how it went, in words.
+    Went(String),
+    /// To [`Use::Refused`]: why, in words, and the longest time of one, in microseconds.
+    Refused { why: Vec<String>, slowest_us: u64 },
+    /// To [`Use::Bulk`]: bytes that have arrived, and times of the calls, in microseconds.
+    Beside {
+        bytes: u64,
+        calls: usize,
+        median_us: u64,
+        slowest_us: u64,
+    },
+    /// To [`Use::Flood`]: casts that were taken, and such that were refused as [`Full`](shiome::CastError::Full).
+    Offered { taken: u64, full: u64 },
 }

@@ -8,92 +8,22 @@ use std::{
 
 use super::{
     cluster::Cluster,
-    process::{DEADLINE, Failure, Pending, all},
+    pair::Pair,
+    pending::Pending,
+    process::{DEADLINE, Failure, all},
     promise::Promise,
+    step::Step,
     table::{Seen, Table},
 };
 
-/// A step of the demo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Start,
-    Join,
-    Group,
-    Cast,
-    Call,
-    Kill,
-    Leave,
-    OpenCall,
-    Down,
-    NewCall,
-    Survive,
-    Restart,
-    Rejoin,
-    Recount,
-    #[cfg(unix)]
-    Freeze,
-    #[cfg(unix)]
-    Cut,
-    #[cfg(unix)]
-    Thaw,
-    Stop,
-}
-
-impl Step {
-    /// All steps, in order.
-    pub(super) const ALL: &[Self] = &[
-        Self::Start,
-        Self::Join,
-        Self::Group,
-        Self::Cast,
-        Self::Call,
-        Self::Kill,
-        Self::Leave,
-        Self::OpenCall,
-        Self::Down,
-        Self::NewCall,
-        Self::Survive,
-        Self::Restart,
-        Self::Rejoin,
-        Self::Recount,
-        #[cfg(unix)]
-        Self::Freeze,
-        #[cfg(unix)]
-        Self::Cut,
-        #[cfg(unix)]
-        Self::Thaw,
-        Self::Stop,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Join => "join",
-            Self::Group => "group",
-            Self::Cast => "cast",
-            Self::Call => "call",
-            Self::Kill => "kill",
-            Self::Leave => "leave",
-            Self::OpenCall => "open call",
-            Self::Down => "down",
-            Self::NewCall => "new call",
-            Self::Survive => "survive",
-            Self::Restart => "restart",
-            Self::Rejoin => "rejoin",
-            Self::Recount => "recount",
-            #[cfg(unix)]
-            Self::Freeze => "freeze",
-            #[cfg(unix)]
-            Self::Cut => "cut",
-            #[cfg(unix)]
-            Self::Thaw => "thaw",
-            Self::Stop => "stop",
-        }
-    }
-}
+mod pair;
 
 /// Runs all steps, or up to the first that fails.
-pub(super) async fn run(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
+pub(super) async fn run(
+    cluster: &mut Cluster,
+    pair: &mut Pair,
+    table: &mut Table<impl Write>,
+) -> Result<(), Step> {
     table.step(Step::Start, start(cluster)).await?;
     table.step(Step::Join, meet(cluster)).await?;
     table.step(Step::Group, group(cluster)).await?;
@@ -109,7 +39,8 @@ pub(super) async fn run(cluster: &mut Cluster, table: &mut Table<impl Write>) ->
     freeze(cluster, table).await?;
     #[cfg(unix)]
     thaw(cluster, table).await?;
-    table.step(Step::Stop, stop(cluster)).await
+    table.step(Step::Stop, stop(cluster)).await?;
+    pair::run(pair, table).await
 }
 
 async fn start(cluster: &mut Cluster) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{process::Failure, steps::Step};
+use super::{process::Failure, step::Step};
 
 /// Widths of the columns. The whole table fits 80.
 const WIDTHS: [usize; 4] = [9, SEEN_WIDTH, 7, 8];

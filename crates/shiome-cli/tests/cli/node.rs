@@ -5,13 +5,13 @@ use tempfile::NamedTempFile;
 
 use super::support::{Running, error_of, shiome};
 
-fn cookie(secret: &str) -> NamedTempFile {
+pub(super) fn cookie(secret: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(secret.as_bytes()).unwrap();
     file
 }
 
-fn start(name: &str, cookie: &Path, more: &[&str]) -> Running {
+pub(super) fn start(name: &str, cookie: &Path, more: &[&str]) -> Running {
     let cookie = cookie.to_str().unwrap();
     let mut args = vec!["node", "--name", name, "--cookie-file", cookie];
     args.extend(more);
@@ -19,14 +19,14 @@ fn start(name: &str, cookie: &Path, more: &[&str]) -> Running {
 }
 
 /// The address that a node has just said it listens on.
-fn address(node: &Running, name: &str) -> String {
+pub(super) fn address(node: &Running, name: &str) -> String {
     let line = node.line();
     let address = line.strip_prefix(&format!("listening {name} at "));
     address.expect(&line).to_owned()
 }
 
 /// Waits until the node has printed all these lines, in any order, and tells what else it has printed until then.
-fn lines_with(node: &Running, expected: &[&str]) -> Vec<String> {
+pub(super) fn lines_with(node: &Running, expected: &[&str]) -> Vec<String> {
     let mut missing: Vec<&str> = expected.to_vec();
     let mut others = Vec::new();
     while !missing.is_empty() {
@@ -51,7 +51,7 @@ fn gossip(name: &str, cookie: &Path, more: &[&str]) -> (Running, String) {
     (node, at)
 }
 
-fn ends_cleanly(mut node: Running, signal: Signal) {
+pub(super) fn ends_cleanly(mut node: Running, signal: Signal) {
     node.signal(signal);
     assert_eq!(node.exit().code(), Some(0));
     let rest: Vec<_> = node.stdout.iter().collect();
@@ -75,7 +75,7 @@ fn two_nodes_connect_and_say_so() {
     );
 
     ends_cleanly(b, Signal::TERM);
-    assert_eq!(a.line(), "lost b@127.0.0.1");
+    assert_eq!(a.line(), "lost b@127.0.0.1: it has stopped");
     ends_cleanly(a, Signal::INT);
 }
 
@@ -92,14 +92,28 @@ fn a_node_dials_until_its_peer_is_there_and_again_when_it_comes_back() {
 
     let early = start("early@127.0.0.1:0", secret.path(), &["--connect", &target]);
     address(&early, "early@127.0.0.1");
-    early.log("not connected, dialling again");
+    let line = early.line();
+    assert!(
+        line.starts_with(&format!("reconnecting {target} in ")) && line.contains(" ms, dial 2: "),
+        "{line}"
+    );
     for _ in 0..2 {
         let mut late = start(&name, secret.path(), &[]);
         assert_eq!(address(&late, "late@127.0.0.1"), target);
-        assert_eq!(early.line(), format!("ready late@127.0.0.1 at {target}"));
+        let others = lines_with(&early, &[&format!("ready late@127.0.0.1 at {target}")]);
+        assert!(
+            others.iter().all(|line| line.starts_with("reconnecting ")),
+            "{others:?}"
+        );
         late.signal(Signal::KILL);
         assert_eq!(late.exit().code(), None);
-        assert_eq!(early.line(), "lost late@127.0.0.1");
+        lines_with(
+            &early,
+            &[
+                "lost late@127.0.0.1: ",
+                &format!("reconnecting {target} in "),
+            ],
+        );
     }
     ends_cleanly(early, Signal::TERM);
 }
@@ -111,11 +125,18 @@ fn nodes_with_different_cookies_do_not_connect() {
     let a_address = address(&a, "a@127.0.0.1");
     let b = start("b@127.0.0.1:0", other.path(), &["--connect", &a_address]);
     address(&b, "b@127.0.0.1");
+    let line = b.line();
+    assert!(
+        line.starts_with(&format!("reconnecting {a_address} in ")),
+        "{line}"
+    );
+    assert!(line.contains("handshake failed"), "{line}");
     let log = b.log("not connected, dialling again");
-    assert!(log.contains("handshake failed"), "{log}");
     // Nothing was said of a session, and no secret appeared.
     ends_cleanly(b, Signal::TERM);
-    assert!(!log.contains("secret"), "{log}");
+    for said in [line, log] {
+        assert!(!said.contains("secret"), "{said}");
+    }
     assert!(a.stdout.try_recv().is_err());
 }
 
@@ -252,7 +273,7 @@ fn nodes_find_each_other_through_a_seed_and_notice_who_is_gone() {
     ends_cleanly(c, Signal::TERM);
     let left = format!("down {c_at} left");
     for node in [&a, &b] {
-        let others = lines_with(node, &["lost c@127.0.0.1", &left]);
+        let others = lines_with(node, &["lost c@127.0.0.1: ", &left]);
         assert!(
             !others.iter().any(|line| line.contains("failed")),
             "{others:?}"
@@ -282,7 +303,8 @@ fn a_frozen_node_loses_its_sessions_and_gets_them_back() {
                 !before.iter().any(|line| line.starts_with("lost")),
                 "{before:?}"
             );
-            assert_eq!(node.line(), "lost c@127.0.0.1");
+            let gone = "lost c@127.0.0.1: gossip says that it has failed";
+            assert_eq!(node.line(), gone);
         }
         c.signal(Signal::CONT);
         for node in [&a, &b] {
