@@ -1,7 +1,7 @@
 //! Which local actors peers hear of, and what they may do to them.
 //!
 //! The set of exported actors is the node's, all its sessions share it. Each session's exporter is asked to
-//! [reconsider](Ask::Reconsider) an actor when it is exported or taken back: what its peer has been told follows from what holds then.
+//! [`Reconsider`] an actor when it is exported or taken back: what its peer has been told follows from what holds then.
 
 use std::{
     collections::HashMap,
@@ -84,17 +84,10 @@ pub(crate) enum Refusal {
     NotAllowed,
 }
 
-/// What a session's exporter is asked to do.
-pub(crate) enum Ask {
-    /// To look again whether its peer is to know of an actor.
-    Reconsider(ActorCell),
-    /// To tell its peer when and why an actor ends.
-    Monitor(u64),
-    /// Not to tell that any more.
-    Demonitor(u64),
-}
+/// Asks a session's exporter to look again whether its peer is to know of an actor.
+pub(crate) struct Reconsider(pub(crate) ActorCell);
 
-impl Message for Ask {}
+impl Message for Reconsider {}
 
 /// What a node exposes.
 #[derive(Default)]
@@ -104,7 +97,7 @@ pub(crate) struct Exposure {
     policy: Option<Box<dyn Policy>>,
     /// The exported actors, by pid, and how to decode their messages.
     exports: RwLock<HashMap<u64, Decoder>>,
-    exporters: Mutex<HashMap<ActorId, ActorRef<Ask>>>,
+    exporters: Mutex<HashMap<ActorId, ActorRef<Reconsider>>>,
     denials: Denials,
 }
 
@@ -248,7 +241,7 @@ impl Exposure {
     }
 
     /// Tells this exporter of changes from now on.
-    pub(crate) fn watch(&self, exporter: ActorRef<Ask>) {
+    pub(crate) fn watch(&self, exporter: ActorRef<Reconsider>) {
         self.exporters().insert(exporter.get_id(), exporter);
     }
 
@@ -259,7 +252,7 @@ impl Exposure {
     fn tell(&self, actor: &ActorCell) {
         for exporter in self.exporters().values() {
             // One that is gone has nobody to tell.
-            let _ = exporter.cast(Ask::Reconsider(actor.clone()));
+            let _ = exporter.cast(Reconsider(actor.clone()));
         }
     }
 
@@ -285,7 +278,7 @@ impl Exposure {
         self.exports.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exporters(&self) -> MutexGuard<'_, HashMap<ActorId, ActorRef<Ask>>> {
+    fn exporters(&self) -> MutexGuard<'_, HashMap<ActorId, ActorRef<Reconsider>>> {
         let exporters = self.exporters.lock();
         exporters.unwrap_or_else(PoisonError::into_inner)
     }

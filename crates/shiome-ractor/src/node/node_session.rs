@@ -38,8 +38,10 @@ use crate::{
 mod exports;
 mod inbound;
 mod link;
+mod monitored;
 mod shims;
 
+use monitored::Monitored;
 use shims::Shims;
 
 /// Time that a session that is stopped takes at most to write what is on its way.
@@ -184,6 +186,7 @@ pub(crate) struct Shared {
     /// Whether the peer has told its actors, or is down.
     introduced: watch::Sender<bool>,
     pub(crate) watchers: Watchers,
+    monitored: Monitored,
     pub(crate) overflow: Overflow,
     losses: Losses,
     /// Why the session ends, once it does.
@@ -307,6 +310,7 @@ impl Actor for NodeSession {
             info: OnceLock::new(),
             introduced: watch::Sender::new(false),
             watchers: Watchers::default(),
+            monitored: Monitored::default(),
             overflow: setup.overflow,
             losses: Losses::default(),
             ending: OnceLock::new(),

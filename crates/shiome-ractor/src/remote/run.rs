@@ -121,8 +121,13 @@ impl Run {
         });
     }
 
-    fn is_up_by(&self, link: &Weak<Shared>) -> bool {
-        matches!(&*self.standing.borrow(), Standing::Up(up) if up.ptr_eq(link))
+    /// How the run stands when its link has ended.
+    fn without_link(&self, why: NodeDown) -> Standing {
+        match why {
+            NodeDown::Stopped => Standing::Over(RunEnd::Stopped),
+            why if self.incarnation == 0 => Standing::Over(RunEnd::SessionEnded(why)),
+            why => Standing::Down(why),
+        }
     }
 }
 
@@ -161,13 +166,12 @@ impl Runs {
 
     /// A link has ended. Without effect on a run that has another by now.
     pub(crate) fn link_down(run: &Run, link: &Weak<Shared>, why: NodeDown) {
-        if !run.is_up_by(link) {
-            return;
-        }
-        run.enter(match why {
-            NodeDown::Stopped => Standing::Over(RunEnd::Stopped),
-            why if run.incarnation == 0 => Standing::Over(RunEnd::SessionEnded(why)),
-            why => Standing::Down(why),
+        run.standing.send_if_modified(|standing| {
+            let by_it = matches!(standing, Standing::Up(up) if up.ptr_eq(link));
+            if by_it {
+                *standing = run.without_link(why);
+            }
+            by_it
         });
     }
 

@@ -5,15 +5,15 @@ use std::{
 };
 
 use ractor::{
-    Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
+    Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent,
     pg::{self, GroupChangeMessage},
-    registry::{PidLifecycleEvent, get_all_pids, pid_registry, where_is_pid},
+    registry::{PidLifecycleEvent, get_all_pids, pid_registry},
 };
 use shiome_session::{ExitKind, wire::control};
 use shiome_transport::Peer;
 
 use super::Shared;
-use crate::{PeerInfo, exposure::Ask, node::NodeConnectionMode, remote_actor::Caller};
+use crate::{PeerInfo, exposure::Reconsider, node::NodeConnectionMode, remote_actor::Caller};
 
 /// Time after which an actor is told again whose end was told a moment ago, and is held back by its open calls.
 const RETRY: Duration = Duration::from_millis(100);
@@ -27,31 +27,22 @@ pub(super) struct Exporter;
 /// What the peer has been told.
 pub(super) struct Exports {
     shared: Arc<Shared>,
-    myself: ActorRef<Ask>,
+    myself: ActorRef<Reconsider>,
     /// For the policy.
     told: PeerInfo,
     /// Members that the peer knows of, by scope and group: a change can be in the snapshot already.
     groups: HashMap<(String, String), HashSet<u64>>,
-    /// Actors whose end the peer wants to know the reason of.
-    monitored: HashMap<u64, Monitored>,
-}
-
-/// An actor that is watched for the peer.
-struct Monitored {
-    actor: ActorCell,
-    /// It has ended for those who would send to it, and is cleaning up.
-    ending: bool,
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Exporter {
-    type Msg = Ask;
+    type Msg = Reconsider;
     type State = Exports;
     type Arguments = Arc<Shared>;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Ask>,
+        myself: ActorRef<Reconsider>,
         shared: Arc<Shared>,
     ) -> Result<Exports, ActorProcessingErr> {
         let told = shared.peer_info().cloned();
@@ -60,7 +51,6 @@ impl Actor for Exporter {
             shared,
             myself,
             groups: HashMap::new(),
-            monitored: HashMap::new(),
         };
         exports.begin();
         Ok(exports)
@@ -68,22 +58,21 @@ impl Actor for Exporter {
 
     async fn handle(
         &self,
-        _myself: ActorRef<Ask>,
-        ask: Ask,
+        _myself: ActorRef<Reconsider>,
+        Reconsider(actor): Reconsider,
         exports: &mut Exports,
     ) -> Result<(), ActorProcessingErr> {
-        match ask {
-            Ask::Reconsider(actor) if exports.is_visible(&actor) => exports.show(actor),
-            Ask::Reconsider(actor) => exports.hide(&actor),
-            Ask::Monitor(pid) => exports.monitor(pid),
-            Ask::Demonitor(pid) => exports.demonitor(pid),
+        if exports.is_visible(&actor) {
+            exports.show(actor);
+        } else {
+            exports.hide(&actor);
         }
         Ok(())
     }
 
     async fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<Ask>,
+        _myself: ActorRef<Reconsider>,
         event: SupervisionEvent,
         exports: &mut Exports,
     ) -> Result<(), ActorProcessingErr> {
@@ -130,7 +119,7 @@ impl Exports {
         self.peer().apply(|session, _| session.synced());
     }
 
-    fn on_pid(&mut self, event: PidLifecycleEvent) {
+    fn on_pid(&self, event: PidLifecycleEvent) {
         match event {
             PidLifecycleEvent::Spawn(actor) if self.is_visible(&actor) => {
                 self.peer()
@@ -139,10 +128,9 @@ impl Exports {
             PidLifecycleEvent::Spawn(_) => {}
             PidLifecycleEvent::Terminate(actor) => {
                 let pid = actor.get_id().pid();
-                match self.monitored.get_mut(&pid) {
-                    // The reason is not there yet, and goes first.
-                    Some(monitored) => monitored.ending = true,
-                    None => self.terminate(pid),
+                // The reason is not there yet, and goes first.
+                if !self.shared.monitored.is_ending(pid) {
+                    self.terminate(pid);
                 }
             }
         }
@@ -153,38 +141,12 @@ impl Exports {
             .apply(|session, now| session.terminate(now, pid));
     }
 
-    /// Watches an actor for the peer.
-    fn monitor(&mut self, pid: u64) {
-        let actor = where_is_pid(ActorId::Local(pid));
-        if let Some(actor) = &actor {
-            self.myself.get_cell().monitor(actor.clone());
-        }
-        // One that was not ending when it was monitored tells its end.
-        let Some(actor) = actor.filter(|actor| actor.get_status() < ActorStatus::Stopping) else {
-            let unknown = ExitKind::UnknownActor;
-            return self
-                .peer()
-                .apply(|session, _| session.exited(pid, unknown, None));
-        };
-        let ending = false;
-        self.monitored.insert(pid, Monitored { actor, ending });
-    }
-
-    fn demonitor(&mut self, pid: u64) {
-        if let Some(monitored) = self.monitored.remove(&pid) {
-            self.myself.get_cell().unmonitor(monitored.actor);
-            if monitored.ending {
-                self.terminate(pid);
-            }
-        }
-    }
-
-    fn on_exit(&mut self, actor: &ActorCell, kind: ExitKind, reason: Option<String>) {
+    fn on_exit(&self, actor: &ActorCell, kind: ExitKind, reason: Option<String>) {
         let pid = actor.get_id().pid();
-        if let Some(monitored) = self.monitored.remove(&pid) {
+        if let Some(kept_back) = self.shared.monitored.ended(pid) {
             self.peer()
                 .apply(|session, _| session.exited(pid, kind, reason));
-            if monitored.ending {
+            if kept_back {
                 self.terminate(pid);
             }
         }
@@ -208,7 +170,7 @@ impl Exports {
             session.is_announced(pid)
         });
         if !announced {
-            self.myself.send_after(RETRY, || Ask::Reconsider(actor));
+            self.myself.send_after(RETRY, || Reconsider(actor));
             return;
         }
         for key in pg::which_scopes_and_groups() {
@@ -281,9 +243,7 @@ impl Exports {
 impl Drop for Exports {
     fn drop(&mut self) {
         self.shared.exposure.unwatch(self.myself.get_id());
-        for monitored in self.monitored.values() {
-            self.myself.get_cell().unmonitor(monitored.actor.clone());
-        }
+        self.shared.monitored.clear(&self.myself.get_cell());
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use ractor::{ActorCell, ActorRef, message::SerializedMessage, pg};
+use ractor::{ActorCell, message::SerializedMessage, pg};
+use shiome_handshake::MAX_NAME_LEN;
 use shiome_session::{
     CallErrorCode, Event, ExitKind, InboundCall, Verb,
     wire::{auth::NameMessage, control::Actor, node},
@@ -11,7 +12,7 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, shims::MAX_EAGER_SHIMS};
 use crate::{
-    exposure::{self, Ask, Delivery, Refusal},
+    exposure::{self, Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage},
     outcome::Outcome,
     remote::Down,
@@ -29,7 +30,8 @@ pub(super) struct Inbound {
     /// Calls from the peer that wait for a local actor. They end with the link.
     calls: JoinSet<()>,
     outcome: Outcome,
-    exporter: ActorRef<Ask>,
+    /// Hears of the ends of local actors.
+    exporter: ActorCell,
 }
 
 impl EventSink<Caller> for Inbound {
@@ -59,7 +61,7 @@ impl EventSink<Caller> for Inbound {
             }
             Event::StopRequested { pid, reason, kill } => self.stop_requested(pid, reason, kill),
             Event::MonitorRequested { pid } => self.monitor_requested(pid),
-            Event::DemonitorRequested { pid } => self.ask_exporter(Ask::Demonitor(pid)),
+            Event::DemonitorRequested { pid } => self.demonitor_requested(pid),
             Event::Exited { pid, kind, reason } => self.exited(pid, kind, reason),
             Event::Refused { pid, verb } => self.refused(pid, verb),
             event @ Event::Unsent { .. } => self.shared.left_over(event),
@@ -72,7 +74,7 @@ impl EventSink<Caller> for Inbound {
 }
 
 impl Inbound {
-    pub(super) fn new(shared: Arc<Shared>, exporter: ActorRef<Ask>, outcome: Outcome) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
         Self {
             shared,
             calls: JoinSet::new(),
@@ -129,8 +131,12 @@ impl Inbound {
 
     fn monitor_requested(&self, pid: u64) {
         match self.target(pid, exposure::Verb::Monitor) {
-            // The exporter tells those who are gone from those who are ending.
-            Ok(_) | Err(Refusal::Gone) => self.ask_exporter(Ask::Monitor(pid)),
+            Ok(_) if self.shared.monitored.begin(&self.exporter, pid) => {}
+            Ok(_) | Err(Refusal::Gone) => {
+                let unknown = ExitKind::UnknownActor;
+                let peer = &self.shared.peer;
+                peer.apply(|session, _| session.exited(pid, unknown, None));
+            }
             Err(Refusal::NotAllowed) => self.refuse(pid, Verb::Monitor),
         }
     }
@@ -146,9 +152,13 @@ impl Inbound {
             .apply(|session, _| session.refuse(pid, verb));
     }
 
-    fn ask_exporter(&self, ask: Ask) {
-        // It is gone only when the session is.
-        let _ = self.exporter.cast(ask);
+    fn demonitor_requested(&self, pid: u64) {
+        let shared = &self.shared;
+        if shared.monitored.end(&self.exporter, pid) {
+            shared
+                .peer
+                .apply(|session, now| session.terminate(now, pid));
+        }
     }
 
     fn exited(&self, pid: u64, kind: ExitKind, reason: Option<String>) {
@@ -220,7 +230,8 @@ impl Inbound {
             ..
         } = node;
         let (local, registry) = (&self.shared.local, &self.shared.registry);
-        if name == local.name
+        if address.len() > MAX_NAME_LEN
+            || name == local.name
             || address == local.connection_string
             || registry.knows(&name, &address)
             || !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS)

@@ -241,7 +241,7 @@ async fn serve(
         }
     };
     let stopped = StopOnDrop(exporter.get_cell());
-    let mut inbound = Inbound::new(Arc::clone(shared), exporter, outcome);
+    let mut inbound = Inbound::new(Arc::clone(shared), exporter.get_cell(), outcome);
     let end = drive(&mut reader, writer, &shared.peer, &mut inbound).await;
     drop(stopped);
     end
