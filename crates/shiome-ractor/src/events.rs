@@ -87,7 +87,8 @@ pub enum NodeEvent {
         reason: NodeDown,
     },
     /// Messages to the peer were not sent: dropped because its link had [overflowed](crate::Overflow), still waiting when
-    /// it ended, or, sent to an `ActorRef`, for another reason of [`CastError`](crate::CastError). Told at once, then once a second at most, with the rest at the end.
+    /// it ended, or, sent to an `ActorRef`, for another reason of [`CastError`](crate::CastError). Told at once, then once
+    /// a second.
     Unsent {
         /// The session.
         session: SessionInfo,

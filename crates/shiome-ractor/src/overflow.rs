@@ -61,24 +61,47 @@ pub(crate) struct Losses(Mutex<State>);
 struct State {
     untold: Unsent,
     told: Option<Instant>,
+    /// Whether somebody will tell.
+    scheduled: bool,
+}
+
+/// What is to be done about a loss.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Tell this.
+    Now(Unsent),
+    /// Tell the [rest](Losses::rest) then.
+    At(Instant),
+    /// That will be done already.
+    Scheduled,
 }
 
 impl Losses {
-    /// Counts some; what is to be told now, if it is time.
-    pub(crate) fn count(&self, now: Instant, lost: Unsent) -> Option<Unsent> {
+    /// Counts some.
+    pub(crate) fn count(&self, now: Instant, lost: Unsent) -> Tell {
         let mut state = self.lock();
         state.untold.add(lost);
-        let quiet = state.told.is_some_and(|told| now < told + TELL_EVERY);
-        if quiet {
-            return None;
+        if state.scheduled {
+            return Tell::Scheduled;
         }
-        state.told = Some(now);
-        Some(std::mem::take(&mut state.untold))
+        match state.told.map(|told| told + TELL_EVERY) {
+            Some(due) if now < due => {
+                state.scheduled = true;
+                Tell::At(due)
+            }
+            _ => {
+                state.told = Some(now);
+                Tell::Now(std::mem::take(&mut state.untold))
+            }
+        }
     }
 
-    /// What has not been told.
-    pub(crate) fn rest(&self) -> Option<Unsent> {
-        let rest = std::mem::take(&mut self.lock().untold);
+    /// What has not been told, to be told now.
+    pub(crate) fn rest(&self, now: Instant) -> Option<Unsent> {
+        let mut state = self.lock();
+        state.scheduled = false;
+        state.told = Some(now);
+        let rest = std::mem::take(&mut state.untold);
         (!rest.is_empty()).then_some(rest)
     }
 
@@ -105,13 +128,18 @@ mod tests {
     fn losses_are_told_at_once_then_once_a_second_and_none_is_forgotten() {
         let losses = Losses::default();
         let now = Instant::now();
-        assert_eq!(losses.count(now, casts(1)), Some(casts(1)));
+        assert_eq!(losses.count(now, casts(1)), Tell::Now(casts(1)));
+        let due = now + TELL_EVERY;
+        assert_eq!(losses.count(now, casts(1)), Tell::At(due));
         for _ in 0..1000 {
-            assert_eq!(losses.count(now, casts(1)), None);
+            assert_eq!(losses.count(now, casts(1)), Tell::Scheduled);
         }
-        assert_eq!(losses.count(now + TELL_EVERY, casts(1)), Some(casts(1001)));
-        assert_eq!(losses.count(now + TELL_EVERY, casts(5)), None);
-        assert_eq!(losses.rest(), Some(casts(5)));
-        assert_eq!(losses.rest(), None);
+        assert_eq!(losses.rest(due), Some(casts(1001)));
+        let next = Tell::At(due + TELL_EVERY);
+        assert_eq!(losses.count(due, casts(5)), next);
+        assert_eq!(losses.rest(due), Some(casts(5)));
+        assert_eq!(losses.rest(due), None);
+        let later = due + TELL_EVERY;
+        assert_eq!(losses.count(later, casts(1)), Tell::Now(casts(1)));
     }
 }

@@ -239,11 +239,13 @@ async fn room(link: &Shared) -> bool {
         Overflow::Drop => return false,
         Overflow::Wait => link.peer.room().await,
         Overflow::DropWhenStalled => {
-            while timeout(STALL_CHECK, link.peer.room()).await.is_err() {
-                if link.peer.is_stalled() {
-                    return false;
+            // Looked at first: what comes to a link that has stalled is dropped as fast as it comes.
+            while !link.peer.is_stalled() {
+                if timeout(STALL_CHECK, link.peer.room()).await.is_ok() {
+                    return true;
                 }
             }
+            return false;
         }
     }
     true

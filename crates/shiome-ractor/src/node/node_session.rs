@@ -14,9 +14,10 @@ use shiome_session::{Event, GoodbyeReason, Session};
 use shiome_transport::{Link, Peer, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
+    runtime::Handle,
     sync::watch,
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{debug, warn};
 
@@ -30,7 +31,7 @@ use crate::{
     exposure::Exposure,
     native::{self, NativePolicy},
     outcome::Outcome,
-    overflow::{Losses, Overflow, Unsent},
+    overflow::{Losses, Overflow, Tell, Unsent},
     remote::{Down, Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
@@ -423,12 +424,12 @@ impl Shared {
     }
 
     /// Ends what is left open.
-    fn settle(&self) {
+    fn settle(self: &Arc<Self>) {
         self.peer.abandon(|event| self.left_over(event));
     }
 
     /// Acts on what the link's task has not come to, as far as somebody waits for it.
-    fn left_over(&self, event: Event<Caller>) {
+    fn left_over(self: &Arc<Self>, event: Event<Caller>) {
         match event {
             Event::Reply { call, what } => call.answer(what.into()),
             Event::CallEnded { call, why } => call.end(why),
@@ -485,9 +486,7 @@ impl Shared {
         // The link's task may just have entered it.
         self.leave_run(why);
         if first && self.run.get().is_some() {
-            if let Some(unsent) = self.losses.rest() {
-                self.tell(|session| NodeEvent::Unsent { session, unsent });
-            }
+            self.tell_losses();
             let reason = why.clone();
             self.tell(|session| NodeEvent::NodeDown { session, reason });
         }
@@ -495,11 +494,36 @@ impl Shared {
     }
 
     /// Counts messages that were not sent, and tells of them now and then.
-    pub(crate) fn lost(&self, lost: Unsent) {
-        if let Some(unsent) = self.losses.count(Instant::now().into_std(), lost) {
-            warn!(node_id = self.node_id, ?unsent, "messages were not sent");
-            self.tell(|session| NodeEvent::Unsent { session, unsent });
+    pub(crate) fn lost(self: &Arc<Self>, lost: Unsent) {
+        match self.losses.count(Instant::now().into_std(), lost) {
+            Tell::Now(unsent) => self.tell_unsent(unsent),
+            Tell::At(due) => {
+                let shared = Arc::downgrade(self);
+                let telling = async move {
+                    sleep_until(due.into()).await;
+                    if let Some(shared) = shared.upgrade() {
+                        shared.tell_losses();
+                    }
+                };
+                // Without a runtime the session is ending, and that tells the rest.
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(telling);
+                }
+            }
+            Tell::Scheduled => {}
         }
+    }
+
+    /// Tells what was lost and is not told.
+    fn tell_losses(&self) {
+        if let Some(unsent) = self.losses.rest(Instant::now().into_std()) {
+            self.tell_unsent(unsent);
+        }
+    }
+
+    fn tell_unsent(&self, unsent: Unsent) {
+        warn!(node_id = self.node_id, ?unsent, "messages were not sent");
+        self.tell(|session| NodeEvent::Unsent { session, unsent });
     }
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {

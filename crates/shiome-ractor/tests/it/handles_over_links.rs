@@ -322,3 +322,29 @@ async fn what_waits_in_the_mailbox_of_a_stand_in_when_the_link_ends_is_told_unse
     assert!(casts > sent / 2 && casts <= sent, "{casts} of {sent}");
     member.wait(None).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_to_a_link_that_has_stalled_are_dropped_as_fast_as_they_come() {
+    let node = Node::builder("drop-fast@127.0.0.1:0").cookie(COOKIE);
+    let node = node.session(tight()).start().await.unwrap();
+    let mut events = node.events();
+    let mut peer = RawPeer::join_native(node.server(), "drop-fast-peer", 1).await;
+    peer.join_group("drop-fast", [17]).await;
+    let member = remote_members("drop-fast", 1).await.remove(0);
+    let stand_in = ActorRef::<ProbeMessage>::from(member);
+    for _ in 0..10_000 {
+        stand_in.cast(note(&"x".repeat(1024))).unwrap();
+    }
+    let mut told = 0;
+    let telling = async {
+        while told < 9_000 {
+            if let Some(NodeEvent::Unsent { unsent, .. }) = events.next().await {
+                told += unsent.casts;
+            }
+        }
+    };
+    // The first at once, the others a second later.
+    let in_time = timeout(Duration::from_millis(1500), telling).await;
+    assert!(in_time.is_ok(), "{told} were told");
+    drop(peer);
+}
