@@ -63,6 +63,8 @@ pub struct Session<C> {
     farewell: Option<native::Goodbye>,
     /// Messages of users that left since the driver last said that all is written; `None`: it does not say.
     unwritten: Option<Tally>,
+    /// Whether the peer was told in the handshake that this side is native.
+    announced: bool,
     /// The latest time that the owner has told.
     clock: Instant,
     /// What the message that is taken in takes of the window, as long as no event stands for it.
@@ -106,6 +108,7 @@ impl<C> Session<C> {
             overflowed: false,
             farewell: None,
             unwritten: None,
+            announced: true,
             clock: now,
             arriving: 0,
             events: VecDeque::new(),
@@ -118,6 +121,12 @@ impl<C> Session<C> {
     pub fn negotiated(&mut self, terms: Terms) {
         self.lanes.negotiated(&terms);
         self.terms = Some(terms);
+    }
+
+    /// The peer was not told that this side is native, so that what it proves of its own Hello is nothing to this side.
+    /// Before [`start`](Self::start); without it, a legacy peer that proves one was kept from telling it.
+    pub fn unannounced(&mut self) {
+        self.announced = false;
     }
 
     /// What was agreed on with a native peer; `None`: the peer is a legacy one.

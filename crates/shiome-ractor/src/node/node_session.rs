@@ -271,7 +271,10 @@ impl Actor for NodeSession {
         };
         let (label, address) = (stream.peer_label(), stream.socket_addr());
         let now = Instant::now().into_std();
-        let session = Session::new(now, setup.session, rand::random());
+        let mut session = Session::new(now, setup.session, rand::random());
+        if setup.announce.is_none() {
+            session.unannounced();
+        }
         let peer = Arc::new(Peer::new(session));
         let shared = Arc::new_cyclic(|shared| Shared {
             node_id: setup.node_id,

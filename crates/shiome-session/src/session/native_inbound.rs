@@ -38,7 +38,9 @@ impl<C> Session<C> {
 
     fn check_negotiated(&self, msg: &Msg) -> Result<(), SessionError> {
         let needs = match msg {
-            Msg::Proof(_) if self.terms.is_none() => return Err(SessionError::Downgraded),
+            Msg::Proof(_) if self.terms.is_none() && self.announced => {
+                return Err(SessionError::Downgraded);
+            }
             Msg::Proof(_) => return Ok(()),
             Msg::Fragment(_) => Capabilities::FRAGMENTS,
             Msg::Credit(_) => Capabilities::CREDIT,

@@ -359,12 +359,16 @@ fn a_proof_in_a_legacy_session_is_a_downgrade_and_in_a_native_one_nothing() {
         mac: vec![1; 32].into(),
     };
     assert_eq!(Pair::new().inject(proof()), Err(SessionError::Downgraded));
-    let mut pair = native();
-    pair.inject(proof()).unwrap();
-    assert!(matches!(
-        pair.b.event(),
-        Event::Skipped(Skipped::Unexpected)
-    ));
+    // To a side that has announced nothing, peers prove what they have announced to legacy nodes, too.
+    let mut unannounced = Pair::new();
+    unannounced.b.session.unannounced();
+    for mut pair in [native(), unannounced] {
+        pair.inject(proof()).unwrap();
+        assert!(matches!(
+            pair.b.event(),
+            Event::Skipped(Skipped::Unexpected)
+        ));
+    }
 }
 
 #[test]
