@@ -24,7 +24,7 @@ fn a_node_that_wants_its_like_refuses_others() {
     assert!(old.line().starts_with(&gave_up));
 
     // Who speaks both is in with both.
-    let new = start(
+    let mut new = start(
         "new@127.0.0.1:0",
         secret.path(),
         &["--isolated", "--connect", &strict_at, "--connect", &old_at],
@@ -35,8 +35,16 @@ fn a_node_that_wants_its_like_refuses_others() {
         &["ready strict@127.0.0.1 at ", "ready old@127.0.0.1 at "],
     );
     assert!(others.is_empty(), "{others:?}");
-    assert!(strict.line().starts_with("ready new@127.0.0.1 at "));
-    for node in [new, old, strict] {
+    for node in [&old, &strict] {
+        assert!(node.line().starts_with("ready new@127.0.0.1 at "));
+    }
+    // And stays in, until it goes.
+    new.signal(Signal::TERM);
+    assert_eq!(new.exit().code(), Some(0));
+    assert_eq!(new.stdout.iter().collect::<Vec<_>>(), ["stopped"]);
+    assert_eq!(strict.line(), "lost new@127.0.0.1: it has stopped");
+    assert_eq!(old.line(), "lost new@127.0.0.1: it has closed the link");
+    for node in [old, strict] {
         ends_cleanly(node, Signal::TERM);
     }
 }
