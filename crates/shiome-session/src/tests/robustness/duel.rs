@@ -131,6 +131,8 @@ impl Owner {
             Act::Stop(pid, kill) => {
                 let _ = session.stop(pid, None, kill);
             }
+            // Who has not heard what was said before cannot tell which of two monitors has ended.
+            Act::Monitor(_) | Act::Demonitor(_) if session.has_events() => {}
             Act::Monitor(pid) => self
                 .monitors
                 .extend(session.monitor(pid).is_ok().then_some(pid)),
