@@ -9,6 +9,7 @@ use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
+    LinkInfo,
     builder::Builder,
     connector::Connector,
     events::{Events, NodeEvent, SessionInfo, WeakBroadcast},
@@ -202,6 +203,11 @@ impl Node {
     /// Watches the link to a peer: tells once that it is gone, and why. `None` when it is already.
     pub fn monitor(&self, peer: &SessionInfo) -> Option<NodeMonitor> {
         Some(self.shared(peer)?.watchers.node())
+    }
+
+    /// What is known of the link to a peer at the moment; `None` when it is gone.
+    pub fn link(&self, peer: &SessionInfo) -> Option<LinkInfo> {
+        Some(LinkInfo::of(&*self.shared(peer)?))
     }
 
     fn shared(&self, peer: &SessionInfo) -> Option<Arc<Shared>> {

@@ -28,6 +28,7 @@ mod exposure;
 #[cfg(feature = "membership")]
 mod gossip;
 mod handle;
+mod link_info;
 mod native;
 mod outcome;
 mod overflow;
@@ -44,6 +45,7 @@ pub use exposure::{
 #[cfg(feature = "membership")]
 pub use gossip::{Gossip, Member};
 pub use handle::Node;
+pub use link_info::{LinkInfo, NativeInfo};
 pub use node::{
     ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, NodeEventSubscription, NodeServer,
     NodeServerMessage, NodeSession, NodeSessionMessage,

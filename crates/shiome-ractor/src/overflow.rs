@@ -12,9 +12,9 @@ use std::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// They wait in the mailbox, in order, as long as the link takes bytes. When it has taken none for 100 ms, as that
-    /// of a peer that hangs, they are dropped and [told](crate::NodeEvent::Unsent), so that memory stays bounded; calls
-    /// among them end at once.
+    /// They wait in the mailbox, in order, as long as the link moves. When it has taken nothing for a second, and nothing
+    /// has come from the peer, as from one that hangs, they are dropped and [told](crate::NodeEvent::Unsent), so that
+    /// memory stays bounded; calls among them end at once.
     #[default]
     DropWhenStalled,
     /// They wait in the mailbox, in order, until the link takes them or ends. The mailbox grows with what is sent.

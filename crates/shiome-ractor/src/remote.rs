@@ -46,6 +46,9 @@ pub struct RemoteRef<M> {
     message: PhantomData<fn(M)>,
 }
 
+/// Bytes of a message that are work enough to let others run before it.
+const LONG_LEN: usize = 64 * 1024;
+
 impl<M> Clone for RemoteRef<M> {
     fn clone(&self) -> Self {
         Self::new(Arc::clone(&self.run), self.pid)
@@ -194,6 +197,12 @@ impl<M: Message> RemoteRef<M> {
     /// See [`CastError`], but never [`Full`](CastError::Full) or [`NotReady`](CastError::NotReady); nothing was sent.
     pub async fn cast(&self, message: M) -> Result<(), CastError> {
         let cast = self.encode_cast(message)?;
+        // A loop of casts must not keep its thread to itself while there is room.
+        if cast.what.len() >= LONG_LEN {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::task::consume_budget().await;
+        }
         self.send(Outgoing::Cast(cast)).await
     }
 

@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 use crate::{drive::LinkEnd, writer::Progress};
 
 /// Default time without progress after which a link on which bytes wait counts as stalled.
-pub const STALL_TIMEOUT: Duration = Duration::from_millis(100);
+///
+/// Longer than what a slow network needs to take the next bytes, shorter than the time in which a peer that hangs is down.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The session of a driven link, shared by all who speak to the peer.
 ///
@@ -99,11 +101,14 @@ impl<C> Peer<C> {
         state.session.queued_len() + state.progress.in_flight()
     }
 
-    /// Whether bytes wait to be written, and the link has taken none for the [stall
-    /// timeout](Self::with_stall_timeout): the peer or the network is slow, or gone.
+    /// Whether bytes wait to be written, and for the [stall timeout](Self::with_stall_timeout) the link has taken none and
+    /// not one has come from the peer: it hangs, or the network is gone. From a peer that is slow at least pongs come.
     pub fn is_stalled(&self) -> bool {
-        let waits = self.lock().progress.waits(now());
-        waits.is_some_and(|waits| waits >= self.stall_timeout)
+        let now = now();
+        let state = self.lock();
+        let silent = now.saturating_duration_since(state.session.last_heard());
+        let waits = state.progress.waits(now);
+        waits.is_some_and(|waits| waits.min(silent) >= self.stall_timeout)
     }
 
     /// Closes the session in good order, see [`close_with`](Self::close_with).

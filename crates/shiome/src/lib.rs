@@ -28,12 +28,13 @@ pub use shiome_ractor::{
     ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
     ClientConnectErr, ClusterBidiStream, ConnectError, Connection, ConnectionEnd, ConnectionState,
     Cookie, DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Down, Events, ExportError, Expose,
-    HandshakeFailure, IncomingEncryptionMode, KeepError, MAX_EXPORTS, MAX_KEPT_CONNECTIONS,
-    Monitor, NetworkStream, Node, NodeDown, NodeEvent, NodeEventSubscription, NodeId, NodeMonitor,
-    NodeServer, NodeServerMessage, NodeSession, NodeSessionMessage, Overflow, PeerInfo, Policy,
-    Reconnect, RemoteRef, RunEnd, Security, SessionInfo, StopError, TargetInfo, Unsent, Verb,
-    client_connect, client_connect_enc, client_connect_external, client_keep_connected,
-    derive_serialization_for_prost_type, macros, node,
+    HandshakeFailure, IncomingEncryptionMode, KeepError, LinkInfo, MAX_EXPORTS,
+    MAX_KEPT_CONNECTIONS, Monitor, NativeInfo, NetworkStream, Node, NodeDown, NodeEvent,
+    NodeEventSubscription, NodeId, NodeMonitor, NodeServer, NodeServerMessage, NodeSession,
+    NodeSessionMessage, Overflow, PeerInfo, Policy, Reconnect, RemoteRef, RunEnd, Security,
+    SessionInfo, StopError, TargetInfo, Unsent, Verb, client_connect, client_connect_enc,
+    client_connect_external, client_keep_connected, derive_serialization_for_prost_type, macros,
+    node,
 };
 #[cfg(feature = "membership")]
 pub use shiome_ractor::{Gossip, Member};

@@ -409,6 +409,10 @@ impl Actor for NodeSession {
 }
 
 impl Shared {
+    pub(crate) fn security(&self) -> Security {
+        self.security
+    }
+
     /// Ends the session. The first reason counts.
     pub(crate) fn end(&self, ending: Ending) {
         let why = ending.why.to_owned();

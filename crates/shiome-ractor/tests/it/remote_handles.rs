@@ -71,6 +71,30 @@ async fn what_handles_send_arrives_in_order_and_calls_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_tells_what_was_agreed_on_and_what_waits() {
+    let (node, mut peer, worker) = linked("agreed").await;
+    let session = node.sessions().await.unwrap().remove(0);
+    let link = node.link(&session).unwrap();
+    let native = link.native.unwrap();
+    assert_eq!((native.version, native.incarnation), (1, 1));
+    assert_eq!(link.queued, 0);
+    let before = link.silence;
+    tokio::time::advance(Duration::from_millis(300)).await;
+    assert!(node.link(&session).unwrap().silence >= before + Duration::from_millis(300));
+    peer.ping(2).await;
+    assert_eq!(node.link(&session).unwrap().silence, Duration::ZERO);
+    for _ in 0..40 {
+        worker.try_cast(note(&"x".repeat(60 * 1024))).unwrap();
+    }
+    assert!(node.link(&session).unwrap().queued > 1024 * 1024);
+    let legacy = RawPeer::join(node.server(), "agreed-legacy").await;
+    let sessions = node.sessions().await.unwrap();
+    assert!(node.link(&sessions[1]).unwrap().native.is_none());
+    drop((peer, legacy));
+    eventually(|| node.link(&session).is_none().then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_refused_ends_at_once_with_the_reason() {
     let (_node, mut peer, worker) = linked("refused").await;
     let began = Instant::now();

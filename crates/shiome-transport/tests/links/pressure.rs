@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use shiome_session::{CallEnd, Config, GoodbyeReason, LIVENESS_TIMEOUT, SessionError};
-use shiome_transport::{Link, LinkEnd, Security};
+use shiome_transport::{Link, LinkEnd, STALL_TIMEOUT, Security};
 use shiome_wire::{Capabilities, node};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
@@ -119,7 +119,7 @@ async fn a_link_that_takes_nothing_is_stalled_and_one_that_does_is_not() {
     for _ in 0..20 {
         a.cast(chunk(1_000_000));
     }
-    sleep(Duration::from_secs(1)).await;
+    sleep(2 * STALL_TIMEOUT).await;
     assert!(a.peer.is_stalled());
 }
 
