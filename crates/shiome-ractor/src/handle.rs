@@ -272,11 +272,14 @@ impl Node {
         }
         let mut stopping = JoinSet::new();
         for session in self.sessions().await.unwrap_or_default() {
-            if let Some(shared) = self.shared(&session) {
-                shared.end(Ending::node_stopped());
-            }
+            let shared = self.shared(&session);
             let session = session.session().clone();
-            stopping.spawn(async move { session.stop_and_wait(None, Some(ASK_TIMEOUT)).await });
+            match shared {
+                Some(shared) => shared.end(Ending::node_stopped()),
+                None => session.stop(None),
+            }
+            // `stop_and_wait` does not wait for an actor that was told to stop before.
+            stopping.spawn(async move { session.wait(Some(ASK_TIMEOUT)).await });
         }
         while stopping.join_next().await.is_some() {}
         let _ = self.server().stop_and_wait(None, Some(ASK_TIMEOUT)).await;

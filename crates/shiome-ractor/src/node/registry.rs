@@ -128,6 +128,13 @@ impl Registry {
         accepted.filter(|r| r.is_pending()).count()
     }
 
+    /// Those whose handshake is over, also those that are being closed.
+    pub(crate) fn established(&self) -> Vec<Record> {
+        let state = self.lock();
+        let records = state.sessions.values().filter(|r| !r.is_pending());
+        records.cloned().collect()
+    }
+
     pub(crate) fn authenticated(&self) -> Vec<Record> {
         let state = self.lock();
         let records = state.sessions.values().filter(|r| r.is_authenticated());

@@ -304,7 +304,7 @@ impl Actor for NodeServer {
         // An error says that it was aborted.
         let _ = (&mut state.accepting).await;
         let mut ending = JoinSet::new();
-        for record in self.registry.authenticated() {
+        for record in self.registry.established() {
             if let Some(shared) = record.shared.upgrade() {
                 shared.end(Ending::node_stopped());
             }
