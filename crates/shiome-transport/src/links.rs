@@ -13,6 +13,8 @@ use crate::{
 };
 
 pub(crate) mod tcp;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tls;
 
 /// Time for a dial, everything included, unless [`Links::with_dial_timeout`] says otherwise.
