@@ -194,6 +194,15 @@ impl Address {
         }
     }
 
+    /// `host:port`; empty where there is none.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn authority(&self) -> &str {
+        match self.target {
+            Target::Socket { path_start, .. } => &self.text[self.scheme_len + 3..path_start],
+            Target::Name => "",
+        }
+    }
+
     /// The same host, path and form with another scheme and port. Both schemes have hosts.
     pub(crate) fn moved(&self, scheme: &str, port: u16) -> Self {
         let host = self.host().unwrap_or_default();

@@ -104,6 +104,10 @@ pub enum TransportError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// The connection did not become a WebSocket.
+    #[cfg(feature = "websocket")]
+    #[error(transparent)]
+    Upgrade(#[from] crate::websocket::UpgradeError),
     /// A fault of a third party's scheme.
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),

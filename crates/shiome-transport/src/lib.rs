@@ -33,6 +33,8 @@ pub mod tcp;
 pub mod tls;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 mod writer;
 
 pub use address::{Address, AddressError, MAX_ADDRESS_LEN, MAX_SCHEME_LEN};

@@ -114,6 +114,17 @@ impl Scheme {
     }
 }
 
+#[cfg(feature = "websocket")]
+impl Scheme {
+    pub(crate) fn security(&self) -> Security {
+        self.security
+    }
+
+    pub(crate) fn parts(&self) -> (Option<Arc<dyn Connector>>, Option<Arc<dyn Bind>>) {
+        (self.connector.clone(), self.bind.clone())
+    }
+}
+
 impl fmt::Debug for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scheme")
@@ -207,6 +218,11 @@ impl Links {
             .await?;
         let policy = self.policy;
         Ok(Box::new(Checked { listener, policy }))
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn get(&self, scheme: &str) -> Option<&Scheme> {
+        self.schemes.get(scheme)
     }
 
     fn scheme(&self, address: &Address) -> Result<&Scheme, TransportError> {

@@ -99,6 +99,15 @@ impl Accepted {
     pub async fn establish(self) -> Result<Link, TransportError> {
         self.establish.await
     }
+
+    /// Goes on with the link once it is there.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn and_then<F>(self, next: impl FnOnce(Link) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Link, TransportError>> + Send + 'static,
+    {
+        Self::new(self.remote, async { next(self.establish.await?).await })
+    }
 }
 
 impl fmt::Debug for Accepted {

@@ -23,6 +23,9 @@ mod nodes;
 mod schemes;
 #[path = "conformance/streams.rs"]
 mod streams;
+#[cfg(feature = "websocket")]
+#[path = "conformance/web_server.rs"]
+mod web_server;
 
 /// No test takes nearly as long, on any machine.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
@@ -63,13 +66,13 @@ async fn run((name, test): Test, case: Case) -> Result<Duration, String> {
 }
 
 fn print(table: &[(&str, Vec<Result<Duration, String>>)]) {
-    print!("{:10}", "ms");
+    print!("{:12}", "ms");
     for (test, _) in TESTS {
         print!("{test:>11}");
     }
     println!();
     for (scheme, results) in table {
-        print!("{scheme:10}");
+        print!("{scheme:12}");
         for result in results {
             match result {
                 Ok(took) => print!("{:>11.1}", took.as_secs_f64() * 1e3),

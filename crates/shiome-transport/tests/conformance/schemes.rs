@@ -100,7 +100,28 @@ pub(crate) fn all() -> Vec<Case> {
     ];
     #[cfg(unix)]
     cases.push(unix(&links));
+    #[cfg(feature = "websocket")]
+    cases.extend(web(&links));
     cases
+}
+
+#[cfg(feature = "websocket")]
+fn web(links: &Links) -> [Case; 3] {
+    let links = links
+        .clone()
+        .with_websocket(shiome_transport::websocket::Origins::none())
+        .with_scheme("hyper", crate::web_server::scheme());
+    [
+        Case::new("ws", &links, Security::Plain, |_| {
+            "ws://127.0.0.1:0".to_owned()
+        }),
+        Case::new("wss", &links, Security::Tls, |_| {
+            "wss://127.0.0.1:0/cluster".to_owned()
+        }),
+        Case::new("ws (hyper)", &links, Security::Plain, |_| {
+            "hyper:any".to_owned()
+        }),
+    ]
 }
 
 #[cfg(unix)]
