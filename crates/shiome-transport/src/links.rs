@@ -82,9 +82,9 @@ impl Policy {
 /// ```
 #[derive(Clone)]
 pub struct Scheme {
-    security: Security,
-    connector: Option<Arc<dyn Connector>>,
-    bind: Option<Arc<dyn Bind>>,
+    pub(crate) security: Security,
+    pub(crate) connector: Option<Arc<dyn Connector>>,
+    pub(crate) bind: Option<Arc<dyn Bind>>,
 }
 
 impl Scheme {
@@ -111,17 +111,6 @@ impl Scheme {
             bind: Some(Arc::new(bind)),
             ..self
         }
-    }
-}
-
-#[cfg(feature = "websocket")]
-impl Scheme {
-    pub(crate) fn security(&self) -> Security {
-        self.security
-    }
-
-    pub(crate) fn parts(&self) -> (Option<Arc<dyn Connector>>, Option<Arc<dyn Bind>>) {
-        (self.connector.clone(), self.bind.clone())
     }
 }
 

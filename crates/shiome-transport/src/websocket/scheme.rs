@@ -29,12 +29,11 @@ impl Links {
 
 impl Scheme {
     fn over(&self, name: &'static str, origins: &Origins) -> Self {
-        let (connector, bind) = self.parts();
-        let mut over = Self::new(self.security());
-        if let Some(below) = connector {
+        let mut over = Self::new(self.security);
+        if let Some(below) = self.connector.clone() {
             over = over.with_connector(Dials { below, name });
         }
-        if let Some(below) = bind {
+        if let Some(below) = self.bind.clone() {
             let origins = origins.clone();
             over = over.with_bind(Listens {
                 below,

@@ -119,9 +119,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
         Ok(())
     }
 
-    /// The answer is queued already, and was written with all before it if the connection takes something.
+    /// The answer is queued already, and is written before the next message is read if the connection takes anything.
     fn count_pong(&mut self) -> io::Result<()> {
-        self.waiting_pongs = match self.socket.get_ref().blocked {
+        self.waiting_pongs = match self.is_blocked() {
             true => self.waiting_pongs + 1,
             false => 0,
         };
@@ -129,6 +129,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
             return Err(WebSocketError::Pings.into());
         }
         Ok(())
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.socket.get_ref().blocked
     }
 
     fn closed(
@@ -175,6 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ByteStream<S> {
                     let received = self.receive(cx, message);
                     self.read_ended |= received.is_err();
                     received?;
+                    if self.unread.is_empty() && self.waiting_pongs > 0 && self.is_blocked() {
+                        // It may be that only this task has had its turn.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Some(Err(error)) => return Poll::Ready(Err(self.failed(cx, error))),
                 None => {
