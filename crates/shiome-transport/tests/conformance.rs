@@ -17,6 +17,8 @@ use crate::schemes::Case;
 #[allow(dead_code, reason = "the other suite uses the rest")]
 mod endpoint;
 
+#[path = "conformance/faults.rs"]
+mod faults;
 #[path = "conformance/nodes.rs"]
 mod nodes;
 #[path = "conformance/schemes.rs"]

@@ -1,5 +1,7 @@
 //! `mem:name`
 
+use std::sync::Arc;
+
 use crate::{
     address::Address,
     connector::{BoxFuture, Connector},
@@ -7,39 +9,64 @@ use crate::{
     link::{Link, Security},
     links::Scheme,
     listener::{Accepted, Bind, Listener, Remote},
-    memory::{self, Network},
+    memory::{
+        self, Network,
+        fault::{Conditions, Faults},
+    },
 };
 
 impl Network {
     /// The scheme of this network's addresses, for [`Links::with_scheme`](crate::Links::with_scheme) under `mem`; `from` is
     /// what listeners see as their peer.
     pub fn scheme(&self, from: impl Into<String>) -> Scheme {
-        let end = End {
+        self.scheme_under(from, |_| Conditions::default(), |_, _| {})
+    }
+
+    /// As [`scheme`](Self::scheme), and links are dialled under the conditions of their address; `dialled` is told how to do
+    /// harm to each.
+    pub fn scheme_under(
+        &self,
+        from: impl Into<String>,
+        conditions: impl Fn(&Address) -> Conditions + Send + Sync + 'static,
+        dialled: impl Fn(&Address, Faults) + Send + Sync + 'static,
+    ) -> Scheme {
+        let end = Arc::new(End {
             network: self.clone(),
             from: from.into(),
-        };
+            conditions: Box::new(conditions),
+            dialled: Box::new(dialled),
+        });
         Scheme::new(Security::Local)
-            .with_connector(end.clone())
+            .with_connector(Arc::clone(&end))
             .with_bind(end)
     }
 }
 
-#[derive(Clone)]
+type Forecast = dyn Fn(&Address) -> Conditions + Send + Sync;
+type OnDial = dyn Fn(&Address, Faults) + Send + Sync;
+
 struct End {
     network: Network,
     from: String,
+    conditions: Box<Forecast>,
+    dialled: Box<OnDial>,
 }
 
-impl Connector for End {
+impl Connector for Arc<End> {
     fn dial<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<Link, TransportError>> {
         Box::pin(async {
-            let dialled = self.network.dial(&self.from, address.rest());
-            dialled.map_err(TransportError::Connect)
+            let conditions = (self.conditions)(address);
+            let (link, faults) = self
+                .network
+                .dial_under(&self.from, address.rest(), conditions)
+                .map_err(TransportError::Connect)?;
+            (self.dialled)(address, faults);
+            Ok(link)
         })
     }
 }
 
-impl Bind for End {
+impl Bind for Arc<End> {
     fn listen<'a>(
         &'a self,
         address: &'a Address,

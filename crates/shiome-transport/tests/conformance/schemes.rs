@@ -1,13 +1,17 @@
 //! The schemes, and how a link of each is opened.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use shiome_transport::{
     Accepted, Address, Bind, BoxFuture, Connector, Link, Links, Listener, Policy, Remote, Scheme,
-    Security, TransportError, memory::Network,
+    Security, TransportError,
+    memory::{Network, fault::Conditions},
 };
 use tokio::{
     io::duplex,
@@ -88,12 +92,14 @@ pub(crate) fn all() -> Vec<Case> {
         .with_tls(Some(connector), Some(acceptor))
         .with_scheme("mem", Network::default().scheme("dialler"))
         .with_scheme("pipe", pipe());
+    let far = links.clone().with_scheme("mem", far());
     let mut cases = vec![
         Case::new("tcp", &links, Security::Plain, |_| "127.0.0.1:0".to_owned()),
         Case::new("tls", &links, Security::Tls, |_| {
             "tls://127.0.0.1:0".to_owned()
         }),
         Case::new("mem", &links, Security::Local, |n| format!("mem:{n}")),
+        Case::new("mem (far)", &far, Security::Local, |n| format!("mem:{n}")),
         Case::new("pipe", &links, Security::Unknown, |n| {
             format!("pipe:all/{n}")
         }),
@@ -130,6 +136,12 @@ fn unix(links: &Links) -> Case {
     Case::new("unix", links, Security::Local, move |n| {
         format!("unix:{}/{n}", dir.path().display())
     })
+}
+
+/// Memory where bytes take a while.
+fn far() -> Scheme {
+    let conditions = Conditions::default().with_latency(Duration::from_millis(1));
+    Network::default().scheme_under("dialler", move |_| conditions, |_, _| {})
 }
 
 /// A third party's scheme: one pipe for all, whatever the address.
