@@ -110,8 +110,9 @@ impl Bind for Unix {
 }
 
 struct Sockets {
-    listener: UnixListener,
+    /// Removed while the socket still answers: before that nobody else takes its place.
     _file: SocketFile,
+    listener: UnixListener,
     local: Address,
     users: Users,
 }

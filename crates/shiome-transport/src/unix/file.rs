@@ -1,18 +1,20 @@
 //! The file of a listening socket.
 
 use std::{
-    fs::{self, Metadata, Permissions},
+    fs::{self, File, Metadata, Permissions},
     io,
     os::unix::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt},
-        net::SocketAddr,
+        net,
     },
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use tokio::net::{UnixListener, UnixStream};
+use rustix::fs::{FlockOperation, flock};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::{net::UnixListener, task::spawn_blocking};
 
 use crate::error::TransportError;
 
@@ -34,14 +36,11 @@ impl SocketFile {
     /// Listens at `path`. The file is there from the moment when it can be connected to, and never before its mode is
     /// right: it is made under another name, and takes its own by a link, which replaces nothing.
     pub(super) async fn listen(path: &Path) -> Result<(UnixListener, Self), TransportError> {
-        // A longer one than sockets may have would be made, and nobody could connect to it.
-        SocketAddr::from_pathname(path).map_err(TransportError::Listen)?;
-        clear(path).await?;
-        let (listener, made) = bind_nearby(path).map_err(TransportError::Listen)?;
-        let placed = place(&made, path);
-        let removed = fs::remove_file(&made);
-        let file = placed.map_err(|error| TransportError::Listen(taken(error)))?;
-        removed.map_err(TransportError::Listen)?;
+        let path = path.to_owned();
+        // It waits for others that do the same in this directory.
+        let listened = spawn_blocking(move || listen(&path)).await;
+        let (listener, file) = listened.map_err(|error| TransportError::Listen(error.into()))??;
+        let listener = UnixListener::from_std(listener).map_err(TransportError::Listen)?;
         Ok((listener, file))
     }
 }
@@ -68,12 +67,38 @@ fn taken(error: io::Error) -> io::Error {
     }
 }
 
+fn listen(path: &Path) -> Result<(net::UnixListener, SocketFile), TransportError> {
+    // A longer one than sockets may have would be made, and nobody could connect to it.
+    net::SocketAddr::from_pathname(path).map_err(TransportError::Listen)?;
+    // Between the look at a file and its removal no other node takes its place. Released with the descriptor.
+    let _lock = lock(path).map_err(TransportError::Listen)?;
+    clear(path)?;
+    let bound = || {
+        let (listener, made) = bind_nearby(path)?;
+        let placed = place(&made, path);
+        let removed = fs::remove_file(&made);
+        let file = placed.map_err(taken)?;
+        removed?;
+        listener.set_nonblocking(true)?;
+        Ok((listener, file))
+    };
+    bound().map_err(TransportError::Listen)
+}
+
+/// Locks the directory of `path`, against other nodes.
+fn lock(path: &Path) -> io::Result<File> {
+    let dir = path.parent().unwrap_or(path);
+    let dir = File::open(dir)?;
+    flock(&dir, FlockOperation::LockExclusive)?;
+    Ok(dir)
+}
+
 /// Listens at a name of its own beside `path`.
-fn bind_nearby(path: &Path) -> io::Result<(UnixListener, PathBuf)> {
+fn bind_nearby(path: &Path) -> io::Result<(net::UnixListener, PathBuf)> {
     let mut result = Err(io::ErrorKind::AddrInUse.into());
     for _ in 0..MAX_NAMES {
         let made = nearby(path);
-        match UnixListener::bind(&made) {
+        match net::UnixListener::bind(&made) {
             Ok(listener) => return Ok((listener, made)),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => result = Err(error),
             Err(error) => return Err(error),
@@ -100,40 +125,9 @@ fn place(made: &Path, path: &Path) -> io::Result<SocketFile> {
 }
 
 /// Makes room at `path`, if what is there is a socket that nobody listens on.
-async fn clear(path: &Path) -> Result<(), TransportError> {
-    match is_left_behind(path).await? {
-        None => return Ok(()),
-        Some(false) => return Err(in_use()),
-        Some(true) => {}
-    }
-    // Another process may do the same at this moment, and listen already: what was moved away is looked at again.
-    let moved = nearby(path);
-    match fs::rename(path, &moved) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        moved => moved.map_err(TransportError::Listen)?,
-    }
-    let left_behind = is_left_behind(&moved).await;
-    let restored = match left_behind {
-        Ok(Some(true)) => Ok(()),
-        _ => fs::hard_link(&moved, path),
-    };
-    fs::remove_file(&moved)
-        .and(restored)
-        .map_err(TransportError::Listen)?;
-    match left_behind? {
-        Some(true) => Ok(()),
-        _ => Err(in_use()),
-    }
-}
-
-fn in_use() -> TransportError {
-    TransportError::Listen(io::ErrorKind::AddrInUse.into())
-}
-
-/// Whether nobody listens on the socket at `path`; `None` where there is nothing.
-async fn is_left_behind(path: &Path) -> Result<Option<bool>, TransportError> {
+fn clear(path: &Path) -> Result<(), TransportError> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(TransportError::Listen(error)),
         Ok(file) if !file.file_type().is_socket() => {
             return Err(TransportError::NotASocket {
@@ -142,10 +136,18 @@ async fn is_left_behind(path: &Path) -> Result<Option<bool>, TransportError> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Some(true)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // It answers, or it may be that it would.
-        _ => Ok(Some(false)),
-    }
+    let removed = match is_left_behind(path) {
+        Ok(true) => fs::remove_file(path),
+        Ok(false) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) => Err(error),
+    };
+    removed.map_err(TransportError::Listen)
+}
+
+/// Whether nobody listens on the socket at `path`. What does not refuse may answer, for instance when it has time.
+fn is_left_behind(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let connected = socket.connect(&SockAddr::unix(path)?);
+    Ok(connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
