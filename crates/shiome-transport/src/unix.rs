@@ -71,7 +71,7 @@ fn own_uid() -> io::Result<u32> {
 /// The scheme, for [`Links::with_scheme`](crate::Links::with_scheme) under `unix`.
 ///
 /// A listener's file can be connected to by its owner alone (mode 0600), and is removed when the listener is dropped. One
-/// that a node has left behind is replaced; a file that is no socket, or where somebody answers, never is.
+/// that a node has left behind is replaced; a file that is no socket, or where somebody answers, never is. Nodes that begin at once take turns, by a lock on the directory.
 pub fn scheme(users: Users) -> Scheme {
     Scheme::new(Security::Local)
         .with_connector(Unix(users.clone()))

@@ -93,6 +93,7 @@ pub(crate) fn all() -> Vec<Case> {
         .with_scheme("mem", Network::default().scheme("dialler"))
         .with_scheme("pipe", pipe());
     let far = links.clone().with_scheme("mem", far());
+    #[cfg_attr(not(any(unix, feature = "websocket")), allow(unused_mut))]
     let mut cases = vec![
         Case::new("tcp", &links, Security::Plain, |_| "127.0.0.1:0".to_owned()),
         Case::new("tls", &links, Security::Tls, |_| {
