@@ -2,28 +2,21 @@
 //! pause.
 
 use std::{
-    collections::VecDeque,
-    io,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+use self::{
+    ends::{Reader, Writer},
+    wire::{Lane, Wire},
 };
-
 use super::LINK_CAPACITY;
 use crate::link::{Link, Security};
 
+mod ends;
 #[cfg(test)]
 mod tests;
-
-/// Bytes that arrive together on a link with a bandwidth.
-const PIECE_LEN: usize = 1024;
+mod wire;
 
 /// How long bytes take, in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,245 +161,7 @@ pub fn link(from: &str, to: &str, conditions: Conditions) -> (Link, Link, Faults
     (here, there, Faults(Arc::downgrade(&wire)))
 }
 
-#[derive(Debug)]
-struct Wire {
-    lanes: [Lane; 2],
-    broken: bool,
-}
-
-impl Wire {
-    fn lane(&mut self, direction: Direction) -> &mut Lane {
-        &mut self.lanes[direction as usize]
-    }
-
-    fn check_cuts(&mut self) {
-        if self.lanes.iter().any(Lane::is_cut) {
-            self.break_off();
-        }
-    }
-
-    fn break_off(&mut self) {
-        self.broken = true;
-        for lane in &mut self.lanes {
-            lane.pieces.clear();
-            lane.wake();
-        }
-    }
-}
-
-/// What is on the way in one direction.
-#[derive(Debug)]
-struct Lane {
-    conditions: Conditions,
-    pieces: VecDeque<Piece>,
-    /// Bytes of the pieces.
-    held: usize,
-    /// When the wire has taken all that was written.
-    free_at: Instant,
-    /// Bytes that were read.
-    delivered: u64,
-    cut_at: Option<u64>,
-    stalled: bool,
-    /// No more is written.
-    ended: bool,
-    /// No more is read.
-    unread: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-#[derive(Debug)]
-struct Piece {
-    due: Instant,
-    /// Empty: the end.
-    bytes: Bytes,
-}
-
-impl Lane {
-    fn new(conditions: Conditions) -> Self {
-        Self {
-            conditions,
-            pieces: VecDeque::new(),
-            held: 0,
-            free_at: Instant::now(),
-            delivered: 0,
-            cut_at: None,
-            stalled: false,
-            ended: false,
-            unread: false,
-            reader: None,
-            writer: None,
-        }
-    }
-
-    fn wake(&mut self) {
-        for waker in [self.reader.take(), self.writer.take()] {
-            waker.inspect(Waker::wake_by_ref);
-        }
-    }
-
-    fn is_cut(&self) -> bool {
-        self.cut_at.is_some_and(|at| self.delivered >= at)
-    }
-
-    /// Takes what there is room for.
-    fn write(&mut self, buf: &[u8]) -> usize {
-        let room = self.conditions.capacity.max(1).saturating_sub(self.held);
-        let buf = &buf[..buf.len().min(room)];
-        let piece_len = match self.conditions.bandwidth {
-            Some(_) => PIECE_LEN,
-            None => LINK_CAPACITY,
-        };
-        for piece in buf.chunks(piece_len) {
-            self.push(Bytes::copy_from_slice(piece));
-        }
-        buf.len()
-    }
-
-    fn push(&mut self, bytes: Bytes) {
-        let begins = self.free_at.max(Instant::now());
-        self.free_at = begins + self.conditions.transmission(bytes.len());
-        self.held += bytes.len();
-        // None overtakes another, whatever the conditions were.
-        let due = self.free_at + self.conditions.latency;
-        let due = self.pieces.back().map_or(due, |last| due.max(last.due));
-        self.pieces.push_back(Piece { due, bytes });
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
-
-    fn end(&mut self) {
-        if !self.ended {
-            self.ended = true;
-            self.push(Bytes::new());
-        }
-    }
-
-    /// Moves what has arrived to `buf`, up to where the link is cut.
-    fn read(&mut self, buf: &mut ReadBuf<'_>) {
-        let now = Instant::now();
-        while let Some(piece) = self.pieces.front_mut()
-            && piece.due <= now
-            && !piece.bytes.is_empty()
-            && buf.remaining() > 0
-        {
-            let until_cut = self.cut_at.map_or(u64::MAX, |at| at - self.delivered);
-            let len = piece.bytes.len().min(buf.remaining());
-            let len = len.min(usize::try_from(until_cut).unwrap_or(usize::MAX));
-            buf.put_slice(&piece.bytes[..len]);
-            piece.bytes.advance(len);
-            self.held -= len;
-            self.delivered += len as u64;
-            if piece.bytes.is_empty() {
-                self.pieces.pop_front();
-            }
-            if self.is_cut() {
-                break;
-            }
-        }
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
-        }
-    }
-}
-
 fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
     // Nothing of others runs under the lock.
     wire.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Reader {
-    wire: Arc<Mutex<Wire>>,
-    direction: Direction,
-    /// When the next piece arrives.
-    due: Option<Pin<Box<Sleep>>>,
-}
-
-impl AsyncRead for Reader {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(due) = &mut this.due {
-                ready!(due.as_mut().poll(cx));
-                this.due = None;
-            }
-            let mut wire = lock(&this.wire);
-            if wire.broken {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            let lane = wire.lane(this.direction);
-            match lane.pieces.front() {
-                Some(piece) if !lane.stalled && piece.due > Instant::now() => {
-                    this.due = Some(Box::pin(sleep_until(piece.due)));
-                }
-                Some(_) if !lane.stalled => {
-                    lane.read(buf);
-                    wire.check_cuts();
-                    return Poll::Ready(Ok(()));
-                }
-                _ => {
-                    lane.reader = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut wire = lock(&self.wire);
-        let lane = wire.lane(self.direction);
-        lane.unread = true;
-        lane.wake();
-    }
-}
-
-struct Writer {
-    wire: Arc<Mutex<Wire>>,
-    direction: Direction,
-}
-
-impl AsyncWrite for Writer {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut wire = lock(&self.wire);
-        if wire.broken {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        let lane = wire.lane(self.direction);
-        if lane.ended || lane.unread {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        match lane.write(buf) {
-            0 if !buf.is_empty() => {
-                lane.writer = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            len => Poll::Ready(Ok(len)),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        lock(&self.wire).lane(self.direction).end();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        lock(&self.wire).lane(self.direction).end();
-    }
 }

@@ -1,6 +1,8 @@
+use std::io;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::*;
