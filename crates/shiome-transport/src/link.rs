@@ -37,6 +37,8 @@ pub enum Security {
     Plain,
     /// By TLS.
     Tls,
+    /// They do not leave the host: memory, Unix sockets.
+    Local,
     /// The stream was opened elsewhere.
     Unknown,
 }

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::{io::duplex, sync::mpsc};
 
+use self::fault::{Conditions, Faults};
 use crate::link::{Link, Security};
+
+pub mod fault;
+mod scheme;
 
 /// Bytes that one direction of a memory link holds before the writer waits.
 const LINK_CAPACITY: usize = 64 * 1024;
@@ -44,13 +48,34 @@ impl Network {
     ///
     /// [`io::ErrorKind::ConnectionRefused`] when nobody listens there, or too many links wait to be accepted.
     pub fn dial(&self, from: &str, address: &str) -> io::Result<Link> {
+        let (here, there) = duplex(LINK_CAPACITY);
+        self.offer(
+            address,
+            Link::from_stream(there, from, address, Security::Local),
+        )?;
+        Ok(Link::from_stream(here, address, from, Security::Local))
+    }
+
+    /// Opens a link as [`dial`](Self::dial) does, to which harm can be done.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`dial`](Self::dial).
+    pub fn dial_under(
+        &self,
+        from: &str,
+        address: &str,
+        conditions: Conditions,
+    ) -> io::Result<(Link, Faults)> {
+        let (here, there, faults) = fault::link(from, address, conditions);
+        self.offer(address, there)?;
+        Ok((here, faults))
+    }
+
+    fn offer(&self, address: &str, link: Link) -> io::Result<()> {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let listener = self.lock().get(address).cloned().ok_or_else(refused)?;
-        let (here, there) = duplex(LINK_CAPACITY);
-        listener
-            .try_send(Link::from_stream(there, from, address, Security::Plain))
-            .map_err(|_| refused())?;
-        Ok(Link::from_stream(here, address, from, Security::Plain))
+        listener.try_send(link).map_err(|_| refused())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Link>>> {

@@ -1,0 +1,268 @@
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+#[cfg(unix)]
+use crate::unix;
+use crate::{
+    address::Address,
+    connector::{BoxFuture, Connector},
+    error::TransportError,
+    link::{Link, Security},
+    listener::{Accepted, Bind, Listener},
+};
+
+pub(crate) mod tcp;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tls;
+
+/// Time for a dial, everything included, unless [`Links::with_dial_timeout`] says otherwise.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for an accepted connection to become a link.
+pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What links a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Policy {
+    /// All; `host:port` without a scheme is `tcp`.
+    #[default]
+    Any,
+    /// Those that are encrypted or do not leave the host; `host:port` without a scheme is `tls`.
+    Encrypted,
+}
+
+impl Policy {
+    /// Whether a link that is protected so may be.
+    pub fn permits(self, security: Security) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Encrypted => matches!(security, Security::Tls | Security::Local),
+        }
+    }
+
+    fn default_scheme(self) -> &'static str {
+        match self {
+            Self::Any => "tcp",
+            Self::Encrypted => "tls",
+        }
+    }
+}
+
+/// How the addresses of one scheme are dialled and listened on.
+///
+/// ```
+/// use shiome_transport::{
+///     Address, BoxFuture, Connector, Link, Links, Policy, Scheme, Security, TransportError,
+/// };
+///
+/// /// `null:` has nobody at the other end.
+/// struct Null;
+///
+/// impl Connector for Null {
+///     fn dial<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<Link, TransportError>> {
+///         Box::pin(async move {
+///             let stream = tokio::io::join(tokio::io::empty(), tokio::io::sink());
+///             Ok(Link::from_stream(stream, address.rest(), "me", Security::Local))
+///         })
+///     }
+/// }
+///
+/// let links = Links::new(Policy::Any)
+///     .with_scheme("null", Scheme::new(Security::Local).with_connector(Null));
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # let dialled = async {
+/// let link = links.dial(&links.address("null:nobody")?).await?;
+/// assert_eq!(link.peer, "nobody");
+/// # Ok::<(), TransportError>(())
+/// # };
+/// # runtime.block_on(dialled).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Scheme {
+    pub(crate) security: Security,
+    pub(crate) connector: Option<Arc<dyn Connector>>,
+    pub(crate) bind: Option<Arc<dyn Bind>>,
+}
+
+impl Scheme {
+    /// A scheme whose links are all protected so.
+    pub fn new(security: Security) -> Self {
+        Self {
+            security,
+            connector: None,
+            bind: None,
+        }
+    }
+
+    /// Dials with this.
+    pub fn with_connector(self, connector: impl Connector + 'static) -> Self {
+        Self {
+            connector: Some(Arc::new(connector)),
+            ..self
+        }
+    }
+
+    /// Listens with this.
+    pub fn with_bind(self, bind: impl Bind + 'static) -> Self {
+        Self {
+            bind: Some(Arc::new(bind)),
+            ..self
+        }
+    }
+}
+
+impl fmt::Debug for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scheme")
+            .field("security", &self.security)
+            .field("dials", &self.connector.is_some())
+            .field("listens", &self.bind.is_some())
+            .finish()
+    }
+}
+
+/// Dials and listens, all of a node's links under one policy.
+///
+/// What peers tell of other nodes is dialled here too: it leads nobody onto a link that the policy forbids.
+#[derive(Debug, Clone)]
+pub struct Links {
+    schemes: BTreeMap<String, Scheme>,
+    policy: Policy,
+    dial_timeout: Duration,
+}
+
+impl Links {
+    /// Links of the schemes that need nothing: `tcp`, and `unix` where there is such a thing.
+    pub fn new(policy: Policy) -> Self {
+        let links = Self {
+            schemes: BTreeMap::new(),
+            policy,
+            dial_timeout: DIAL_TIMEOUT,
+        };
+        #[cfg(unix)]
+        let links = links.with_scheme("unix", unix::scheme(unix::Users::default()));
+        links.with_scheme("tcp", tcp::scheme())
+    }
+
+    /// Adds a scheme, or takes the place of the one of that name. Names are in lower case.
+    pub fn with_scheme(mut self, name: impl Into<String>, scheme: Scheme) -> Self {
+        self.schemes.insert(name.into(), scheme);
+        self
+    }
+
+    /// Takes so long for a dial, everything included. Default: [`DIAL_TIMEOUT`].
+    pub fn with_dial_timeout(self, dial_timeout: Duration) -> Self {
+        Self {
+            dial_timeout,
+            ..self
+        }
+    }
+
+    /// What links there may be.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Reads an address; `host:port` without a scheme has the one that the policy says.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Address`]
+    pub fn address(&self, text: &str) -> Result<Address, TransportError> {
+        Ok(Address::parse_with(self.policy.default_scheme(), text)?)
+    }
+
+    /// Opens a link. Cancel-safe: dropped earlier, nothing stays open.
+    ///
+    /// With TLS 1.3 that a server refuses the client's certificate only shows at the first read.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]
+    pub async fn dial(&self, address: &Address) -> Result<Link, TransportError> {
+        let scheme = self.scheme(address)?;
+        let connector = scheme.connector.as_deref();
+        let connector = connector.ok_or_else(|| not_set_up(address))?;
+        let after = self.dial_timeout;
+        let link = timeout(after, connector.dial(address))
+            .await
+            .map_err(|_| TransportError::Timeout { after })??;
+        checked(self.policy, link, address.scheme())
+    }
+
+    /// Listens until the listener is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]
+    pub async fn listen(&self, address: &Address) -> Result<Box<dyn Listener>, TransportError> {
+        let scheme = self.scheme(address)?;
+        let bind = scheme.bind.as_deref();
+        let listener = bind
+            .ok_or_else(|| not_set_up(address))?
+            .listen(address)
+            .await?;
+        let policy = self.policy;
+        Ok(Box::new(Checked { listener, policy }))
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn get(&self, scheme: &str) -> Option<&Scheme> {
+        self.schemes.get(scheme)
+    }
+
+    fn scheme(&self, address: &Address) -> Result<&Scheme, TransportError> {
+        let name = || address.scheme().to_owned();
+        let scheme = self.schemes.get(address.scheme());
+        let scheme = scheme.ok_or_else(|| TransportError::UnknownScheme { scheme: name() })?;
+        if !self.policy.permits(scheme.security) {
+            return Err(TransportError::Unprotected { scheme: name() });
+        }
+        Ok(scheme)
+    }
+}
+
+fn not_set_up(address: &Address) -> TransportError {
+    TransportError::NotSetUp {
+        scheme: address.scheme().to_owned(),
+    }
+}
+
+/// What a scheme promised its links must keep.
+fn checked(policy: Policy, link: Link, scheme: &str) -> Result<Link, TransportError> {
+    if policy.permits(link.security) {
+        return Ok(link);
+    }
+    Err(TransportError::Unprotected {
+        scheme: scheme.to_owned(),
+    })
+}
+
+/// A listener whose links come in time and under the policy.
+struct Checked {
+    listener: Box<dyn Listener>,
+    policy: Policy,
+}
+
+impl Listener for Checked {
+    fn local(&self) -> &Address {
+        self.listener.local()
+    }
+
+    fn accept(&mut self) -> BoxFuture<'_, Result<Accepted, TransportError>> {
+        Box::pin(async {
+            let accepted = self.listener.accept().await?;
+            let (policy, scheme) = (self.policy, self.local().scheme().to_owned());
+            Ok(Accepted::new(accepted.remote().clone(), async move {
+                let after = ESTABLISH_TIMEOUT;
+                let link = timeout(after, accepted.establish())
+                    .await
+                    .map_err(|_| TransportError::Timeout { after })??;
+                checked(policy, link, &scheme)
+            }))
+        })
+    }
+}
