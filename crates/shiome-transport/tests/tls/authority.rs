@@ -1,5 +1,7 @@
 //! Certificates, made when a test runs.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     SanType, date_time_ymd,
@@ -11,7 +13,12 @@ use shiome_transport::tls::{Identity, Trust, node_uri};
 pub(crate) enum Flaw {
     Expired,
     NotYetValid,
+    /// It expires in [`SOON`].
+    ExpiresSoon,
 }
+
+/// Long enough for one handshake on a busy machine. Certificates count in seconds.
+const SOON: Duration = Duration::from_secs(3);
 
 /// A certificate authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -40,6 +47,10 @@ impl Authority {
         match flaw {
             Flaw::Expired => params.not_after = date_time_ymd(2001, 1, 1),
             Flaw::NotYetValid => params.not_before = date_time_ymd(3001, 1, 1),
+            Flaw::ExpiresSoon => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+                params.not_after = date_time_ymd(1970, 1, 1) + now + SOON;
+            }
         }
         self.issue_with(params)
     }

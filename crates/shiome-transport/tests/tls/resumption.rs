@@ -1,10 +1,14 @@
 //! Sessions that are resumed, and what is still looked at then.
 
-use shiome_transport::tls::{NodeNameError, ServerConfig};
+use shiome_transport::tls::{ClientConfig, NodeNameError, ServerConfig, TlsError};
+use tokio_rustls::rustls::{CertificateError, HandshakeKind};
 
 use super::{
-    authority::Authority,
-    ends::{client, handshake, is_resumed, node, open, peers, server},
+    authority::{Authority, Flaw},
+    ends::{
+        Accepted, Dialled, client, credentials, greet, handshake, is_resumed, node, open, peers,
+        server,
+    },
 };
 
 #[tokio::test]
@@ -63,4 +67,52 @@ async fn a_peer_that_is_believed_no_more_cannot_resume() {
         .unwrap();
     let (_, accepted) = handshake(&here, &there).await;
     assert!(accepted.is_err());
+}
+
+/// Resumes a session again and again, until one side will not have it any more.
+async fn resume_while_possible(
+    here: &ClientConfig,
+    there: &ServerConfig,
+) -> (Result<Dialled, TlsError>, Result<Accepted, TlsError>) {
+    open(here, there).await;
+    loop {
+        match handshake(here, there).await {
+            (Ok(mut dialled), Ok(mut accepted)) => {
+                greet(&mut accepted, &mut dialled).await;
+                assert!(is_resumed(&(dialled, accepted)));
+            }
+            refused => return refused,
+        }
+    }
+}
+
+fn is_expired(error: &TlsError) -> bool {
+    matches!(
+        error,
+        TlsError::Certificate(CertificateError::ExpiredContext { .. })
+    )
+}
+
+#[tokio::test]
+async fn a_client_cannot_resume_past_the_end_of_its_certificate() {
+    let authority = Authority::new();
+    let there = server(&node(&authority, "b"));
+    let brief = authority.issue_flawed("a", Flaw::ExpiresSoon).identity();
+    let here = client(&credentials(Some(brief), authority.trust()));
+    let (dialled, accepted) = resume_while_possible(&here, &there).await;
+    assert!(is_expired(&accepted.unwrap_err()));
+    let kind = dialled.unwrap().get_ref().1.handshake_kind();
+    assert_eq!(kind, Some(HandshakeKind::Resumed));
+}
+
+#[tokio::test]
+async fn a_server_is_not_believed_past_the_end_of_its_certificate() {
+    let authority = Authority::new();
+    let here = client(&node(&authority, "a"));
+    let brief = authority.issue_flawed("b", Flaw::ExpiresSoon).identity();
+    let there = server(&credentials(Some(brief), authority.trust()));
+    let (dialled, accepted) = resume_while_possible(&here, &there).await;
+    assert!(is_expired(&dialled.unwrap_err()));
+    // In a full handshake the server would have been told so; here TLS itself had nothing to refuse.
+    assert!(!matches!(accepted, Err(TlsError::Refused(_))));
 }
