@@ -65,6 +65,7 @@ pub(crate) fn issue(
     let mut params = CertificateParams::default();
     params.subject_alt_names = names;
     params.distinguished_name = common_name(node);
+    params.is_ca = IsCa::ExplicitNoCa;
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     // A node accepts and dials.

@@ -13,7 +13,7 @@ pub const NODE_URI_PREFIX: &str = "shiome:node:";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NodeNameError {
-    /// The peer has shown no certificate.
+    /// The peer has shown no certificate. Where none is demanded, that may do: the caller knows.
     #[error("the peer has shown no certificate")]
     NoCertificate,
     /// The peer's certificate is not well-formed.
