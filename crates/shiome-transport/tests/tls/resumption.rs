@@ -1,5 +1,7 @@
 //! Sessions that are resumed, and what is still looked at then.
 
+use std::time::{Duration, Instant};
+
 use shiome_transport::tls::{ClientConfig, NodeNameError, ServerConfig, TlsError};
 use tokio_rustls::rustls::{CertificateError, HandshakeKind};
 
@@ -69,13 +71,17 @@ async fn a_peer_that_is_believed_no_more_cannot_resume() {
     assert!(accepted.is_err());
 }
 
+/// Several times as long as a brief certificate is valid.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Resumes a session again and again, until one side will not have it any more.
 async fn resume_while_possible(
     here: &ClientConfig,
     there: &ServerConfig,
 ) -> (Result<Dialled, TlsError>, Result<Accepted, TlsError>) {
     open(here, there).await;
-    loop {
+    let patience = Instant::now() + PATIENCE;
+    while Instant::now() < patience {
         match handshake(here, there).await {
             (Ok(mut dialled), Ok(mut accepted)) => {
                 greet(&mut accepted, &mut dialled).await;
@@ -84,6 +90,7 @@ async fn resume_while_possible(
             refused => return refused,
         }
     }
+    panic!("resumed for {PATIENCE:?}");
 }
 
 fn is_expired(error: &TlsError) -> bool {
