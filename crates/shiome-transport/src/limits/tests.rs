@@ -100,11 +100,16 @@ fn who_failed_least_is_forgotten_first() {
     for _ in 0..5 {
         admission.failed(now, bad);
     }
+    // These would be remembered for longer.
+    let later = now + 20 * SECOND;
     for n in 2..=200 {
-        admission.failed(now, IpAddr::from([10, 0, 0, n]));
+        admission.failed(later, IpAddr::from([10, 0, 0, n]));
         assert!(admission.remembered() <= limits().max_remembered);
     }
-    assert!(admission.try_admit(now, bad).is_err());
+    admission.failed(later, bad);
+    let until = later + limits().longest_penalty;
+    let refused = admission.try_admit(later, bad).unwrap_err();
+    assert_eq!(refused, Refusal::Penalty { until });
 }
 
 #[test]
