@@ -9,6 +9,10 @@ use shiome::Cookie;
 use thiserror::Error;
 use tracing::warn;
 
+mod new;
+
+pub(crate) use new::{Args, run};
+
 /// Environment variable that holds the cookie when there is no file.
 const VARIABLE: &str = "SHIOME_COOKIE";
 

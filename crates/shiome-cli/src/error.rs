@@ -3,7 +3,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 use shiome::{BuildError, ConnectError, KeepError};
 use thiserror::Error;
 
-use crate::cookie::CookieError;
+use crate::{cert::CertError, cookie::CookieError, file::FileError};
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -12,6 +12,12 @@ pub(crate) enum Error {
     LogFilter(String),
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    #[error(transparent)]
+    Cert(#[from] CertError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("cannot write to standard output")]
+    Print(#[source] io::Error),
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
     #[error("cannot wait for signals")]
@@ -47,6 +53,8 @@ impl Error {
                 | BuildError::Seed(_)
                 | BuildError::GossipPort { .. },
             ) => 2,
+            Self::Cert(error) if error.is_misuse() => 2,
+            Self::File(FileError::Exists(_)) => 2,
             _ => 1,
         };
         ExitCode::from(code)

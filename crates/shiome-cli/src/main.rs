@@ -13,9 +13,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, chain};
 
+mod cert;
 mod cookie;
 mod demo;
 mod error;
+mod file;
 mod node;
 
 /// Joins ractor actor systems into one cluster.
@@ -29,7 +31,7 @@ mod node;
 struct Cli {
     /// What to log on standard error: a level, or a filter such as `warn,shiome_ractor=debug`.
     ///
-    /// Default: the environment variable RUST_LOG; without it `info` for `node` and `off` for `demo`.
+    /// Default: the environment variable RUST_LOG; without it `info` for `node`, `off` for `demo` and `warn` for the others.
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
 
@@ -41,6 +43,8 @@ struct Cli {
 enum Command {
     Node(node::Args),
     Demo(demo::Args),
+    Cert(cert::Args),
+    Cookie(cookie::Args),
     /// One node of the demo. Takes its orders on standard input.
     #[command(hide = true)]
     DemoNode,
@@ -72,6 +76,8 @@ fn run(cli: Cli) -> Result<(), Error> {
         match cli.command {
             Command::Node(args) => node::run(args).await,
             Command::Demo(args) => demo::run(args, &log).await,
+            Command::Cert(args) => cert::run(args),
+            Command::Cookie(args) => cookie::run(args),
             Command::DemoNode => demo::run_child().await,
         }
     });
@@ -84,6 +90,7 @@ impl Cli {
     fn log_filter(&self) -> String {
         let default = match self.command {
             Command::Node(_) => "info",
+            Command::Cert(_) | Command::Cookie(_) => "warn",
             Command::Demo(_) | Command::DemoNode => "off",
         };
         let from_env = || std::env::var(EnvFilter::DEFAULT_ENV).ok();

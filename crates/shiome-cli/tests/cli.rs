@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod cli {
+    mod cert;
     mod demo;
     mod node;
     mod sessions;

@@ -16,6 +16,8 @@
 //! 2. [`authenticate()`] runs the handshake on it, asking a [`Gate`] whom to admit.
 //! 3. [`drive()`] runs the session of the authenticated link until it ends, and says [why](LinkEnd).
 //!
+//! [`limits`] keeps strangers from filling a node up before the second step is over.
+//!
 //! The owner speaks through a shared [`Peer`] at any time and hears through its [`EventSink`].
 
 mod address;
@@ -24,6 +26,7 @@ mod connector;
 mod drive;
 mod error;
 mod frames;
+pub mod limits;
 mod link;
 mod links;
 mod listener;
