@@ -164,7 +164,7 @@ pub(crate) async fn overflow(case: Case) {
         "{refused}"
     );
     drop(b);
-    a.peer.abandon();
+    a.peer.abandon(drop);
     let end = a.end.await.unwrap();
     assert!(is_own(&end), "{end:?}");
 }
