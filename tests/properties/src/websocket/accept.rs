@@ -52,7 +52,7 @@ fn open(stream: &[u8], pieces: Pieces, endpoint: &Endpoint) -> (Result<(), Strin
     match accepted {
         Ok(link) => {
             check_opened(&stream[..head_len], &answer);
-            check_frames(link, &stream[head_len..]);
+            check_frames(link, &stream[head_len..], pieces);
             (Ok(()), answer)
         }
         Err(error) => {
@@ -63,10 +63,10 @@ fn open(stream: &[u8], pieces: Pieces, endpoint: &Endpoint) -> (Result<(), Strin
     }
 }
 
-fn check_frames(mut link: Link, frames: &[u8]) {
+fn check_frames(mut link: Link, frames: &[u8], pieces: Pieces) {
     let expected = model::read(frames, Reader::Server);
     let (bytes, end) = read_all(&mut link, 2 * frames.len());
-    check_read(&expected, &bytes, &end);
+    check_read(&expected, &bytes, &end, pieces);
 }
 
 /// The head is the request that the standard wants, said in a simple way.

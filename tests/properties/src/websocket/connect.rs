@@ -83,7 +83,7 @@ fn check_link(mut link: Link, peer: &Peer, frames: &[u8], pieces: Pieces) {
     }
     let expected = model::read(&frames, Reader::Client);
     let (bytes, end) = read_all(&mut link, 2 * frames.len());
-    check_read(&expected, &bytes, &end);
+    check_read(&expected, &bytes, &end, pieces);
 }
 
 /// What the server says to a client that has sent `request`.

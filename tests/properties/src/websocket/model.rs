@@ -22,6 +22,8 @@ pub(super) enum End {
     Lost,
     Text,
     TooLong,
+    /// What should be text is not.
+    NotText,
     Protocol,
 }
 
@@ -38,6 +40,7 @@ impl End {
             Self::Closed(code) => Some(code),
             Self::Text => Some(Some(1003)),
             Self::TooLong => Some(Some(1009)),
+            Self::NotText => Some(Some(1007)),
             Self::Protocol => Some(Some(1002)),
         }
     }
@@ -163,7 +166,7 @@ impl<'a> Model<'a> {
             let may_go_on = !is_final || !is_whole;
             str::from_utf8(&content).or_else(|error| match error.error_len() {
                 None if may_go_on => Ok(""),
-                _ => Err(End::Protocol),
+                _ => Err(End::NotText),
             })?;
         }
         match (is_whole, is_final, kind) {
@@ -200,9 +203,11 @@ fn close(payload: &[u8]) -> End {
         return End::Closed(None);
     };
     let code = u16::from_be_bytes(*code);
-    let is_code = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-    match is_code && str::from_utf8(reason).is_ok() {
-        true => End::Closed(Some(code)),
-        false => End::Protocol,
+    match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => match str::from_utf8(reason) {
+            Ok(_) => End::Closed(Some(code)),
+            Err(_) => End::NotText,
+        },
+        _ => End::Protocol,
     }
 }
