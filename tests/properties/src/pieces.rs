@@ -2,10 +2,15 @@
 
 use std::iter;
 
+/// Single bytes, after which they become pieces that take less time.
+const MAX_SINGLE: usize = 2 * 1024;
+const THEN: usize = 1000;
+
 /// How a stream arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pieces {
     Whole,
+    /// Byte by byte, if it is not long.
     Single,
     /// Of any length, as this number says.
     Mixed(u32),
@@ -25,9 +30,14 @@ impl Pieces {
             Self::Mixed(seed) => seed,
             _ => 0,
         };
+        let mut singles = MAX_SINGLE;
         iter::repeat_with(move || match self {
             Self::Whole => usize::MAX,
-            Self::Single => 1,
+            Self::Single if singles == 0 => THEN,
+            Self::Single => {
+                singles -= 1;
+                1
+            }
             Self::Mixed(_) => {
                 // xorshift32
                 state ^= state << 13;
@@ -59,7 +69,7 @@ mod tests {
     fn all_ways_give_the_same_bytes() {
         let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
         let pieces = ways(&bytes).map(|way| way.of(&bytes).count());
-        assert_eq!(pieces[..2], [1, 5000]);
+        assert_eq!(pieces[..2], [1, MAX_SINGLE + 3]);
         assert!((10..2000).contains(&pieces[2]), "{pieces:?}");
         for way in ways(&bytes) {
             assert_eq!(way.of(&bytes).collect::<Vec<_>>().concat(), bytes);

@@ -89,7 +89,10 @@ impl End {
 
     /// The owner says something, asked or not.
     pub(super) fn answer(&mut self, question: Question, number: usize) {
-        let asked = self.question == Some(question) && !self.is_closed;
+        if self.is_closed {
+            return;
+        }
+        let asked = self.question == Some(question);
         let was_over = self.handshake.is_finished();
         let answered = match question {
             Question::Admit => self.handshake.admit(
