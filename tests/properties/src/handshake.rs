@@ -8,23 +8,33 @@ use shiome_wire::{
     Capabilities, FrameDecoder, MAX_UNAUTHENTICATED_FRAME_LEN, meta::NetworkMessage, native::Proof,
 };
 
-/// Any stream of frames, at both ends of a handshake: nobody gets in without the cookie, and the deadline ends it.
+use crate::memory::{PER_BYTE_OF_MESSAGE, within};
+
+/// Memory for one end and what it answers, in bytes.
+const MEMORY: usize = 64 * 1024;
+
+/// Any stream of frames, at both ends of a handshake: nobody gets in without the cookie, the deadline ends it, and a
+/// message takes no more memory than its length allows.
 pub fn handshake(stream: &[u8]) {
     let messages = messages(stream);
     let now = Instant::now();
+    let memory = MEMORY + PER_BYTE_OF_MESSAGE * stream.len();
+    let suffer = |end, admission| {
+        within(memory, || suffer(end, now, admission, &messages));
+    };
     for announces in [false, true] {
         for require_native in [false, true] {
             for admission in [Admission::Ok, Admission::Alive, Admission::NotOk] {
                 let config = || config("node", announces, require_native);
                 let client = Handshake::client(now, config(), entropy(1));
-                suffer(client, now, admission, &messages);
+                suffer(client, admission);
                 let server = Handshake::server(now, config(), entropy(1));
-                suffer(server, now, admission, &messages);
+                suffer(server, admission);
             }
         }
     }
     for end in unproven(now) {
-        suffer(end, now, Admission::Ok, &messages);
+        suffer(end, Admission::Ok);
     }
 }
 

@@ -1,5 +1,9 @@
 //! What the code under test allocates.
 
+/// Memory for a byte of an encoded message, in bytes: two bytes on the wire can be an item of a hundred, in a list that
+/// is moved as it doubles.
+pub(crate) const PER_BYTE_OF_MESSAGE: usize = 160;
+
 /// Runs `code`, and what it gives must at no time have had more than `limit` bytes allocated beyond what was there.
 ///
 /// Not to be nested.

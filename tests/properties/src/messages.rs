@@ -12,11 +12,7 @@ use shiome_wire::{
     node::node_message,
 };
 
-use crate::memory::within;
-
-/// Memory for a byte of a message, in bytes: two bytes on the wire can be an item of a hundred, in a list that has
-/// doubled.
-const PER_BYTE: usize = 160;
+use crate::memory::{PER_BYTE_OF_MESSAGE, within};
 
 /// Memory for what a message has beside its lists, in bytes.
 const SPARE: usize = 4 * 1024;
@@ -28,7 +24,7 @@ const UNKNOWN: [u32; 3] = [999, 1001, 0x1fff_ffff];
 /// its length and the limit on its lists allow; or an error. And any announcement of a native node.
 pub fn messages(body: &[u8]) {
     let frame = Frame::from(Bytes::copy_from_slice(body));
-    let memory = PER_BYTE * body.len() + SPARE;
+    let memory = PER_BYTE_OF_MESSAGE * body.len() + SPARE;
     match within(memory, || frame.decode()) {
         Ok(message) => {
             assert!(items(&message) <= MAX_LIST_ITEMS);
@@ -220,4 +216,38 @@ fn announcement(hello: &[u8]) {
         hello: read.encode_to_vec().into(),
     };
     assert_eq!(read_hello(Some(&again)), Some(read));
+}
+
+#[cfg(test)]
+mod tests {
+    use shiome_wire::{
+        auth::NameMessage,
+        control::{Actor, NodeSessions, Spawn, Terminate},
+    };
+
+    use super::*;
+
+    #[test]
+    fn lists_of_the_shortest_items_hold() {
+        // One more than a power of two: a list that has just doubled.
+        for items in [0, 1, 1025] {
+            let lists: [NetworkMessage; 3] = [
+                NodeSessions {
+                    sessions: vec![NameMessage::default(); items],
+                }
+                .into(),
+                Spawn {
+                    actors: vec![Actor::default(); items],
+                }
+                .into(),
+                Terminate {
+                    ids: vec![0; items],
+                }
+                .into(),
+            ];
+            for list in lists {
+                messages(&list.encode_to_vec());
+            }
+        }
+    }
 }

@@ -8,10 +8,7 @@ use shiome_wire::{
     node::{Call, Cast},
 };
 
-use crate::memory::within;
-
-/// Memory for a byte of a message that is read, in bytes: see the property of messages.
-const PER_BYTE: usize = 160;
+use crate::memory::{PER_BYTE_OF_MESSAGE, within};
 
 /// Memory that a session of [`tight`] limits may take, in bytes.
 const MEMORY: usize = 4 * 1024 * 1024;
@@ -22,7 +19,7 @@ pub fn session(input: &[u8]) {
     let Some((bits, stream)) = input.split_first() else {
         return;
     };
-    within(MEMORY + PER_BYTE * stream.len(), || {
+    within(MEMORY + PER_BYTE_OF_MESSAGE * stream.len(), || {
         let mut owner = Owner::new(*bits);
         let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
         decoder.extend(stream);

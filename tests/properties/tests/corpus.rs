@@ -1,5 +1,7 @@
 //! Every input that is kept goes through its target.
 
+#![allow(clippy::unwrap_used, reason = "support code of tests")]
+
 use std::{
     collections::BTreeSet,
     fs,
