@@ -99,15 +99,18 @@ mod tests {
         assert!(!world.ends.iter().any(met));
     }
 
+    /// A client and a server of the same node, between which the attacker stands under another name.
     #[test]
     fn a_node_does_not_answer_its_own_challenge() {
-        // A client and a server of the same node, between which the attacker stands.
         let mut script = vec![0, Op::OPEN_CLIENT, 0, Op::OPEN_SERVER, 0];
-        let name = [Op::FORGE, 1, 0, 2, 2, 0, 1];
-        script.extend(name);
-        script.extend([Op::ANSWER, 1, 0]);
-        // Its status and challenge, given to the client.
-        script.extend([Op::PASS, 0, 1, Op::PASS, 0, 2]);
+        let stranger = [0, 0, 0];
+        script.extend([Op::FORGE, 1, 0]);
+        script.extend(stranger);
+        script.extend([0, Op::ANSWER, 1, 0]);
+        // The server's status, and its challenge, the last that is known; the answer back.
+        script.extend([Op::PASS, 0, 1, Op::FORGE, 0, 3]);
+        script.extend(stranger);
+        script.extend([0, Op::PASS_LAST, 1, 0]);
         let world = play(&script);
         assert!(world.ends[0].is_closed, "{:?}", world.ends);
     }

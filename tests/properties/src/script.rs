@@ -66,4 +66,10 @@ impl<'a> Script<'a> {
     pub(crate) fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len().min(256))].clone()
     }
+
+    /// Of the last 256, which count from the end.
+    pub(crate) fn one_of_last<T: Clone>(&mut self, choices: &[T]) -> T {
+        let back = self.below(choices.len().min(256));
+        choices[choices.len() - 1 - back].clone()
+    }
 }

@@ -17,7 +17,8 @@ use crate::script::Script;
 /// What the attacker has seen, and what it starts with.
 #[derive(Debug)]
 pub(super) struct Knowledge {
-    messages: Vec<NetworkMessage>,
+    /// With the number of the end that said it.
+    messages: Vec<(usize, NetworkMessage)>,
     hellos: Vec<Bytes>,
     challenges: Vec<u32>,
     ids: Vec<u64>,
@@ -36,7 +37,7 @@ impl Knowledge {
         }
     }
 
-    pub(super) fn learn(&mut self, message: NetworkMessage) {
+    pub(super) fn learn(&mut self, by: usize, message: NetworkMessage) {
         match message.clone().into_auth() {
             Some(Msg::Name(name)) => {
                 self.ids.push(name.connection_id);
@@ -56,12 +57,19 @@ impl Knowledge {
         if let Some(native_message::Msg::Proof(proof)) = message.clone().into_native() {
             self.answers.push(proof.mac);
         }
-        self.messages.push(message);
+        self.messages.push((by, message));
     }
 
     /// One that was seen, if any was.
     pub(super) fn message(&self, script: &mut Script<'_>) -> Option<NetworkMessage> {
-        (!self.messages.is_empty()).then(|| script.one_of(&self.messages))
+        (!self.messages.is_empty()).then(|| script.one_of(&self.messages).1)
+    }
+
+    /// The last that an end said.
+    pub(super) fn last_of(&self, end: usize) -> Option<NetworkMessage> {
+        let mut last = self.messages.iter().rev();
+        let message = last.find(|(by, _)| *by == end);
+        message.map(|(_, message)| message.clone())
     }
 
     /// One that was seen, with another bit or another end.
@@ -85,7 +93,7 @@ impl Knowledge {
                 name: name(script),
                 connection_string: connection_string(script),
                 flags: self.flags(script),
-                connection_id: script.one_of(&self.ids),
+                connection_id: script.one_of_last(&self.ids),
             })
             .into(),
             1 => {
@@ -100,20 +108,20 @@ impl Knowledge {
                 name: name(script),
                 connection_string: connection_string(script),
                 flags: self.flags(script),
-                challenge: script.one_of(&self.challenges),
+                challenge: script.one_of_last(&self.challenges),
             }
             .into(),
             4 => ChallengeReply {
-                challenge: script.one_of(&self.challenges),
-                digest: script.one_of(&self.answers),
+                challenge: script.one_of_last(&self.challenges),
+                digest: script.one_of_last(&self.answers),
             }
             .into(),
             5 => {
-                let digest = script.one_of(&self.answers);
+                let digest = script.one_of_last(&self.answers);
                 ChallengeAck { digest }.into()
             }
             6 => {
-                let mac = script.one_of(&self.answers);
+                let mac = script.one_of_last(&self.answers);
                 Proof { mac }.into()
             }
             _ => Cast::default().into(),
@@ -123,7 +131,7 @@ impl Knowledge {
     fn flags(&self, script: &mut Script<'_>) -> Option<NodeFlags> {
         let version = script.byte().into();
         (version > 0).then(|| {
-            let hello = script.one_of(&self.hellos);
+            let hello = script.one_of_last(&self.hellos);
             NodeFlags { version, hello }
         })
     }
@@ -131,9 +139,9 @@ impl Knowledge {
 
 fn name(script: &mut Script<'_>) -> String {
     script.one_of(&[
+        "stranger@host".to_owned(),
         local(0).name,
         local(1).name,
-        "stranger@host".to_owned(),
         String::new(),
         "x".repeat(255),
         "x".repeat(256),
@@ -142,9 +150,9 @@ fn name(script: &mut Script<'_>) -> String {
 
 fn connection_string(script: &mut Script<'_>) -> String {
     script.one_of(&[
+        "stranger:1".to_owned(),
         local(0).connection_string,
         local(1).connection_string,
-        "stranger:1".to_owned(),
         String::new(),
         "x".repeat(256),
     ])

@@ -67,7 +67,8 @@ impl Op {
     const WAIT: u8 = 7;
     const SPEAK_UNASKED: u8 = 8;
     const CLOSE: u8 = 9;
-    const COUNT: usize = 10;
+    pub(super) const PASS_LAST: u8 = 10;
+    const COUNT: usize = 11;
 }
 
 /// The nodes' connections, and what the attacker knows.
@@ -140,6 +141,10 @@ impl World {
                 let question = script.one_of(&[Question::Admit, Question::Alive]);
                 self.ends[end].answer(question, script.byte().into());
             }
+            Op::PASS_LAST => {
+                let by = script.below(self.ends.len());
+                self.deliver(end, self.knowledge.last_of(by));
+            }
             Op::CLOSE => self.ends[end].is_closed = true,
             _ => {}
         }
@@ -173,9 +178,10 @@ impl World {
 
     /// What an end says reaches the attacker, and nobody else.
     fn settle(&mut self, end: usize) {
-        let end = &mut self.ends[end];
+        let by = end;
+        let end = &mut self.ends[by];
         for message in end.drain() {
-            self.knowledge.learn(message);
+            self.knowledge.learn(by, message);
         }
         if end.is_over() {
             self.challenges[end.node].remove(end.challenge);
