@@ -1,4 +1,8 @@
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
 
 pub use self::error::AddressError;
 
@@ -148,6 +152,22 @@ impl Address {
         match self.target {
             Target::Socket { path_start, .. } => &self.text[self.scheme_len + 3..path_start],
             Target::Name => "",
+        }
+    }
+
+    /// The address of this socket under the same scheme, which has no path.
+    pub(crate) fn at(&self, socket: SocketAddr) -> Self {
+        let text = format!("{}://{socket}", self.scheme());
+        let end = text.len();
+        let port_len = socket.port().to_string().len();
+        Self {
+            scheme_len: self.scheme_len,
+            target: Target::Socket {
+                host_end: end - port_len - 1,
+                port: socket.port(),
+                path_start: end,
+            },
+            text,
         }
     }
 
