@@ -137,6 +137,12 @@ impl Address {
         }
     }
 
+    /// The socket address, where the host is an IP address.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        let ip = self.host()?.parse().ok()?;
+        Some(SocketAddr::new(ip, self.port()?))
+    }
+
     /// The path on the host, or in the file system; empty where there is none.
     pub fn path(&self) -> &str {
         match self.target {

@@ -3,6 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use shiome_transport::{Address, TransportError};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -19,8 +20,8 @@ const MAX_DIALS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeepError {
-    /// The address is not `host:port`, or its port is 0.
-    #[error("`{0}` is not of the form host:port")]
+    /// It is no [`Address`], or its port is 0.
+    #[error("`{0}` is no address to dial, such as host:port")]
     Address(String),
     /// There are [`MAX_KEPT_CONNECTIONS`] already.
     #[error("{MAX_KEPT_CONNECTIONS} addresses are kept connected to already")]
@@ -60,7 +61,7 @@ impl Connections {
         address: &str,
         reconnect: Reconnect,
     ) -> Result<Connection, KeepError> {
-        check_address(address)?;
+        check_address(address, self.connector.dialer.address(address))?;
         let mut kept = self.lock();
         let kept = kept.as_mut().ok_or(KeepError::Stopped)?;
         if let Some(connection) = kept.get(address).filter(|kept| !kept.is_ended()) {
@@ -121,27 +122,37 @@ impl Drop for Forget {
 }
 
 /// Accepts what can be dialled, if somebody is there.
-pub(crate) fn check_address(address: &str) -> Result<(), KeepError> {
-    let complete = address.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
-    });
-    complete
-        .then_some(())
-        .ok_or_else(|| KeepError::Address(address.to_owned()))
+pub(crate) fn check_address(
+    text: &str,
+    read: Result<Address, TransportError>,
+) -> Result<(), KeepError> {
+    match read {
+        Ok(address) if address.port() != Some(0) => Ok(()),
+        _ => Err(KeepError::Address(text.to_owned())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use shiome_transport::{Links, Policy};
+
     use super::*;
 
     #[test]
-    fn an_address_is_host_and_port() {
-        for right in ["h:1", "127.0.0.1:4697", "[::1]:65535"] {
-            assert_eq!(check_address(right), Ok(()));
+    fn an_address_can_be_dialled() {
+        let links = Links::new(Policy::Any);
+        let check = |text| check_address(text, links.address(text));
+        for right in [
+            "h:1",
+            "127.0.0.1:4697",
+            "[::1]:65535",
+            "tls://h:1",
+            "unix:/a",
+        ] {
+            assert_eq!(check(right), Ok(()));
         }
-        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "h:x"] {
-            let error = KeepError::Address(wrong.to_owned());
-            assert_eq!(check_address(wrong), Err(error));
+        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "tls://h:0", "unix:a"] {
+            assert_eq!(check(wrong), Err(KeepError::Address(wrong.to_owned())));
         }
     }
 }
