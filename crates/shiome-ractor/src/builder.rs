@@ -307,7 +307,7 @@ impl Builder {
         self.peers.dedup();
         self.peers
             .iter()
-            .try_for_each(|peer| check_address(peer, dialer.address(peer)))?;
+            .try_for_each(|peer| check_address(dialer, peer))?;
         if self.peers.len() > MAX_KEPT_CONNECTIONS {
             return Err(KeepError::TooMany.into());
         }

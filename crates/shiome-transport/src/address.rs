@@ -296,7 +296,8 @@ fn is_bare(text: &str) -> bool {
     };
     text.starts_with('[')
         || (!host.contains([':', '/'])
-            && port.parse::<u16>().is_ok()
+            && !port.is_empty()
+            && port.bytes().all(|byte| byte.is_ascii_digit())
             // These are schemes whatever follows.
             && !matches!(Form::of(&host.to_ascii_lowercase()), Some(Form::File | Form::Name)))
 }

@@ -194,6 +194,11 @@ impl Links {
         Ok(Address::parse_with(self.policy.default_scheme(), text)?)
     }
 
+    /// Whether there is a scheme of this name.
+    pub fn has_scheme(&self, name: &str) -> bool {
+        self.schemes.contains_key(name)
+    }
+
     /// Opens a link. Cancel-safe: dropped earlier, nothing stays open.
     ///
     /// With TLS 1.3 that a server refuses the client's certificate only shows at the first read.

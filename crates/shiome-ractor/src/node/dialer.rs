@@ -50,6 +50,13 @@ impl Dialer {
         self.links().address(text)
     }
 
+    /// Reads an address to be dialled again and again; `None` when no dial of it can ever succeed.
+    pub(crate) fn address_to_keep(&self, text: &str) -> Option<Address> {
+        let links = self.links();
+        let address = links.address(text).ok()?;
+        (address.port() != Some(0) && links.has_scheme(address.scheme())).then_some(address)
+    }
+
     /// Reads an address that a peer has told; `None` when that is not to be dialled.
     pub(crate) fn address_of_peer(&self, text: &str) -> Option<Address> {
         let address = self.address(text).ok()?;
@@ -106,6 +113,28 @@ mod tests {
         }
         for text in ["unix:/run/docker.sock", "mem:a", "pipe:a", "h", "h:x", ""] {
             assert!(dialer.address_of_peer(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_can_be_dialled() {
+        let dialer = Dialer::new(Links::new(Policy::Any));
+        for right in ["h:1", "127.0.0.1:4697", "[::1]:65535", "tcp://h:1"] {
+            assert!(dialer.address_to_keep(right).is_some(), "{right}");
+        }
+        for wrong in [
+            "",
+            "h",
+            "h:",
+            ":1",
+            "h:0",
+            "h:65536",
+            "h:x",
+            "tcp://h:0",
+            "unix:a",
+            "pipe:a",
+        ] {
+            assert!(dialer.address_to_keep(wrong).is_none(), "{wrong}");
         }
     }
 

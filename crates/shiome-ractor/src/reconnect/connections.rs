@@ -3,7 +3,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use shiome_transport::{Address, TransportError};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -20,7 +19,7 @@ const MAX_DIALS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeepError {
-    /// It is no [`Address`], or its port is 0.
+    /// It is no [`Address`](shiome_transport::Address), its port is 0, or nobody knows its scheme.
     #[error("`{0}` is no address to dial, such as host:port")]
     Address(String),
     /// There are [`MAX_KEPT_CONNECTIONS`] already.
@@ -61,7 +60,7 @@ impl Connections {
         address: &str,
         reconnect: Reconnect,
     ) -> Result<Connection, KeepError> {
-        check_address(address, self.connector.dialer.address(address))?;
+        check_address(&self.connector.dialer, address)?;
         let mut kept = self.lock();
         let kept = kept.as_mut().ok_or(KeepError::Stopped)?;
         if let Some(connection) = kept.get(address).filter(|kept| !kept.is_ended()) {
@@ -122,37 +121,9 @@ impl Drop for Forget {
 }
 
 /// Accepts what can be dialled, if somebody is there.
-pub(crate) fn check_address(
-    text: &str,
-    read: Result<Address, TransportError>,
-) -> Result<(), KeepError> {
-    match read {
-        Ok(address) if address.port() != Some(0) => Ok(()),
-        _ => Err(KeepError::Address(text.to_owned())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use shiome_transport::{Links, Policy};
-
-    use super::*;
-
-    #[test]
-    fn an_address_can_be_dialled() {
-        let links = Links::new(Policy::Any);
-        let check = |text| check_address(text, links.address(text));
-        for right in [
-            "h:1",
-            "127.0.0.1:4697",
-            "[::1]:65535",
-            "tls://h:1",
-            "unix:/a",
-        ] {
-            assert_eq!(check(right), Ok(()));
-        }
-        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "tls://h:0", "unix:a"] {
-            assert_eq!(check(wrong), Err(KeepError::Address(wrong.to_owned())));
-        }
+pub(crate) fn check_address(dialer: &Dialer, address: &str) -> Result<(), KeepError> {
+    match dialer.address_to_keep(address) {
+        Some(_) => Ok(()),
+        None => Err(KeepError::Address(address.to_owned())),
     }
 }
