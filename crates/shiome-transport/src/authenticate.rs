@@ -71,22 +71,22 @@ pub async fn authenticate(
             Err(error) => Err(error.into()),
         };
         let written = write(&mut handshake, writer, deadline).await;
-        let authenticated = match authenticated {
-            Ok(_) if handshake.is_refused() => Err(AuthenticateError::Refused),
-            authenticated => authenticated,
-        };
         match (authenticated, written) {
             (Ok(_), Err(AuthenticateError::Write(error))) => {
                 return Err(why_not_written(reader, error).await);
             }
             (Ok(_), Err(error)) => return Err(error),
             (Ok(Some(peer)), Ok(_)) => return Ok(peer),
+            // A refusal reaches a peer only if the link is not torn down under it.
+            (Ok(None), Ok(_)) if handshake.is_refused() => {
+                in_time(deadline, writer.shutdown()).await?;
+                return Err(AuthenticateError::Refused);
+            }
             (Ok(None), Ok(_)) => {}
             // What is wrong with the peer counts, also when it does not wait to hear it.
             (Err(error), written) => {
                 let is_liar = matches!(error, AuthenticateError::NodeName { .. });
                 if is_liar || matches!(written, Ok(true)) {
-                    // A refusal reaches a peer only if the link is not torn down under it.
                     let _ = in_time(deadline, writer.shutdown()).await;
                 }
                 return Err(error);
