@@ -18,7 +18,7 @@ use crate::args::Args;
 use crate::events::Events;
 use crate::inbox::Inbox;
 use crate::sessions::sessions;
-use crate::tls::{SERVER_NAME, Tls};
+use crate::tls::Tls;
 
 pub struct Node {
     pub server: ActorRef<NodeServerMessage>,
@@ -78,6 +78,13 @@ impl Node {
         connect(&self.server, self.tls.as_ref(), address).await
     }
 
+    /// From now on peers are told that the node is reached at this port.
+    pub fn announce(&self, port: u16) -> Result<(), String> {
+        self.server
+            .cast(NodeServerMessage::PortChanged { port })
+            .map_err(|error| error.to_string())
+    }
+
     /// Dials whenever there is no session, as a program does that wants to stay connected.
     pub fn redial(&self, address: String, pause: Duration) {
         let (server, tls) = (self.server.clone(), self.tls.clone());
@@ -123,7 +130,8 @@ async fn connect(
     let connected = match tls {
         None => client_connect(server, address).await,
         Some(tls) => {
-            let name = ServerName::try_from(SERVER_NAME).map_err(|e| e.to_string())?;
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            let name = ServerName::try_from(host.to_owned()).map_err(|e| e.to_string())?;
             client_connect_enc(server, address, tls.connector.clone(), name).await
         }
     };
