@@ -11,6 +11,8 @@ pub struct Args {
     pub transitive: bool,
     pub listen_addr: Option<IpAddr>,
     pub tls: Option<TlsFiles>,
+    /// The node is made by shiome's builder, which demands TLS.
+    pub built: bool,
     /// What is logged to stderr.
     pub log: Option<String>,
 }
@@ -35,6 +37,7 @@ impl Args {
             transitive: false,
             listen_addr: None,
             tls: None,
+            built: false,
             log: std::env::var("PEER_LOG").ok(),
         };
         let (mut authority, mut certificate, mut key) = (None, None, None);
@@ -53,6 +56,7 @@ impl Args {
                 "--cookie" => args.cookie = value()?,
                 "--transitive" => args.transitive = true,
                 "--listen-addr" => args.listen_addr = Some(parse(&value()?)?),
+                "--builder" => args.built = true,
                 "--log" => args.log = Some(value()?),
                 "--tls-mutual" => mutual = true,
                 "--tls-ca" => authority = Some(value()?.into()),

@@ -3,6 +3,8 @@
 
 mod actor;
 mod args;
+#[cfg(feature = "remote-ref")]
+mod built;
 mod calls;
 mod casts;
 mod command;

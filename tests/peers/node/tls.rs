@@ -79,6 +79,6 @@ fn client(
     Ok(Arc::new(config).into())
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -97,6 +97,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("TLS dial at a plain port", Fresh(tls::dial_at_plain)).over(security::TLS),
     check("unknown authority", Fresh(tls::unknown_authority)).over(security::TLS),
     check("no certificate", Fresh(tls::no_certificate)).over(security::MUTUAL),
+    check("certificate of another node", Fresh(tls::other_name)).over(security::BUILDER),
 ];
 
 const fn check(name: &'static str, body: Body) -> Check {

@@ -124,6 +124,17 @@ pub(super) fn no_certificate(lab: &Lab<'_>) -> Verdict {
     }
 }
 
+/// A peer that calls itself as it likes, with a certificate that is good for another name, is refused.
+pub(super) fn other_name(lab: &Lab<'_>) -> Verdict {
+    let credentials = lab.credentials("honest")?;
+    let own = lab.security.options(lab.peer).iter().copied();
+    let options: Vec<_> = strs(&credentials).chain(own).collect();
+    let mut liar = lab.bare_node(lab.peer, "liar", &options)?;
+    let mut ours = lab.node(Kind::Shiome, "ours", &LOG)?;
+    let reasons = ["the certificate is another node's"];
+    meet(lab, &mut ours, &mut liar, &reasons)
+}
+
 /// Ours and a peer that it must refuse, or that must refuse it, for one of these reasons, which ours tells. Whoever
 /// listens serves others.
 fn meet(lab: &Lab<'_>, ours: &mut Node, peer: &mut Node, reasons: &[&str]) -> Verdict {
@@ -132,18 +143,15 @@ fn meet(lab: &Lab<'_>, ours: &mut Node, peer: &mut Node, reasons: &[&str]) -> Ve
     } else {
         refused(peer, ours)?
     };
-    let told_by_error = |answer: &String| reasons.iter().any(|reason| answer.contains(reason));
-    let error = refused.error.as_ref().filter(|_| lab.is_dialled_by_ours());
-    let reason = match error.filter(|e| told_by_error(e)) {
-        Some(error) => error.clone(),
-        None => ours.logs(reasons)?,
+    let reason_in = |told: &str| reasons.iter().find(|reason| told.contains(*reason));
+    let by_error = refused.error.as_deref().and_then(reason_in);
+    let reason = match by_error.filter(|_| lab.is_dialled_by_ours()) {
+        Some(reason) => Some(reason),
+        None => reason_in(&ours.logs(reasons)?),
     };
     if !lab.is_dialled_by_ours() {
         joins(&mut lab.node(lab.peer, "other", &[])?, ours)?;
     }
-    let told_after = |separator| reason.rsplit(separator).next().unwrap_or_default();
-    let reason = [": ", "error="].map(told_after);
-    let reason = reason.iter().min_by_key(|told| told.len());
     let reason = reason.copied().unwrap_or_default();
     Ok(Some(format!("{}; {reason}", refused.told())))
 }
