@@ -5,6 +5,7 @@
 
 mod cli {
     mod cert;
+    mod decode;
     mod demo;
     mod node;
     mod sessions;
