@@ -3,7 +3,9 @@ use std::{io, path::PathBuf, process::ExitCode};
 use shiome::{BuildError, ConnectError, KeepError};
 use thiserror::Error;
 
-use crate::{cert::CertError, cookie::CookieError, decode::DecodeError, file::FileError};
+use crate::{
+    cert::CertError, cookie::CookieError, decode::DecodeError, file::FileError, node::ConfigError,
+};
 
 /// What the exit code of a command says.
 pub(crate) const EXIT_CODES: &str = "\
@@ -20,6 +22,8 @@ pub(crate) enum Error {
     LogFilter(String),
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Cert(#[from] CertError),
     #[error(transparent)]
@@ -57,6 +61,7 @@ impl Error {
         let code = match self {
             Self::LogFilter(_)
             | Self::Cookie(_)
+            | Self::Config(_)
             | Self::NoCommand(_)
             | Self::Peer(_)
             | Self::Build(
@@ -64,7 +69,10 @@ impl Error {
                 | BuildError::Unspecified(_)
                 | BuildError::Peer(_)
                 | BuildError::Seed(_)
-                | BuildError::GossipPort { .. },
+                | BuildError::GossipPort { .. }
+                | BuildError::TooManyListeners
+                | BuildError::Advertised(_)
+                | BuildError::Tls(_),
             ) => 2,
             Self::Cert(error) if error.is_misuse() => 2,
             Self::File(FileError::Exists(_)) => 2,

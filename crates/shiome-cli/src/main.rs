@@ -43,7 +43,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Node(node::Args),
+    Node(Box<node::Args>),
     Demo(demo::Args),
     Cert(cert::Args),
     Cookie(cookie::Args),
@@ -79,7 +79,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         .map_err(Error::Runtime)?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Node(args) => node::run(args).await,
+            Command::Node(args) => node::run(*args).await,
             Command::Demo(args) => demo::run(args, &log).await,
             Command::Cert(args) => cert::run(args),
             Command::Cookie(args) => cookie::run(args),
