@@ -98,15 +98,19 @@ fn a_node_cannot_speak_as_another_or_with_another_authority() {
     let authority = Authority::new();
     let (a, a_at) = authority.node(A, A, &[]);
     let (thief, _) = authority.node(B, "c@127.0.0.1", &["--connect", &a_at]);
-    fails(&thief, &a_at, "");
+    fails(&thief, &a_at, "refused: not allowed");
+    a.log("may not speak as \"b@127.0.0.1\"");
     ends_cleanly(thief, Signal::TERM);
+    // Nothing was said of a session.
+    a.signal(Signal::TERM);
+    assert_eq!(a.line(), "stopped");
 
+    // A node of its own: one that fails often is made to wait.
+    let (a, a_at) = authority.node(A, A, &[]);
     let other = Authority::new();
     let (stranger, _) = other.node(B, B, &["--connect", &a_at]);
-    fails(&stranger, &a_at, "certificate");
+    fails(&stranger, &a_at, "unacceptable certificate");
     ends_cleanly(stranger, Signal::TERM);
-
-    // Nothing was said of a session to any of them.
     a.signal(Signal::TERM);
     assert_eq!(a.line(), "stopped");
 }
@@ -154,7 +158,8 @@ fn certificates_are_taken_up_again_on_a_signal() {
     let (authority, next) = (Authority::new(), Authority::new());
     let (a, a_at) = authority.node(A, A, &["--tls-watch", "86400"]);
     let (b, _) = next.node(B, B, &["--connect", &a_at]);
-    fails(&b, &a_at, "certificate");
+    fails(&b, &a_at, "unacceptable certificate");
+    ends_cleanly(b, Signal::TERM);
 
     // What does not fit together does not take the place of what does.
     fs::write(authority.path("a@127.0.0.1.key"), "no key").unwrap();
@@ -164,6 +169,7 @@ fn certificates_are_taken_up_again_on_a_signal() {
     replace(&authority, &next);
     a.signal(Signal::HUP);
     a.log("certificates reloaded as told");
+    let (b, _) = next.node(B, B, &["--connect", &a_at]);
     lines_with(&b, &[&format!("ready {A} at {a_at}")]);
     ends_cleanly(b, Signal::TERM);
     ends_cleanly(a, Signal::TERM);
