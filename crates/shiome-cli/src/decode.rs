@@ -1,13 +1,13 @@
 //! `shiome decode`: what bytes of the wire say.
 
-use std::{io, path::PathBuf};
+use std::{env, io, path::PathBuf};
 
 use bytes::Bytes;
 use clap::ValueEnum;
 use shiome_gossip::compact;
 use thiserror::Error;
 
-use crate::error::Error;
+use crate::{cookie, error::Error};
 
 mod capture;
 mod field;
@@ -20,6 +20,7 @@ mod schema;
 mod text;
 
 use frames::Frames;
+use gossip::GossipKey;
 use input::Input;
 use output::Output;
 
@@ -30,8 +31,8 @@ use output::Output;
 /// and wire type. Of what is malformed, it tells what is wrong at which byte, and goes on where that is possible.
 ///
 /// Bytes are a stream of frames or one datagram; which of them, the first byte tells: 0 is the length of a frame, 1 to 6
-/// a datagram in the common form, 0x40 to 0x7f one in the compact form, and 0x80 an encrypted one, of which only the header
-/// can be read.
+/// a datagram in the common form, 0x40 to 0x7f one in the compact form, and 0x80 an encrypted one, of which the message can
+/// be read with the cookie only.
 ///
 /// In a capture (pcap or pcapng), TCP connections are put together and UDP datagrams taken as they are. Bytes that were
 /// not captured are told as a gap; what comes after it is read from where a whole frame starts, as far as that can be
@@ -63,6 +64,15 @@ pub(crate) struct Args {
         conflicts_with = "hex"
     )]
     ports: Vec<u16>,
+
+    /// File with the secret of the cluster, to open encrypted datagrams. Default: the environment variable SHIOME_COOKIE, if
+    /// there is one.
+    #[arg(long, value_name = "FILE")]
+    cookie_file: Option<PathBuf>,
+
+    /// Name of the cluster, as its nodes are told by --gossip-cluster.
+    #[arg(long, value_name = "NAME", default_value = "shiome")]
+    gossip_cluster: String,
 
     /// Print for programs.
     #[arg(long)]
@@ -141,13 +151,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         None if args.hex.is_empty() => input::from_stdin()?,
         None => input::from_arguments(&args.hex)?,
     };
+    let key = args.key()?;
     let mut output = Output::stdout(args.json);
     let explained = match input {
         Input::Bytes(bytes) => {
             let format = format_of(&bytes, args.format)?;
-            explain(bytes, format, &mut output).map_err(Error::Print)
+            explain(bytes, format, key.as_ref(), &mut output).map_err(Error::Print)
         }
-        Input::Capture(file, path) => capture::explain(file, &path, args, &mut output),
+        Input::Capture(file, path) => capture::explain(file, &path, args, key, &mut output),
     };
     match explained.and_then(|()| output.flush().map_err(Error::Print)) {
         // Whoever closed standard output has seen enough.
@@ -162,15 +173,31 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
 }
 
+impl Args {
+    /// What opens encrypted datagrams, if the cookie is known.
+    fn key(&self) -> Result<Option<GossipKey>, Error> {
+        if self.cookie_file.is_none() && env::var_os(cookie::VARIABLE).is_none() {
+            return Ok(None);
+        }
+        let cookie = cookie::read(self.cookie_file.as_deref())?;
+        Ok(Some(GossipKey::new(&cookie, &self.gossip_cluster)))
+    }
+}
+
 fn format_of(bytes: &[u8], told: Option<Format>) -> Result<Format, DecodeError> {
     let first = *bytes.first().ok_or(DecodeError::Empty)?;
     told.or_else(|| Format::of(bytes))
         .ok_or(DecodeError::Unknown(first))
 }
 
-fn explain<W: io::Write>(bytes: Bytes, format: Format, output: &mut Output<W>) -> io::Result<()> {
+fn explain<W: io::Write>(
+    bytes: Bytes,
+    format: Format,
+    key: Option<&GossipKey>,
+    output: &mut Output<W>,
+) -> io::Result<()> {
     if format != Format::Frame {
-        return output.explained(&gossip::explain(bytes, format), None);
+        return output.explained(&gossip::explain(bytes, format, key), None);
     }
     let mut frames = Frames::at(0);
     frames.extend(&bytes);

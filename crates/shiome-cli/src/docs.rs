@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -39,7 +39,9 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Error> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<(), Error> {
-    let mut all = Cli::command();
+    // What `help` prints is in the pages.
+    let without_help = |command: Command| command.disable_help_subcommand(true);
+    let mut all = without_help(Cli::command()).mut_subcommands(without_help);
     all.build();
     if let Some(dir) = &args.dir {
         file::create_dir(dir)?;

@@ -20,6 +20,33 @@ pub(crate) use error::ConfigError;
 use settings::Settings;
 use value::{Dialled, Listened, NodeAddress};
 
+/// What the help says at its end.
+const CONFIGURATION: &str = "\
+Configuration:
+  An option counts more than the environment variable of its name (--gossip-period: SHIOME_GOSSIP_PERIOD, lists with
+  commas between), that more than the configuration file, and that more than the default. The file is TOML. Its keys are
+  the options; those of sessions, TLS and gossip stand in a table of that name, without it in front:
+
+    name = \"a@10.0.0.1:4697\"
+    cookie-file = \"cookie\"            # relative paths start where the file is
+    [sessions]
+    liveness = 5
+    [tls]
+    cert = \"a.pem\"
+    key = \"a.key\"
+    ca = \"ca.pem\"
+    [gossip]
+    seed = [\"10.0.0.2:4697\"]
+    on = true                         # --gossip
+    [admission]                       # in the file only; times in seconds
+    max-unauthenticated = 256         # connections that have not proven the cookie
+    max-unauthenticated-per-source = 32
+    max-free-failures = 3             # then a source is refused for
+    first-penalty = 1                 # and twice as long each time up to
+    longest-penalty = 300
+    memory = 600                      # after which its failures are forgotten
+    max-remembered = 4096             # sources with failures";
+
 /// Run one node until Ctrl-C or SIGTERM
 ///
 /// Prints one line on standard output for each of these events:
@@ -47,28 +74,8 @@ use value::{Dialled, Listened, NodeAddress};
 ///
 /// With --tls-cert all links are TLS with certificates on both sides, and a node can only speak as the one that its
 /// certificate is for. A link without TLS is then neither dialled nor accepted, but for Unix sockets.
-///
-/// An option counts more than the environment variable of its name (--gossip-period: SHIOME_GOSSIP_PERIOD, lists with
-/// commas between), that more than the configuration file, and that more than the default. The file is TOML. Its keys are
-/// the options; those of sessions, tls and gossip stand in a table of that name, without it in front:
-///
-///   name = "a@10.0.0.1:4697"
-///   cookie-file = "cookie"            # relative paths start where the file is
-///   [tls]
-///   cert = "a.pem"
-///   [gossip]
-///   seed = ["10.0.0.2:4697"]
-///   on = true                         # --gossip
-///   [admission]                       # in the file only; times in seconds
-///   max-unauthenticated = 256         # connections that have not proven the cookie
-///   max-unauthenticated-per-source = 32
-///   max-free-failures = 3             # then a source is refused for
-///   first-penalty = 1                 # and twice as long each time up to
-///   longest-penalty = 300
-///   memory = 600                      # after which its failures are forgotten
-///   max-remembered = 4096             # sources with failures
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_long_help = CONFIGURATION)]
 pub(crate) struct Args {
     /// The same as --name.
     #[arg(value_name = "NAME@HOST:PORT", conflicts_with = "name")]

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Args, DecodeError, Format, gossip,
+    Args, DecodeError, Format,
+    gossip::{self, GossipKey},
     output::{Output, Source},
 };
 use crate::error::Error;
@@ -30,9 +31,10 @@ pub(super) fn explain<W: Write>(
     file: Box<dyn Read + Send>,
     path: &Path,
     args: &Args,
+    key: Option<GossipKey>,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
-    let mut capture = Capture::new(args, output);
+    let mut capture = Capture::new(args, key, output);
     let read = reader::packets(file, |captured| {
         let packet = packet::parse(captured.link, captured.data);
         capture.packet(packet, captured.time)
@@ -59,6 +61,7 @@ type Flow = (SocketAddr, SocketAddr);
 struct Capture<'o, W> {
     ports: Vec<u16>,
     format: Option<Format>,
+    key: Option<GossipKey>,
     output: &'o mut Output<W>,
     conversations: BTreeMap<Flow, Conversation>,
     /// How many datagrams that are no gossip went between whom.
@@ -76,10 +79,11 @@ struct Missed {
 }
 
 impl<'o, W: Write> Capture<'o, W> {
-    fn new(args: &Args, output: &'o mut Output<W>) -> Self {
+    fn new(args: &Args, key: Option<GossipKey>, output: &'o mut Output<W>) -> Self {
         Self {
             ports: args.ports.clone(),
             format: args.format,
+            key,
             output,
             conversations: BTreeMap::new(),
             strangers: BTreeMap::new(),
@@ -147,7 +151,7 @@ impl<'o, W: Write> Capture<'o, W> {
         let format = self.format.or_else(|| Format::of(payload));
         match format {
             Some(format @ (Format::Gossip | Format::GossipCompact)) => {
-                let explained = gossip::explain(payload.to_vec().into(), format);
+                let explained = gossip::explain(payload.to_vec().into(), format, self.key.as_ref());
                 let source = source("udp", &flow, time);
                 self.output.explained(&explained, Some(&source))
             }

@@ -35,7 +35,7 @@ fn what_can_be_nothing_is_refused_unless_it_is_told() {
 fn programs_get_an_object_a_line() {
     let stream = hex::decode("00000000000000041a024a00000000000000000308ffff").unwrap();
     let mut output = Output::new(Vec::new(), true);
-    explain(stream.into(), Format::Frame, &mut output).unwrap();
+    explain(stream.into(), Format::Frame, None, &mut output).unwrap();
     assert_eq!((output.told, output.malformed), (2, 1));
     let text = String::from_utf8(output.into_inner()).unwrap();
     let lines: Vec<serde_json::Value> = text

@@ -3,10 +3,17 @@
 use std::{
     fs,
     io::{self, Write as _},
+    net::UdpSocket,
     process::Stdio,
+    time::Duration,
 };
 
-use super::support::{error_of, output, shiome};
+use rustix::process::Signal;
+
+use super::{
+    node::{cookie, ends_cleanly, start},
+    support::{error_of, output, shiome},
+};
 
 /// Ready, twice.
 const STREAM: &str = "00000000000000041a024a00 00000000000000041a024a00";
@@ -93,6 +100,55 @@ fn what_cannot_be_decoded_at_all_is_refused() {
 }
 
 #[test]
+fn the_cookie_opens_what_a_node_has_encrypted() {
+    let seed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    seed.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let at = seed.local_addr().unwrap().to_string();
+    let secret = cookie("the secret of decode");
+    let node = start("a@127.0.0.1:0", secret.path(), &["--seed", &at]);
+    let mut datagram = [0; 2048];
+    let len = seed.recv(&mut datagram).unwrap();
+    ends_cleanly(node, Signal::TERM);
+    let hex: String = datagram[..len]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+
+    let path = secret.path().to_str().unwrap();
+    let told = stdout_of(&["decode", "--cookie-file", path, &hex], 0);
+    assert!(
+        told.contains(&format!("gossip-encrypted datagram, {len} bytes: join")),
+        "{told}"
+    );
+    for field in [
+        "sender",
+        "127.0.0.1:",
+        "capabilities",
+        "(COMPACT)",
+        "zeros",
+        "tag",
+    ] {
+        assert!(told.contains(field), "{told}");
+    }
+
+    let other = cookie("another secret");
+    let other = other.path().to_str().unwrap();
+    for (args, note) in [
+        (&[][..], "with the cookie"),
+        (&["--cookie-file", other], "another cookie"),
+        (
+            &["--cookie-file", path, "--gossip-cluster", "x"],
+            "another cookie, cluster",
+        ),
+    ] {
+        let told = stdout_of(&[&["decode", &hex], args].concat(), 0);
+        assert!(told.contains(note) && told.contains("ciphertext"), "{told}");
+        assert!(!told.contains("COMPACT"), "{told}");
+    }
+}
+
+#[test]
 fn every_shell_gets_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = stdout_of(&["completions", shell], 0);
@@ -119,7 +175,9 @@ fn there_is_a_manual_page_for_each_command() {
         assert!(names.iter().any(|name| name == page), "{names:?}");
     }
     assert!(
-        !names.iter().any(|name| name.contains("demo-node")),
+        !names
+            .iter()
+            .any(|name| name.contains("demo-node") || name.contains("help")),
         "{names:?}"
     );
 }

@@ -83,6 +83,8 @@ fn told(file: Vec<u8>, ports: &[u16]) -> (Vec<serde_json::Value>, u64) {
         file: None,
         format: None,
         ports: ports.to_vec(),
+        cookie_file: None,
+        gossip_cluster: String::new(),
         json: true,
     };
     let mut output = Output::new(Vec::new(), true);
@@ -90,6 +92,7 @@ fn told(file: Vec<u8>, ports: &[u16]) -> (Vec<serde_json::Value>, u64) {
         Box::new(io::Cursor::new(file)),
         Path::new("capture"),
         &args,
+        None,
         &mut output,
     )
     .unwrap();
@@ -288,12 +291,14 @@ fn a_file_that_is_cut_or_broken_is_read_as_far_as_it_goes() {
         file: None,
         format: None,
         ports: Vec::new(),
+        cookie_file: None,
+        gossip_cluster: String::new(),
         json: true,
     };
     for broken in [file[..10].to_vec(), [&file[..], &[0xff; 64]].concat()] {
         let mut output = Output::new(Vec::new(), true);
         let file = Box::new(io::Cursor::new(broken));
-        let result = explain(file, Path::new("broken"), &args, &mut output);
+        let result = explain(file, Path::new("broken"), &args, None, &mut output);
         assert!(
             matches!(result, Err(Error::Decode(DecodeError::Capture { .. })))
                 || !output.into_inner().is_empty()

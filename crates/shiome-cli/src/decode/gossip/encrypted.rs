@@ -9,13 +9,17 @@ use crate::decode::field::{Field, Problem};
 pub(super) const TAG: u8 = 0x80;
 
 /// Length of the authentication tag behind the message.
-const AEAD_TAG_LEN: usize = 16;
+pub(super) const AEAD_TAG_LEN: usize = 16;
 
-pub(super) fn read(
-    cursor: &mut Cursor<'_>,
+/// Length of what stands before the message.
+pub(super) const HEADER_LEN: usize = 36;
+
+/// Reads the header; the message behind it, be it encrypted still or opened.
+pub(super) fn message<'a>(
+    cursor: &mut Cursor<'a>,
     told: &mut Option<Told>,
     out: &mut Vec<Field>,
-) -> Result<(), Problem> {
+) -> Result<Cursor<'a>, Problem> {
     *told = Some(Told {
         format: "gossip-encrypted",
         kind: "encrypted",
@@ -36,10 +40,25 @@ pub(super) fn read(
     part.meaning("greater after each start of the sender");
     part.u64("counter")?;
     part.meaning("of the sender's datagrams in this epoch");
-    let Some(len) = part.cursor.rest().len().checked_sub(AEAD_TAG_LEN) else {
-        return Err(part.cursor.problem(DecodeErrorKind::Truncated));
+    match part.cursor.rest().len().checked_sub(AEAD_TAG_LEN) {
+        Some(len) => part.cursor.part(len),
+        None => Err(part.cursor.problem(DecodeErrorKind::Truncated)),
+    }
+}
+
+/// Reads what cannot be read.
+pub(super) fn ciphertext(message: &mut Cursor<'_>, out: &mut Vec<Field>) -> Result<(), Problem> {
+    let len = message.rest().len();
+    let mut part = Part {
+        cursor: message,
+        out,
     };
-    part.raw("ciphertext", len)?;
+    part.raw("ciphertext", len).map(drop)
+}
+
+/// Reads what is behind the message.
+pub(super) fn tag(cursor: &mut Cursor<'_>, out: &mut Vec<Field>) -> Result<(), Problem> {
+    let mut part = Part { cursor, out };
     part.raw("tag", AEAD_TAG_LEN)?;
     part.meaning("proves that header and message are those of a node that knows the key");
     Ok(())

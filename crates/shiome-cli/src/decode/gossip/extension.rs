@@ -4,7 +4,7 @@ use shiome_gossip::{DecodeErrorKind, EXTENSION_MAGIC, EXTENSION_VERSION};
 
 use super::{Cursor, Part};
 use crate::decode::{
-    field::{Explained, Field, Problem, Value},
+    field::{Field, Problem, Value},
     protobuf::bits,
 };
 
@@ -12,11 +12,8 @@ use crate::decode::{
 const HMAC_LEN: usize = 32;
 
 /// Explains all that is left.
-pub(super) fn rest(cursor: &mut Cursor<'_>, explained: &mut Explained) {
-    if let Err(problem) = extension(cursor, &mut explained.fields) {
-        explained.problem = Some(problem);
-        return;
-    }
+pub(super) fn rest(cursor: &mut Cursor<'_>, out: &mut Vec<Field>) -> Result<(), Problem> {
+    extension(cursor, out)?;
     let (start, rest) = (cursor.offset(), cursor.rest());
     let (filling, trailer) = match rest.split_last_chunk::<HMAC_LEN>() {
         // Nobody has a tag of zeros.
@@ -31,7 +28,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, explained: &mut Explained) {
     if !filling.is_empty() {
         let field = field(start, "zeros", filling);
         let meaning = "fill the datagram up, so that the answer is no longer than the question";
-        explained.fields.push(field.meaning(meaning));
+        out.push(field.meaning(meaning));
     }
     if !trailer.is_empty() {
         let meaning = match trailer.len() {
@@ -39,8 +36,9 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, explained: &mut Explained) {
             _ => "ignored by nodes",
         };
         let field = field(start + filling.len(), "rest", trailer);
-        explained.fields.push(field.meaning(meaning));
+        out.push(field.meaning(meaning));
     }
+    Ok(())
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

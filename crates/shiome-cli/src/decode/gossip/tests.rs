@@ -58,7 +58,7 @@ fn codec(datagram: &[u8]) -> Result<(), DecodeError> {
 }
 
 fn explain_of(datagram: &[u8]) -> Explained {
-    explain(datagram.to_vec().into(), format_of(datagram))
+    explain(datagram.to_vec().into(), format_of(datagram), None)
 }
 
 fn leaves<'a>(fields: &'a [Field], out: &mut Vec<&'a Field>) {
