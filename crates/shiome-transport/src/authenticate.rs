@@ -86,7 +86,11 @@ pub async fn authenticate(
             // What is wrong with the peer counts, also when it does not wait to hear it.
             (Err(error), written) => {
                 let is_liar = matches!(error, AuthenticateError::NodeName { .. });
-                if is_liar || matches!(written, Ok(true)) {
+                let spoke = matches!(written, Ok(true));
+                if let (false, Err(late @ AuthenticateError::Handshake(_))) = (is_liar, written) {
+                    return Err(late);
+                }
+                if is_liar || spoke {
                     let _ = in_time(deadline, writer.shutdown()).await;
                 }
                 return Err(error);
