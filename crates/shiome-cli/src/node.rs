@@ -249,3 +249,20 @@ impl Signals {
         let _ = self.0.recv().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shiome::transport::limits::Limits;
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_that_the_help_shows_is_one() {
+        let lines = CONFIGURATION.lines();
+        let toml: Vec<_> = lines.filter_map(|line| line.strip_prefix("    ")).collect();
+        let settings: Settings = toml::from_str(&toml.join("\n")).unwrap();
+        assert_eq!(settings.check(), Ok(()));
+        // What it shows of limits is what holds without it.
+        assert_eq!(settings.admission.limits(), Limits::default());
+    }
+}

@@ -1,4 +1,5 @@
 use etherparse::PacketBuilder;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -303,5 +304,47 @@ fn a_file_that_is_cut_or_broken_is_read_as_far_as_it_goes() {
             matches!(result, Err(Error::Decode(DecodeError::Capture { .. })))
                 || !output.into_inner().is_empty()
         );
+    }
+}
+
+proptest! {
+    // Each has a buffer of a megabyte.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_file_is_read_to_its_end_or_refused(
+        is_ng in any::<bool>(),
+        link in prop::sample::select(vec![0, 1, 101, 113, 276, 147]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+    ) {
+        let packets = [
+            tcp(9, 99, true, b""),
+            tcp(9, 112, false, &frame()),
+            udp(&join()),
+            tcp(9, 100, false, &frame()),
+        ];
+        let mut file = if is_ng { pcapng(&packets) } else { pcap(link, &packets) };
+        for (at, value) in changes {
+            // The kind of the file stays.
+            let at = 4 + at.index(file.len() - 4);
+            file[at] = value;
+        }
+        let args = Args {
+            hex: Vec::new(),
+            file: None,
+            format: None,
+            ports: Vec::new(),
+            cookie_file: None,
+            gossip_cluster: String::new(),
+            json: true,
+        };
+        let mut output = Output::new(Vec::new(), true);
+        let file = Box::new(io::Cursor::new(file));
+        let read = explain(file, Path::new("capture"), &args, None, &mut output);
+        let refused = matches!(read, Err(Error::Decode(DecodeError::Capture { .. })));
+        prop_assert!(read.is_ok() || refused);
+        for line in String::from_utf8(output.into_inner()).unwrap().lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
     }
 }
