@@ -109,7 +109,11 @@ impl Programs {
 }
 
 /// Builds packages of one workspace, or all of it, and returns where the programs are.
-fn build(
+///
+/// # Errors
+///
+/// What to tell when they do not build.
+pub(crate) fn build(
     root: &Path,
     workspace: &str,
     profile: Profile,
