@@ -1,13 +1,18 @@
-use std::sync::Mutex;
-
 use ractor_cluster::NodeEventSubscription;
 use ractor_cluster::node::NodeServerSessionInformation;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
-/// Tells when a session is ready.
-pub struct Ready(pub Mutex<Option<oneshot::Sender<()>>>);
+/// What a session has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    Ready,
+    Ended,
+}
 
-impl NodeEventSubscription for Ready {
+/// Tells of the one session that there is.
+pub struct Events(pub mpsc::UnboundedSender<Event>);
+
+impl NodeEventSubscription for Events {
     fn node_session_opened(&self, _session: NodeServerSessionInformation) {}
 
     #[cfg(not(feature = "api-0-15"))]
@@ -17,11 +22,11 @@ impl NodeEventSubscription for Ready {
     fn node_session_authenicated(&self, _session: NodeServerSessionInformation) {}
 
     fn node_session_ready(&self, _session: NodeServerSessionInformation) {
-        let teller = self.0.lock().ok().and_then(|mut teller| teller.take());
-        if let Some(teller) = teller {
-            let _ = teller.send(());
-        }
+        // Nobody listens any longer when all is told.
+        let _ = self.0.send(Event::Ready);
     }
 
-    fn node_session_disconnected(&self, _session: NodeServerSessionInformation) {}
+    fn node_session_disconnected(&self, _session: NodeServerSessionInformation) {
+        let _ = self.0.send(Event::Ended);
+    }
 }

@@ -1,16 +1,17 @@
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ractor::{ActorCell, ActorRef, pg};
 use ractor_cluster::{NodeServerMessage, client_connect, client_connect_enc};
 use speed_harness::{COUNTERS, Called, Calls, Casts, Connected, SERVER_NAME, Sender, Tls};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::events::Ready;
+use crate::events::{Event, Events};
 use crate::handles::{self, Local};
 use crate::members::{COUNTERS_GROUP, IDLE_GROUP, Watch};
 use crate::node;
+
+const ENDED: &str = "the session ended";
 
 pub struct Sending {
     _server: ActorRef<NodeServerMessage>,
@@ -25,19 +26,27 @@ impl Sender for Sending {
     ) -> Result<(Self, Connected), String> {
         let server = node::start("sender", node::free_port()?, tls.as_ref()).await?;
         let mut watch = Watch::start().await?;
-        let (teller, ready) = oneshot::channel();
+        let (teller, mut events) = mpsc::unbounded_channel();
         server
             .cast(NodeServerMessage::SubscribeToEvents {
-                id: "ready".into(),
-                subscription: Box::new(Ready(Mutex::new(Some(teller)))),
+                id: "speed".into(),
+                subscription: Box::new(Events(teller)),
             })
             .map_err(|error| error.to_string())?;
         let start = Instant::now();
         dial(&server, &address, tls.as_ref()).await?;
-        ready.await.map_err(|error| error.to_string())?;
+        if events.recv().await != Some(Event::Ready) {
+            return Err(ENDED.to_owned());
+        }
         let ready = start.elapsed();
-        watch.members(COUNTERS_GROUP, COUNTERS).await?;
-        watch.members(IDLE_GROUP, members).await?;
+        let all = async {
+            watch.members(COUNTERS_GROUP, COUNTERS).await?;
+            watch.members(IDLE_GROUP, members).await
+        };
+        tokio::select! {
+            all = all => all?,
+            _ = events.recv() => return Err(ENDED.to_owned()),
+        }
         let visible = start.elapsed();
         let mut counters = pg::get_members(&COUNTERS_GROUP.to_owned());
         counters.sort_by_key(|counter| counter.get_id().pid());
