@@ -105,6 +105,12 @@ pub fn decode(buf: &mut BytesMut) -> Result<Option<Msg>, String> {
     Ok(Some(msg))
 }
 
+/// The payload in arguments, as an actor gets it: in memory of its own.
+pub fn payload(what: &Bytes) -> Result<Vec<u8>, String> {
+    let payload = what.get(PREFIX_LEN..).ok_or("not a payload")?;
+    Ok(payload.to_vec())
+}
+
 /// Arguments as the derive macro writes them: a length and the bytes.
 pub fn args(payload: &[u8]) -> Bytes {
     let mut args = Vec::with_capacity(PREFIX_LEN + payload.len());

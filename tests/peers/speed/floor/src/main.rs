@@ -1,7 +1,7 @@
 //! What the machine gives: the frames of a cluster through a bare loop, without actors, handshake, limits or failures.
 //!
-//! Messages are built and read by prost's generated code, written in batches and read in large pieces. Whatever does
-//! more than this costs more.
+//! Messages are built and read by prost's generated code, written in batches and read in large pieces; payloads are
+//! handed over in memory of their own, as every actor gets them. Whatever does more than this costs more.
 
 mod frames;
 mod receiver;

@@ -1,3 +1,5 @@
+use std::hint::black_box;
+
 use bytes::{Bytes, BytesMut};
 use speed_harness::{Receiver, Tls};
 use tokio::{
@@ -56,12 +58,15 @@ async fn serve(mut stream: impl Stream) -> Result<(), String> {
         }
         while let Some(msg) = frames::decode(&mut received)? {
             match msg {
-                Msg::Cast(_) => casts += 1,
+                Msg::Cast(cast) => {
+                    black_box(frames::payload(&cast.what)?);
+                    casts += 1;
+                }
                 Msg::Call(call) => {
                     let what = if call.variant == COUNT {
                         Bytes::copy_from_slice(&casts.to_be_bytes())
                     } else {
-                        call.what
+                        frames::args(&frames::payload(&call.what)?)
                     };
                     let (to, tag) = (call.to, call.tag);
                     frames::encode(Msg::Reply(CallReply { to, tag, what }), &mut replies);

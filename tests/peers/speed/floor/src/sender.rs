@@ -115,7 +115,7 @@ impl Link {
 
     /// Keeps so many calls open as there would be callers.
     async fn calls(&mut self, calls: Calls) -> Result<Called, String> {
-        let args = frames::args(&vec![7; calls.len]);
+        let payload = vec![7; calls.len];
         let start = Instant::now();
         let (mut sent, mut answered) = (0, 0);
         let mut begun = vec![start; calls.callers];
@@ -123,7 +123,7 @@ impl Link {
         while answered < calls.count {
             while sent < calls.count && sent - answered < calls.callers as u64 {
                 begun[sent as usize % calls.callers] = Instant::now();
-                self.call("Echo", sent, args.clone());
+                self.call("Echo", sent, frames::args(&payload));
                 sent += 1;
             }
             self.flush().await?;
