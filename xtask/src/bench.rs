@@ -160,6 +160,7 @@ impl Plan {
             rows.append(&mut bench.measure(options, &programs));
         }
         report::write(&yard.report(), &rows)?;
+        println!("\nreport and charts: {}", yard.out().display());
         let problem = yard.problem().or_else(|| programs.err().filter(|_| needed));
         Ok(Outcome { rows, problem })
     }

@@ -189,7 +189,12 @@ impl Yard {
         self.programs.problem(Program::Shiome)
     }
 
-    /// Where a report of all rows goes, whether or not one was asked for.
+    /// Where reports and charts go.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// The report of all rows, whether or not one was asked for.
     pub(super) fn report(&self) -> PathBuf {
         self.out.join("report.json")
     }
