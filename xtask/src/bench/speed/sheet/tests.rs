@@ -1,5 +1,5 @@
 use super::{
-    super::super::{SETS, load::Sample},
+    super::{SETS, load::Sample},
     *,
 };
 
