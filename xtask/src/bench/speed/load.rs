@@ -152,8 +152,8 @@ impl Load {
         let mut sample = Sample::from([
             (Metric::Cpu, cpu.as_secs_f64() * MICROS_PER_SECOND / count),
             (Metric::Rate, count / wall * MICROS_PER_SECOND),
-            (Metric::SenderPeak, after.0.peak - before.0.resident),
-            (Metric::ReceiverPeak, after.1.peak - before.1.resident),
+            (Metric::SenderPeak, after.0.over(before.0)),
+            (Metric::ReceiverPeak, after.1.over(before.1)),
         ]);
         if let [p50, p99] = latencies {
             sample.insert(Metric::P50, p50 / NANOS_PER_MICRO);
@@ -244,8 +244,8 @@ fn connect(
     let after = (sender.memory()?, receiver.memory()?);
     Ok(Sample::from([
         (Metric::Visible, visible / MICROS_PER_MILLI),
-        (Metric::SenderPeak, after.0.peak - before.0.resident),
-        (Metric::ReceiverPeak, after.1.peak - before.1.resident),
+        (Metric::SenderPeak, after.0.over(before.0)),
+        (Metric::ReceiverPeak, after.1.over(before.1)),
     ]))
 }
 

@@ -29,6 +29,13 @@ pub(super) struct Memory {
     pub(super) peak: f64,
 }
 
+impl Memory {
+    /// The most by now over what there was before. The system counts in steps, so that nothing can look like less.
+    pub(super) fn over(self, before: Self) -> f64 {
+        (self.peak - before.resident).max(0.0)
+    }
+}
+
 impl Process {
     /// Starts it, and waits until it is ready; with the port that it listens on.
     ///
