@@ -65,8 +65,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        options: "[NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
-        about: "measures our node and the published one, in turns",
+        options: "[NAME] [--quick] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
+        about: "measures our node and others, in turns",
         run: bench::run,
     },
     Task {
