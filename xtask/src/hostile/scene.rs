@@ -1,0 +1,186 @@
+//! One run of one attack.
+
+use std::{
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{
+    attack::Attack,
+    party::Party,
+    reading::{Counts, Reading},
+    vitals::{self, Vitals},
+};
+
+/// Where and how attacks are run.
+pub(super) struct Scene<'a> {
+    pub(super) program: &'a Path,
+    /// Where the certificates lie.
+    pub(super) dir: &'a Path,
+    pub(super) pace: Pace,
+    pub(super) seed: u64,
+}
+
+/// How much time is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// For the good peer to come into its stride.
+    warm: Duration,
+    /// For calls before the attack, to compare with.
+    calm: Duration,
+    /// For an attack; `None`: as long as it says.
+    attack: Option<Duration>,
+    /// Whether it is all to be small.
+    small: bool,
+}
+
+impl Pace {
+    pub(super) const FULL: Self = Self {
+        warm: Duration::from_millis(500),
+        calm: Duration::from_millis(2000),
+        attack: None,
+        small: false,
+    };
+    pub(super) const QUICK: Self = Self {
+        warm: Duration::from_millis(50),
+        calm: Duration::from_millis(150),
+        attack: Some(Duration::from_millis(400)),
+        small: true,
+    };
+}
+
+/// For the victim to be as it was: connections of attackers that vanish have their deadlines.
+const SETTLE: Duration = Duration::from_secs(16);
+
+/// Longer than any attack, and what it does when it is over.
+const ATTACK_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Between two newcomers.
+const NEXT_NEWCOMER: Duration = Duration::from_millis(200);
+
+/// Open files that may come and go without an attack.
+const FILES_SLACK: usize = 1;
+
+impl Scene<'_> {
+    /// # Errors
+    ///
+    /// What to tell when it came to nothing, for instance because the victim died.
+    pub(super) fn measure(&self, attack: &Attack, round: u64) -> Result<Reading, String> {
+        let dir = self.dir.to_string_lossy();
+        let mut victim = Party::start(self.program, &["victim", "--dir", &dir])?;
+        let doors = victim.next()?;
+        let door = |name: &str| doors[name].as_str().unwrap_or_default().to_owned();
+        let (tcp, tls, ws) = (door("tcp"), door("tls"), door("ws"));
+        let mut good = Party::start(self.program, &["good", "--dir", &dir, "--connect", &tcp])?;
+        good.next()?;
+        sleep(self.pace.warm);
+        good.ask("window")?;
+        sleep(self.pace.calm);
+        let mut reading = Reading {
+            calm: (&good.ask("window")?).into(),
+            before: Vitals::of(victim.pid())?,
+            counts_before: victim.ask("counts")?.into(),
+            ..Reading::default()
+        };
+        let millis = self
+            .pace
+            .attack
+            .map_or(attack.millis, |time| time.as_millis() as u64);
+        let seed = self.seed.wrapping_add(round << 32);
+        let (millis, seed) = (millis.to_string(), seed.to_string());
+        let mut args = vec!["attack", &attack.name, "--dir", &dir];
+        args.extend(["--tcp", &tcp, "--tls", &tls, "--ws", &ws]);
+        args.extend(["--seed", &seed, "--millis", &millis]);
+        if self.pace.small {
+            args.push("--small");
+        }
+        let attacker = Party::start(self.program, &args)?;
+        let join = match attack.door.as_str() {
+            "tls" => format!("tls://{tls}"),
+            "ws" => format!("ws://{ws}"),
+            _ => tcp.clone(),
+        };
+        self.watch(&mut victim, attacker, &join, &mut reading)?;
+        reading.end = Vitals::of(victim.pid())?;
+        reading.calls = (&good.ask("window")?).into();
+        self.settle(&mut victim, &mut reading)?;
+        let errors = victim.errors();
+        if errors.contains("panicked") {
+            reading.panics = errors;
+        }
+        Ok(reading)
+    }
+
+    /// Lets newcomers join until the attack is over.
+    fn watch(
+        &self,
+        victim: &mut Party,
+        mut attacker: Party,
+        join: &str,
+        reading: &mut Reading,
+    ) -> Result<(), String> {
+        let dir = self.dir.to_string_lossy();
+        let begun = Instant::now();
+        let mut newcomer: Option<Party> = None;
+        let mut next = begun;
+        let mut over = false;
+        while !over || newcomer.is_some() {
+            if begun.elapsed() > ATTACK_PATIENCE {
+                return Err("the attack does not end".to_owned());
+            }
+            reading.files_peak = reading.files_peak.max(vitals::files(victim.pid()));
+            if !over && let Some(told) = attacker.next_within(LOOK)? {
+                if let Some(command) = told["ask"].as_str() {
+                    victim.ask(command)?;
+                } else {
+                    reading.take_tally(&told);
+                    over = true;
+                }
+            }
+            match &mut newcomer {
+                Some(party) => {
+                    let wait = if over { LOOK } else { Duration::ZERO };
+                    if let Some(told) = party.next_within(wait)? {
+                        match told["join_ms"].as_f64() {
+                            Some(millis) => reading.joins_ms.push(millis),
+                            None => reading.shut_out.push(told["problem"].to_string()),
+                        }
+                        newcomer = None;
+                        next = Instant::now() + NEXT_NEWCOMER;
+                    }
+                }
+                None if !over && Instant::now() >= next => {
+                    let args = ["newcomer", "--dir", &dir, "--connect", join];
+                    newcomer = Some(Party::start(self.program, &args)?);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the victim is as it was before, or that has taken too long.
+    fn settle(&self, victim: &mut Party, reading: &mut Reading) -> Result<(), String> {
+        let begun = Instant::now();
+        let before = &reading.counts_before;
+        loop {
+            let counts = Counts::from(victim.ask("counts")?);
+            let files = vitals::files(victim.pid());
+            let settled = files <= reading.before.files + FILES_SLACK
+                && counts.sessions <= before.sessions
+                && counts.actors <= before.actors
+                && counts.groups <= before.groups;
+            if settled || begun.elapsed() > SETTLE {
+                reading.settled_s = settled.then(|| begun.elapsed().as_secs_f64());
+                reading.after = Vitals::of(victim.pid())?;
+                reading.counts_after = counts;
+                return Ok(());
+            }
+            sleep(LOOK);
+        }
+    }
+}
