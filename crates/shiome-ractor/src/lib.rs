@@ -37,7 +37,7 @@ mod remote;
 mod remote_actor;
 mod stream;
 
-pub use builder::{BuildError, Builder, Cookie};
+pub use builder::{BuildError, Builder, Cookie, MAX_LISTENERS};
 pub use events::{Events, NodeEvent, SessionInfo};
 pub use exposure::{
     DefaultPolicy, ExportError, Expose, MAX_EXPORTS, PeerInfo, Policy, TargetInfo, Verb,

@@ -1,6 +1,6 @@
 //! Nodes and their sessions.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
 use ractor::{ActorId, ActorRef, RpcReplyPort};
 use shiome_handshake::Admission;
@@ -15,19 +15,24 @@ pub mod node_session;
 mod dialer;
 mod events;
 mod listener;
+mod opened;
 mod registry;
 mod server;
 mod serving;
+mod strangers;
 
 pub use client::ClientConnectErr;
 pub use events::NodeEventSubscription;
 pub use node_session::{NodeSession, NodeSessionMessage};
+pub(crate) use server::listen_at;
 pub use server::{NodeServer, NodeServerState};
 
-pub(crate) use dialer::Dialer;
+pub(crate) use dialer::{Dialer, encrypted, is_socket};
 pub(crate) use node_session::Ending;
+pub(crate) use opened::Opened;
 pub(crate) use registry::Registry;
 pub(crate) use serving::Serving;
+pub(crate) use strangers::Strangers;
 
 /// Default limit on the frames that other nodes send, in bytes.
 pub const DEFAULT_MAX_INBOUND_FRAME_SIZE: u64 = shiome_wire::MAX_FRAME_LEN;
@@ -175,10 +180,3 @@ impl std::fmt::Debug for NodeServerMessage {
 }
 
 impl ractor::Message for NodeServerMessage {}
-
-/// Where a node listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ListenAddr {
-    pub(crate) ip: Option<IpAddr>,
-    pub(crate) port: u16,
-}

@@ -21,7 +21,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Time to write a goodbye to a peer that does not answer, and to read what one said that takes nothing any more.
-const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
+pub(crate) const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Acts on what a session decides, in order.
 pub trait EventSink<C>: Send {
@@ -94,6 +94,11 @@ pub async fn drive<C: Send + 'static>(
         }
     }
     let native = peer.apply(|session, _| session.terms().is_some());
+    if let LinkEnd::Goodbye { .. } = end {
+        // The writer shuts its direction down: TLS and WebSockets have an end of their own.
+        let _ = timeout(LAST_WORDS_TIMEOUT, tasks.join_next()).await;
+        return end;
+    }
     let patience = match end {
         LinkEnd::Closed => LINGER,
         // A legacy peer is told nothing.
@@ -166,6 +171,8 @@ async fn run<C>(
             // The answer to a goodbye.
             (Ok(false), _) if peer.is_finishing() => return LinkEnd::Closed,
             (Ok(false), _) => return LinkEnd::ClosedByPeer,
+            // It may go without the ceremony of TLS or WebSockets.
+            (Err(ReadError::Io(_)), _) if peer.is_finishing() => return LinkEnd::Closed,
             (Err(error), _) => return error.into(),
         }
     }

@@ -130,6 +130,12 @@ impl fmt::Debug for Scheme {
 #[derive(Debug, Clone)]
 pub struct Links {
     schemes: BTreeMap<String, Scheme>,
+    /// What `wss` runs on: `tls`, as it is spoken with web servers.
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(dead_code, reason = "nothing runs on it")
+    )]
+    web_tls: Option<Scheme>,
     policy: Policy,
     dial_timeout: Duration,
 }
@@ -139,6 +145,7 @@ impl Links {
     pub fn new(policy: Policy) -> Self {
         let links = Self {
             schemes: BTreeMap::new(),
+            web_tls: None,
             policy,
             dial_timeout: DIAL_TIMEOUT,
         };
@@ -151,6 +158,18 @@ impl Links {
     pub fn with_scheme(mut self, name: impl Into<String>, scheme: Scheme) -> Self {
         self.schemes.insert(name.into(), scheme);
         self
+    }
+
+    /// Dials and listens under another policy.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    fn with_web_tls(self, scheme: Scheme) -> Self {
+        Self {
+            web_tls: Some(scheme),
+            ..self
+        }
     }
 
     /// Takes so long for a dial, everything included. Default: [`DIAL_TIMEOUT`].
@@ -173,6 +192,11 @@ impl Links {
     /// [`TransportError::Address`]
     pub fn address(&self, text: &str) -> Result<Address, TransportError> {
         Ok(Address::parse_with(self.policy.default_scheme(), text)?)
+    }
+
+    /// Whether there is a scheme of this name.
+    pub fn has_scheme(&self, name: &str) -> bool {
+        self.schemes.contains_key(name)
     }
 
     /// Opens a link. Cancel-safe: dropped earlier, nothing stays open.
@@ -209,9 +233,13 @@ impl Links {
         Ok(Box::new(Checked { listener, policy }))
     }
 
+    /// What WebSockets of this scheme run on.
     #[cfg(feature = "websocket")]
-    pub(crate) fn get(&self, scheme: &str) -> Option<&Scheme> {
-        self.schemes.get(scheme)
+    pub(crate) fn below_web(&self, name: &str) -> Option<&Scheme> {
+        match name {
+            "tls" => self.web_tls.as_ref(),
+            _ => self.schemes.get(name),
+        }
     }
 
     fn scheme(&self, address: &Address) -> Result<&Scheme, TransportError> {

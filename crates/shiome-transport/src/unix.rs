@@ -149,14 +149,8 @@ fn label(peer: UCred) -> String {
 
 fn link(stream: UnixStream, peer: String, local: String) -> Link {
     let (reader, writer) = stream.into_split();
-    Link {
-        reader: Box::new(reader),
-        writer: Box::new(writer),
-        peer,
-        local,
-        security: Security::Local,
-        channel_binding: None,
-    }
+    let (reader, writer) = (Box::new(reader), Box::new(writer));
+    Link::over(reader, writer, (peer, local), Security::Local)
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ fn open(link: Link, read: bytes::Bytes, side: Side) -> Link {
     };
     Link {
         channel_binding: link.channel_binding,
+        identity: link.identity,
         ..Link::from_stream(stream, link.peer, link.local, link.security)
     }
 }

@@ -1,6 +1,5 @@
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
@@ -19,7 +18,6 @@ use tokio::{
 use super::{SessionCheckReply, node_session::Shared};
 use crate::{
     events::{Broadcast, WeakBroadcast},
-    outcome::Outcome,
     remote::{NodeDown, Run, Runs},
 };
 
@@ -29,13 +27,6 @@ mod takeover;
 
 use neighbour::Neighbour;
 pub(crate) use record::{Phase, Record};
-
-/// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
-/// holds a socket, a task and a few KiB, and strangers can open them.
-pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
-
-/// The socket addresses of a connection, the own one first.
-type Ends = (SocketAddr, SocketAddr);
 
 /// A session that has lost an election, and why.
 pub(crate) type Loser = (Arc<Shared>, NodeDown);
@@ -58,8 +49,6 @@ struct State {
     challenges: OutstandingChallenges,
     /// Addresses that the node is dialling by itself.
     dialling: HashSet<String>,
-    /// Who waits for what becomes of a dialled connection, by its socket addresses, until it gets its session.
-    outcomes: HashMap<Ends, Outcome>,
 }
 
 impl Default for Registry {
@@ -121,13 +110,6 @@ impl Registry {
         }
     }
 
-    /// Accepted connections that have not proven the cookie.
-    pub(crate) fn unauthenticated(&self) -> usize {
-        let state = self.lock();
-        let accepted = state.sessions.values().filter(|r| r.side == Side::Server);
-        accepted.filter(|r| r.is_pending()).count()
-    }
-
     /// Those whose handshake is over, also those that are being closed.
     pub(crate) fn established(&self) -> Vec<Record> {
         let state = self.lock();
@@ -167,22 +149,6 @@ impl Registry {
 
     pub(crate) fn end_dial(&self, address: &str) {
         self.lock().dialling.remove(address);
-    }
-
-    /// Lets `outcome` be settled by the session that is made of the connection between these sockets.
-    pub(crate) fn expect_session(&self, ends: Ends, outcome: Outcome) {
-        self.lock().outcomes.insert(ends, outcome);
-    }
-
-    /// Who waits for the session of the connection between these sockets.
-    pub(crate) fn take_outcome(&self, ends: Option<Ends>) -> Outcome {
-        let expected = ends.and_then(|ends| self.lock().outcomes.remove(&ends));
-        expected.unwrap_or_else(Outcome::none)
-    }
-
-    /// No session will be made any more.
-    pub(crate) fn abandon_outcomes(&self) {
-        self.lock().outcomes.clear();
     }
 
     pub(crate) fn issue_challenge(&self, challenge: u32) {
@@ -418,25 +384,5 @@ fn why_lost(loser: &Candidate<ActorId>, incarnation: u64) -> NodeDown {
         NodeDown::Unresponsive
     } else {
         NodeDown::Replaced
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn two_dials_from_one_port_to_two_nodes_are_told_apart() {
-        let registry = Registry::default();
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let ((one, first), (two, second)) = (Outcome::pair(), Outcome::pair());
-        registry.expect_session((at(50_000), at(1)), one);
-        registry.expect_session((at(50_000), at(2)), two);
-        let mut taken = registry.take_outcome(Some((at(50_000), at(2))));
-        taken.settle(Err(crate::ConnectError::Stopped));
-        assert!(second.await.unwrap().is_err());
-        let mut taken = registry.take_outcome(Some((at(50_000), at(1))));
-        taken.settle(Err(crate::ConnectError::Stopped));
-        assert!(first.await.unwrap().is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Limits, MAX_PENALTY, Refusal};
+use super::{Counts, Limits, MAX_PENALTY, Refusal};
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +30,7 @@ pub(super) struct Table {
     /// Open connections of each source that has any.
     open: HashMap<Source, usize>,
     failures: HashMap<Source, Failures>,
+    counts: Counts,
 }
 
 /// What a source has failed.
@@ -47,6 +48,7 @@ impl Table {
             total: 0,
             open: HashMap::new(),
             failures: HashMap::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -63,8 +65,25 @@ impl Table {
         self.open.len()
     }
 
-    pub(super) fn open(&mut self, now: Instant, source: Source) -> Result<(), Refusal> {
-        if let Some(until) = self.failures.get(&source).map(|failures| failures.until)
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) fn open(&mut self, now: Instant, source: Option<Source>) -> Result<(), Refusal> {
+        let opened = self.try_open(now, source);
+        let counts = &mut self.counts;
+        *match opened {
+            Ok(()) => &mut counts.admitted,
+            Err(Refusal::Full) => &mut counts.refused_full,
+            Err(Refusal::SourceFull) => &mut counts.refused_source,
+            Err(Refusal::Penalty { .. }) => &mut counts.refused_penalty,
+        } += 1;
+        opened
+    }
+
+    fn try_open(&mut self, now: Instant, source: Option<Source>) -> Result<(), Refusal> {
+        if let Some(source) = source
+            && let Some(until) = self.failures.get(&source).map(|failures| failures.until)
             && now < until
         {
             return Err(Refusal::Penalty { until });
@@ -72,26 +91,45 @@ impl Table {
         if self.total >= self.limits.max_unauthenticated {
             return Err(Refusal::Full);
         }
-        let open = self.open.get(&source).copied().unwrap_or(0);
-        if open >= self.limits.max_unauthenticated_per_source {
-            return Err(Refusal::SourceFull);
+        if let Some(source) = source {
+            let open = self.open.get(&source).copied().unwrap_or(0);
+            if open >= self.limits.max_unauthenticated_per_source {
+                return Err(Refusal::SourceFull);
+            }
+            self.open.insert(source, open + 1);
         }
-        self.open.insert(source, open + 1);
         self.total += 1;
         Ok(())
     }
 
-    pub(super) fn close(&mut self, source: Source) {
+    pub(super) fn close(&mut self, source: Option<Source>) {
+        self.total -= 1;
+        let Some(source) = source else {
+            return;
+        };
         let open = self.open.get_mut(&source);
         let open = open.expect("a source with a ticket has an open connection");
         *open -= 1;
         if *open == 0 {
             self.open.remove(&source);
         }
-        self.total -= 1;
     }
 
-    pub(super) fn failed(&mut self, now: Instant, source: Source) {
+    pub(super) fn succeeded(&mut self, source: Option<Source>) {
+        self.counts.authenticated += 1;
+        if let Some(source) = source {
+            self.failures.remove(&source);
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Instant, source: Option<Source>) {
+        self.counts.failed += 1;
+        if let Some(source) = source {
+            self.blame(now, source);
+        }
+    }
+
+    fn blame(&mut self, now: Instant, source: Source) {
         if !self.failures.contains_key(&source) && !self.make_room(now) {
             return;
         }
@@ -105,10 +143,6 @@ impl Table {
             forget_at: until + self.limits.memory.min(MAX_PENALTY),
         };
         self.failures.insert(source, failures);
-    }
-
-    pub(super) fn forgive(&mut self, source: Source) {
-        self.failures.remove(&source);
     }
 
     /// How long a source is refused after so many failures.

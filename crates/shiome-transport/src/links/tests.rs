@@ -135,7 +135,7 @@ async fn an_address_without_a_scheme_is_as_safe_as_the_policy() {
 
 #[tokio::test]
 async fn a_scheme_that_cannot_be_dialled_says_so() {
-    let links = Links::new(Policy::Any).with_tls(None, None);
+    let links = Links::new(Policy::Any).with_tls_streams(None, None);
     let unknown = links.address("carrier:pigeon").unwrap();
     let error = links.dial(&unknown).await.unwrap_err();
     assert!(matches!(error, TransportError::UnknownScheme { scheme } if scheme == "carrier"));

@@ -81,6 +81,7 @@ pub enum ConfigError {
 pub struct ServerConfig {
     credentials: Arc<Credentials>,
     config: Arc<rustls::ServerConfig>,
+    client_auth: ClientAuth,
 }
 
 /// Builds a [`ServerConfig`].
@@ -142,6 +143,7 @@ impl ServerConfigBuilder {
         Ok(ServerConfig {
             credentials,
             config: Arc::new(config),
+            client_auth: self.client_auth,
         })
     }
 }
@@ -164,12 +166,18 @@ impl ServerConfig {
         Self {
             credentials: Arc::clone(&self.credentials),
             config: Arc::new(config),
+            client_auth: self.client_auth,
         }
     }
 
     /// The credentials.
     pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
+    }
+
+    /// Whether a client must show a certificate.
+    pub(super) fn demands_certificates(&self) -> bool {
+        self.client_auth == ClientAuth::Required
     }
 
     /// For those that run the handshake themselves. It follows the credentials; that the certificate of a resumed session

@@ -18,7 +18,7 @@ impl Links {
     pub fn with_websocket(self, origins: Origins) -> Self {
         let mut links = self;
         for (name, below) in [("ws", "tcp"), ("wss", "tls")] {
-            if let Some(scheme) = links.get(below) {
+            if let Some(scheme) = links.below_web(below) {
                 let over = scheme.over(below, &origins);
                 links = links.with_scheme(name, over);
             }

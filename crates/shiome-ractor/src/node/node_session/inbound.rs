@@ -13,8 +13,8 @@ use tracing::{debug, trace, warn};
 use super::{Shared, shims::MAX_EAGER_SHIMS};
 use crate::{
     exposure::{self, Delivery, Refusal},
-    node::{NodeConnectionMode, NodeServerMessage},
-    outcome::Outcome,
+    node::{NodeConnectionMode, NodeServerMessage, Opened},
+    outcome::{Chain, Outcome},
     remote::Down,
     remote_actor::Caller,
 };
@@ -230,25 +230,31 @@ impl Inbound {
             ..
         } = node;
         let (local, registry) = (&self.shared.local, &self.shared.registry);
-        if address.len() > MAX_NAME_LEN
+        if name.len() > MAX_NAME_LEN
             || name == local.name
             || address == local.connection_string
             || registry.knows(&name, &address)
-            || !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS)
         {
+            return;
+        }
+        let Some(target) = self.shared.dialer.address_of_peer(&address) else {
+            return debug!("address of a peer's peer is not one to dial");
+        };
+        if !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS) {
             return;
         }
         let shared = Arc::clone(&self.shared);
         // In a task of its own: the session that told of the node need not outlive the dial.
         tokio::spawn(async move {
-            match shared.dialer.dial(&address).await {
-                Ok(stream) => {
-                    let _ = shared.server.cast(NodeServerMessage::ConnectionOpened {
-                        stream: Box::new(stream),
-                        is_server: false,
-                    });
+            match shared.dialer.dial(&target).await {
+                Ok(link) => {
+                    let opened = Opened::dialled(link, target, Outcome::none());
+                    let _ = shared.server.cast(opened.into_message(false));
                 }
-                Err(error) => warn!(%name, %address, %error, "peer of a peer cannot be reached"),
+                Err(error) => {
+                    let error = Chain(&error);
+                    warn!(%name, %address, %error, "peer of a peer cannot be reached");
+                }
             }
             shared.registry.end_dial(&address);
         });

@@ -11,6 +11,7 @@ use shiome_handshake::{
 use shiome_session::GoodbyeReason;
 use shiome_transport::{
     AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
+    tls::NodeNameError,
 };
 use shiome_wire::{
     MAX_UNAUTHENTICATED_FRAME_LEN,
@@ -23,7 +24,7 @@ use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
     connector::other_session,
     native,
-    node::{NodeServerMessage, SessionCheckReply, registry::Phase},
+    node::{NodeServerMessage, Opened, SessionCheckReply, registry::Phase, strangers::Stranger},
     outcome::{Chain, ConnectError, HandshakeFailure, Outcome},
     remote::NodeDown,
 };
@@ -37,13 +38,12 @@ const CHECK_TIMEOUT: RactorDuration = RactorDuration::from_millis(500);
 /// The task of one connection, from its first byte to its last.
 pub(super) struct Task {
     pub(super) shared: Arc<Shared>,
-    pub(super) link: Link,
+    pub(super) opened: Opened,
     pub(super) side: Side,
     pub(super) cookie: Cookie,
     pub(super) announce: Option<Announce>,
     pub(super) require_native: bool,
     pub(super) max_frame_len: u64,
-    pub(super) outcome: Outcome,
 }
 
 /// Why a connection has ended.
@@ -106,8 +106,10 @@ impl Task {
     /// Runs the connection, then stops the session's actor.
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let label = std::mem::take(&mut self.link.peer);
-        let mut outcome = std::mem::replace(&mut self.outcome, Outcome::none());
+        let label = std::mem::take(&mut self.opened.link.peer);
+        let mut outcome = std::mem::replace(&mut self.opened.outcome, Outcome::none());
+        // Strangers, of whom there may be many, are told of by who admits them.
+        let is_quiet = self.opened.stranger.is_some();
         let end = match self.establish(&label).await {
             Ok((reader, writer)) => {
                 let waiting = std::mem::replace(&mut outcome, Outcome::none());
@@ -115,7 +117,7 @@ impl Task {
             }
             Err(end) => end,
         };
-        report(&end, &label);
+        report(&end, &label, is_quiet);
         if matches!(end, End::ElectionLost) {
             shared.registry.share_addresses(shared.myself.get_id());
         }
@@ -136,7 +138,7 @@ impl Task {
             security,
             channel_binding,
             ..
-        } = self.link;
+        } = self.opened.link;
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
         let promised = (self.announce.as_ref()).map_or(0, |announce| announce.max_frame_len);
@@ -146,9 +148,19 @@ impl Task {
             channel_binding,
             ..Config::new(shared.local.clone(), self.cookie)
         };
-        let peer = shake_hands(shared, side, config, &mut reader, &mut writer)
-            .await
-            .map_err(End::Unauthenticated)?;
+        let peer = shake_hands(shared, side, config, &mut reader, &mut writer).await;
+        let peer = match (peer, self.opened.stranger) {
+            (Ok(peer), stranger) => {
+                stranger.into_iter().for_each(Stranger::authenticated);
+                peer
+            }
+            (Err(error), stranger) => {
+                if let Some(stranger) = stranger {
+                    stranger.not_authenticated(&error);
+                }
+                return Err(End::Unauthenticated(error));
+            }
+        };
         let max_frame_len = match &peer.native {
             Some(_) => promised.max(self.max_frame_len),
             None => self.max_frame_len,
@@ -275,8 +287,9 @@ fn link_down(end: &LinkEnd) -> NodeDown {
     }
 }
 
-fn report(end: &End, peer: &str) {
+fn report(end: &End, peer: &str, is_quiet: bool) {
     match end {
+        End::Unauthenticated(_) if is_quiet => {}
         End::Connected => info!(peer, "already connected, dial dropped"),
         End::ElectionLost => info!(peer, "another connection stays"),
         End::Unauthenticated(error) => warn!(peer, error = %Chain(error), "not authenticated"),
@@ -292,6 +305,10 @@ fn end_of_dial(end: &End, shared: &Shared) -> ConnectError {
     match end {
         End::Connected | End::ElectionLost => {
             ConnectError::Duplicate(other_session(registry, id).map(Box::new))
+        }
+        End::Unauthenticated(AuthenticateError::NodeName { name, error }) => {
+            let (name, error) = (name.clone(), *error);
+            ConnectError::NodeName { name, error }
         }
         End::Unauthenticated(error) => {
             let named = (registry.get(id)).is_some_and(|record| record.phase == Phase::Named);
@@ -329,6 +346,13 @@ impl Gate for Shared {
             return admission;
         }
         self.ask_server(peer).await
+    }
+
+    fn verify_name(&self, peer: &NameMessage) -> Result<(), NodeNameError> {
+        match &self.identity {
+            Some(identity) => identity.verify_node_name(&peer.name),
+            None => Ok(()),
+        }
     }
 
     async fn named(&self, peer: &NameMessage) {
