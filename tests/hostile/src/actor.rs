@@ -1,12 +1,15 @@
-//! The victim's actor.
+//! The victim's actors.
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use shiome::RactorClusterMessage;
 
-/// Name that it is registered under.
+/// Name of the one that good peers call.
 pub(crate) const ECHO: &str = "echo";
 
-/// What it understands.
+/// Name of the one that attackers call: what waits in one mailbox waits for one actor.
+pub(crate) const TARGET: &str = "target";
+
+/// What they understand.
 #[derive(RactorClusterMessage)]
 pub(crate) enum Say {
     /// Nothing is done.

@@ -4,8 +4,10 @@ mod announce;
 mod burst;
 mod calls;
 mod casts;
+mod certificates;
 mod cookie;
 mod credit;
+mod crossed;
 mod dials;
 mod flood;
 mod fragments;
@@ -17,6 +19,7 @@ mod names;
 mod pings;
 mod reflect;
 mod replay;
+mod web;
 
 use serde::Serialize;
 
@@ -28,6 +31,9 @@ const FAMILIES: &[&[Attack]] = &[
     flood::ATTACKS,
     frames::ATTACKS,
     garbage::ATTACKS,
+    crossed::ATTACKS,
+    web::ATTACKS,
+    certificates::ATTACKS,
     cookie::ATTACKS,
     replay::ATTACKS,
     reflect::ATTACKS,

@@ -2,7 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use shiome_transport::tls::{Credentials, Identity, Trust, ring};
+use shiome_transport::{
+    Links, Policy,
+    tls::{ClientConfig, Credentials, Identity, ServerConfig, Trust, ring},
+    websocket::Origins,
+};
 
 use crate::{Problem, certificates::AUTHORITY};
 
@@ -22,4 +26,13 @@ pub(crate) fn credentials(dir: &Path, name: Option<&str>) -> Result<Arc<Credenti
     });
     let trust = Trust::authorities_pem_file(&dir.join(AUTHORITY))?;
     Ok(Credentials::new(identity.transpose()?, trust, ring())?)
+}
+
+/// Links of every kind, for the node whose identity is `name`.
+pub(crate) fn links(dir: &Path, name: &str) -> Result<Links, Problem> {
+    let credentials = credentials(dir, Some(name))?;
+    let server = ServerConfig::builder(&credentials).build()?;
+    let client = ClientConfig::new(&credentials)?;
+    let links = Links::new(Policy::Any).with_tls(Some(server), Some(client));
+    Ok(links.with_websocket(Origins::none()))
 }

@@ -10,7 +10,7 @@ use crate::{
     actor::Say,
     certificates::NEWCOMER,
     good,
-    links::{COOKIE, HOST},
+    links::{COOKIE, HOST, links},
     options::Options,
     told::tell,
 };
@@ -26,6 +26,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Problem> {
     };
     let node = Node::builder(format!("{name}@{HOST}:0"))
         .cookie(COOKIE)
+        .links(links(&options.dir, NEWCOMER)?)
         .start()
         .await?;
     let begun = Instant::now();

@@ -101,7 +101,7 @@ impl Scene<'_> {
         let attacker = Party::start(self.program, &args)?;
         let join = match attack.door.as_str() {
             "tls" => format!("tls://{tls}"),
-            "ws" => format!("ws://{ws}"),
+            "ws" => format!("ws://{ws}/cluster"),
             _ => tcp.clone(),
         };
         self.watch(&mut victim, attacker, &join, &mut reading)?;
@@ -128,7 +128,9 @@ impl Scene<'_> {
         let mut newcomer: Option<Party> = None;
         let mut next = begun;
         let mut over = false;
-        while !over || newcomer.is_some() {
+        // One at least comes, however soon the attack is over.
+        let mut nobody_yet = true;
+        while !over || newcomer.is_some() || nobody_yet {
             if begun.elapsed() > ATTACK_PATIENCE {
                 return Err("the attack does not end".to_owned());
             }
@@ -153,7 +155,8 @@ impl Scene<'_> {
                         next = Instant::now() + NEXT_NEWCOMER;
                     }
                 }
-                None if !over && Instant::now() >= next => {
+                None if nobody_yet || !over && Instant::now() >= next => {
+                    nobody_yet = false;
                     let args = ["newcomer", "--dir", &dir, "--connect", join];
                     newcomer = Some(Party::start(self.program, &args)?);
                 }

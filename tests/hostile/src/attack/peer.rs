@@ -19,7 +19,7 @@ use super::{
     heard::Heard,
     raw::{PATIENCE, Raw, Reader, Writer},
 };
-use crate::{Problem, actor::ECHO, links::COOKIE};
+use crate::{Problem, actor::TARGET, links::COOKIE};
 
 /// What a peer says it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(crate) struct Peer {
     pub(crate) writer: Writer,
     pub(crate) heard: Heard,
     /// The victim's actor.
-    pub(crate) echo: u64,
+    pub(crate) target: u64,
 }
 
 impl Peer {
@@ -103,7 +103,7 @@ impl Peer {
 pub(crate) struct Deaf {
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
-    pub(crate) echo: u64,
+    pub(crate) target: u64,
 }
 
 impl Deaf {
@@ -114,9 +114,9 @@ impl Deaf {
     ) -> Result<Self, Problem> {
         let raw = Raw::tcp(from, &arena.options.tcp).await?;
         let mut raw = shake_hands(raw, claim, from).await?;
-        let echo = timeout(PATIENCE, find_echo(&mut raw.reader)).await?;
+        let target = timeout(PATIENCE, find_target(&mut raw.reader)).await?;
         Ok(Self {
-            echo: echo.ok_or("the victim closed before it told its actors")?,
+            target: target.ok_or("the victim closed before it told its actors")?,
             reader: raw.reader,
             writer: raw.writer,
         })
@@ -131,7 +131,7 @@ impl Deaf {
         Peer {
             writer: self.writer,
             heard: Heard::listen(self.reader),
-            echo: self.echo,
+            target: self.target,
         }
     }
 }
@@ -168,16 +168,16 @@ pub(crate) async fn shake_hands(
 }
 
 /// Pid of the victim's actor, from what it tells at the beginning.
-async fn find_echo(reader: &mut Reader) -> Option<u64> {
+async fn find_target(reader: &mut Reader) -> Option<u64> {
     loop {
         let message: NetworkMessage = reader.next().await?;
         if let Some(control_message::Msg::Spawn(spawn)) = message.into_control() {
-            let echo = spawn
+            let target = spawn
                 .actors
                 .iter()
-                .find(|a| a.name.as_deref() == Some(ECHO));
-            if let Some(echo) = echo {
-                return Some(echo.pid);
+                .find(|a| a.name.as_deref() == Some(TARGET));
+            if let Some(target) = target {
+                return Some(target.pid);
             }
         }
     }

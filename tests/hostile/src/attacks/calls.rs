@@ -61,7 +61,7 @@ async fn deaf(arena: Arena, len: usize, most: u64) -> Result<Tally, Problem> {
         let claim = Claim::fresh(TIERS[number as usize]);
         let mut peer = Deaf::join(&arena, arena.source(number), &claim).await?;
         peer.ready().await?;
-        let calls = [echo(peer.echo, len)];
+        let calls = [echo(peer.target, len)];
         let tally = spray(&arena, &mut peer.writer, &calls, arena.count(most)).await;
         sleep(arena.left()).await;
         Ok(tally)
@@ -75,7 +75,7 @@ async fn starved(arena: Arena) -> Result<Tally, Problem> {
     let mut peer = Deaf::join(&arena, arena.source(0), &claim).await?;
     peer.ready().await?;
     let mut peer = peer.listen();
-    let calls = [echo(peer.echo, 100 * 1024)];
+    let calls = [echo(peer.target, 100 * 1024)];
     let tally = spray(&arena, &mut peer.writer, &calls, arena.count(20_000)).await;
     sleep(arena.left()).await;
     Ok(tally)
@@ -88,7 +88,7 @@ async fn unanswered(arena: Arena) -> Result<Tally, Problem> {
         peer.ready().await?;
         let mut peer = peer.listen();
         let keep = Call {
-            to: peer.echo,
+            to: peer.target,
             variant: "Keep".to_owned(),
             ..Call::default()
         };

@@ -53,7 +53,7 @@ async fn unknown(arena: Arena) -> Result<Tally, Problem> {
 async fn actor(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 2, |arena, number| async move {
         let mut peer = Peer::join(&arena, arena.source(number), TIERS[number as usize]).await?;
-        let casts = [cast(peer.echo, 1024)];
+        let casts = [cast(peer.target, 1024)];
         let tally = spray(&arena, &mut peer.writer, &casts, arena.count(500_000)).await;
         // The actor is to come to the end of its mailbox before it is looked at.
         sleep(Duration::from_millis(100)).await;

@@ -13,6 +13,8 @@ use crate::{
         peer::{Claim, Tier},
         raw::{Raw, frames},
     },
+    links::HOST,
+    victim::PATH,
 };
 
 pub(crate) const ATTACKS: &[Attack] = &[
@@ -46,6 +48,26 @@ pub(crate) const ATTACKS: &[Attack] = &[
         bounds: HANDSHAKE,
         run: |arena| Box::pin(attack(arena, Stage::Reply)),
     },
+    Attack {
+        name: "loris-tls",
+        about: "96 connections from 4 addresses drip the first message of TLS, a byte every 50 ms, for 13 s",
+        bounds: Bounds {
+            millis: 13_000,
+            door: Door::Tls,
+            ..USUAL
+        },
+        run: |arena| Box::pin(attack(arena, Stage::Tls)),
+    },
+    Attack {
+        name: "loris-upgrade",
+        about: "96 connections from 4 addresses drip the head of an HTTP request, a byte every 50 ms, for 13 s",
+        bounds: Bounds {
+            millis: 13_000,
+            door: Door::Ws,
+            ..USUAL
+        },
+        run: |arena| Box::pin(attack(arena, Stage::Upgrade)),
+    },
 ];
 
 /// Longer than a handshake may take.
@@ -54,8 +76,9 @@ const HANDSHAKE: Bounds = Bounds {
     ..USUAL
 };
 
-/// How long a handshake may take, and what a busy machine may add.
+/// How long a handshake may take, and what comes before it; and what a busy machine may add.
 const HANDSHAKE_LIMIT: Duration = Duration::from_millis(5000 + 1000);
+const ESTABLISH_LIMIT: Duration = Duration::from_millis(10_000 + 1500);
 
 const SOURCES: u64 = 4;
 const EACH: u64 = 24;
@@ -68,23 +91,31 @@ enum Stage {
     Frame,
     Named,
     Reply,
+    Tls,
+    Upgrade,
 }
 
 impl Stage {
-    /// What is said at once, and what is dripped at which pace.
     fn pace(self) -> Duration {
         match self {
-            Self::Frame => Duration::from_millis(50),
+            Self::Frame | Self::Tls | Self::Upgrade => Duration::from_millis(50),
             _ => Duration::from_secs(1),
         }
     }
 
-    const fn door(self) -> Door {
-        Door::Tcp
+    fn door(self) -> Door {
+        match self {
+            Self::Tls => Door::Tls,
+            Self::Upgrade => Door::Ws,
+            _ => Door::Tcp,
+        }
     }
 
-    const fn limit(self) -> Duration {
-        HANDSHAKE_LIMIT
+    fn limit(self) -> Duration {
+        match self {
+            Self::Tls | Self::Upgrade => ESTABLISH_LIMIT,
+            _ => HANDSHAKE_LIMIT,
+        }
     }
 }
 
@@ -155,12 +186,26 @@ async fn drip(arena: &Arena, mut raw: Raw, stage: Stage) -> bool {
 
 /// Goes up to the stage; what is to be dripped there, unless the victim has closed.
 async fn enter(raw: &mut Raw, stage: Stage) -> Option<Vec<u8>> {
+    match stage {
+        Stage::Tls => {
+            // A handshake record of 512 bytes, in it a ClientHello of 508, and what it says first.
+            let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
+            raw.writer.bytes(&hello).await.ok()?;
+            return Some(vec![7; 500]);
+        }
+        Stage::Upgrade => {
+            let head = format!("GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n");
+            raw.writer.bytes(head.as_bytes()).await.ok()?;
+            return Some("X-Field: value\r\n".repeat(100).into_bytes());
+        }
+        _ => {}
+    }
     let mut claim = Claim::fresh(Tier::Legacy);
     claim.name = format!("{}@{}", claim.name, "x".repeat(150));
     let mut handshake = claim.handshake("127.0.0.2:1".to_owned());
     let name = frames(&[handshake.poll_transmit()?]);
     let (now, later) = match stage {
-        Stage::Silent => (0, 0),
+        Stage::Silent | Stage::Tls | Stage::Upgrade => (0, 0),
         Stage::Prefix => (0, 8),
         Stage::Frame => (12, name.len()),
         Stage::Named | Stage::Reply => (name.len(), name.len()),

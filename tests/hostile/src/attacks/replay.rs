@@ -67,7 +67,9 @@ async fn replay(arena: Arena) -> Result<Tally, Problem> {
 async fn record(arena: &Arena) -> Result<Vec<u8>, Problem> {
     let proxy = TcpListener::bind("127.0.0.1:0").await?;
     let mut node = Command::new(env::current_exe()?)
-        .args(["newcomer", "--node", "recorded", "--connect"])
+        .args(["newcomer", "--node", "recorded", "--dir"])
+        .arg(&arena.options.dir)
+        .arg("--connect")
         .arg(proxy.local_addr()?.to_string())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
