@@ -202,6 +202,8 @@ async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) -> Result<(), 
             Some(end) => return Err(end),
             None => sink.handle(event).await,
         }
+        // What the event has set off, such as the task of a call, has its turn before there is more and more of it.
+        consume_budget().await;
     }
     Ok(())
 }
