@@ -2,7 +2,14 @@
 
 use serde_json::Value;
 
-use super::vitals::Vitals;
+use super::{attack::Attack, vitals::Vitals};
+
+/// Calls of the good peer: above it, and above so many times what they took before, somebody notices.
+const GOOD_P99_MS: f64 = 50.0;
+const TIMES_CALM: f64 = 5.0;
+
+/// Time for a newcomer to join, with a first dial that was refused, and to make a call.
+pub(super) const JOIN_MS: f64 = 2500.0;
 
 /// Calls of the good peer over some time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +92,8 @@ pub(super) struct Reading {
     pub(super) counts_after: Counts,
     /// From the end of the attack until everything was as before; `None` when it did not come to that.
     pub(super) settled_s: Option<f64>,
+    /// What other programs took of the processors meanwhile, in processors.
+    pub(super) others: f64,
     /// What the victim said in its distress.
     pub(super) panics: String,
 }
@@ -103,6 +112,18 @@ impl Reading {
             found: text(&check["found"]),
         });
         self.checks = checks.collect();
+    }
+
+    /// What calls of the good peer may take, in milliseconds: above it somebody notices.
+    pub(super) fn p99_goal(&self) -> f64 {
+        GOOD_P99_MS.max(TIMES_CALM * self.calm.p99_ms)
+    }
+
+    /// Whether good peers had to wait longer than they should.
+    pub(super) fn is_late(&self, attack: &Attack) -> bool {
+        let calls = self.calls.p99_ms > self.p99_goal() || self.calls.failed > 0;
+        let joins = self.worst_join_ms() > JOIN_MS || !self.shut_out.is_empty();
+        attack.session && calls || attack.newcomers && joins
     }
 
     pub(super) fn peak_mib(&self) -> f64 {

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use super::{GROUP, attack::Attack, reading::Reading};
+use super::{
+    GROUP,
+    attack::Attack,
+    reading::{JOIN_MS, Reading},
+};
 use crate::{peers::figures, report::Row};
 
-/// Calls of the good peer: above it, and above [`TIMES_CALM`] of what they took before, somebody notices.
-const GOOD_P99_MS: f64 = 50.0;
-const TIMES_CALM: f64 = 5.0;
-
-/// Time for a newcomer to join, with a first dial that was refused, and to make a call.
-const JOIN_MS: f64 = 2500.0;
+/// Where everything is small there are too few calls for a percentile, and no time to wait for a quiet moment: a sign of life
+/// within so many times the usual will do.
+const QUICK_PATIENCE: f64 = 20.0;
 
 /// Memory that may stay with the allocator when all is over, beyond what there was, unless the attack may take less.
 const KEPT_MIB: f64 = 64.0;
@@ -22,6 +23,8 @@ pub(super) struct Verdict<'a> {
     readings: Vec<Reading>,
     /// Why others did not.
     problems: Vec<String>,
+    /// By how much times may be longer.
+    patience: f64,
     /// Bounds that did not hold.
     broken: Vec<String>,
 }
@@ -48,9 +51,10 @@ impl<'a> Verdict<'a> {
             attack,
             readings,
             problems,
+            patience: if quick { QUICK_PATIENCE } else { 1.0 },
             broken: Vec::new(),
         };
-        verdict.judge(quick);
+        verdict.judge();
         verdict
     }
 
@@ -62,7 +66,7 @@ impl<'a> Verdict<'a> {
         self.problems.is_empty() && self.broken.is_empty()
     }
 
-    fn judge(&mut self, quick: bool) {
+    fn judge(&mut self) {
         let mut broken = Vec::new();
         for figure in self.figures() {
             if let Some(goal) = figure.goal
@@ -73,14 +77,14 @@ impl<'a> Verdict<'a> {
             }
         }
         for reading in &self.readings {
-            broken.extend(self.broken_by(reading, quick));
+            broken.extend(self.broken_by(reading));
         }
         broken.dedup();
         self.broken = broken;
     }
 
     /// What has to be so in every run.
-    fn broken_by(&self, reading: &Reading, quick: bool) -> Vec<String> {
+    fn broken_by(&self, reading: &Reading) -> Vec<String> {
         let mut broken = Vec::new();
         let checks = reading.checks.iter().filter(|check| !check.holds);
         broken.extend(checks.map(|check| format!("not {}: {}", check.what, check.found)));
@@ -122,7 +126,7 @@ impl<'a> Verdict<'a> {
                     .iter()
                     .map(|why| format!("newcomer: {why}")),
             );
-            if reading.joins_ms.is_empty() && !quick {
+            if reading.joins_ms.is_empty() {
                 broken.push("no newcomer was seen".to_owned());
             }
         }
@@ -142,7 +146,7 @@ impl<'a> Verdict<'a> {
 
     fn figures(&self) -> Vec<Figure> {
         let (attack, calm) = (self.attack, self.median(|r| r.calm.p99_ms));
-        let p99_goal = GOOD_P99_MS.max(TIMES_CALM * calm);
+        let p99_goal = self.median(Reading::p99_goal) * self.patience;
         let memory = attack.peak_mib as f64;
         let plain = |name, value, unit| Figure {
             name,
@@ -188,7 +192,7 @@ impl<'a> Verdict<'a> {
             },
             plain("longest good call", self.most(|r| r.calls.max_ms), "ms"),
             Figure {
-                goal: attack.newcomers.then_some(JOIN_MS),
+                goal: attack.newcomers.then_some(JOIN_MS * self.patience),
                 ..plain(
                     "newcomer joins in",
                     self.median(Reading::worst_join_ms),
@@ -200,6 +204,7 @@ impl<'a> Verdict<'a> {
                 self.most(|r| r.settled_s.unwrap_or(f64::NAN)),
                 "s",
             ),
+            plain("other programs", self.median(|r| r.others), "processors"),
         ]
     }
 
@@ -284,7 +289,7 @@ impl<'a> Verdict<'a> {
 }
 
 /// Heads of the table's columns, and their figures.
-const COLUMNS: [(&str, &str); 13] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("attempts", "attempts"),
     ("refused", "refused"),
     ("cpu s", "victim's processor time"),
@@ -298,6 +303,7 @@ const COLUMNS: [(&str, &str); 13] = [
     ("max ms", "longest good call"),
     ("join ms", "newcomer joins in"),
     ("settled s", "as before after"),
+    ("others", "other programs"),
 ];
 
 fn short(value: f64) -> String {
@@ -331,7 +337,8 @@ pub(super) fn told(reading: &Result<Reading, String>) -> String {
     match reading {
         Err(problem) => format!("not measured: {problem}"),
         Ok(reading) => format!(
-            "{} attempts, {} refused, {:.1} s, +{:.0} MiB, p99 {:.1} ms ({:.1} before), {} newcomers in at most {:.0} ms, {} shut out",
+            "{} attempts, {} refused, {:.1} s, +{:.0} MiB, p99 {:.1} ms ({:.1} before), {} newcomers in at most {:.0} ms, \
+             {} shut out",
             reading.attempts,
             reading.refused,
             reading.cpu_s(),
@@ -366,7 +373,7 @@ pub(super) fn print(verdicts: &[Verdict<'_>]) {
     let lines = [head]
         .into_iter()
         .chain(verdicts.iter().map(Verdict::cells));
-    let lines: Vec<[String; 15]> = lines.filter_map(|line| line.try_into().ok()).collect();
+    let lines: Vec<[String; 16]> = lines.filter_map(|line| line.try_into().ok()).collect();
     println!();
     figures::print_table(&lines);
     println!();

@@ -11,7 +11,6 @@ pub(super) struct Vitals {
     /// Processor time so far, in seconds.
     pub(super) cpu_s: f64,
     pub(super) files: usize,
-    pub(super) threads: usize,
 }
 
 impl Vitals {
@@ -33,7 +32,6 @@ impl Vitals {
             peak_mib: field("VmHWM:").unwrap_or_default() / 1024.0,
             cpu_s: cpu_s(&read("stat")?).ok_or("no processor time in /proc")?,
             files: files(pid),
-            threads: field("Threads:").unwrap_or_default() as usize,
         })
     }
 }
@@ -50,6 +48,20 @@ fn cpu_s(stat: &str) -> Option<f64> {
     let fields: Vec<_> = fields.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) / ticks_per_second())
+}
+
+/// Time that the processors of this machine have been busy since its start, in seconds; `None` where that is not told.
+pub(super) fn machine_s() -> Option<f64> {
+    busy_s(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// User, nice, system, interrupts and what the host took; idle and waiting, fourth and fifth, left out.
+fn busy_s(stat: &str) -> Option<f64> {
+    let all = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks = all.split_whitespace().map_while(|t| t.parse::<f64>().ok());
+    let busy = ticks.take(8).enumerate();
+    let busy = busy.filter(|(at, _)| !(3..5).contains(at));
+    Some(busy.map(|(_, ticks)| ticks).sum::<f64>() / ticks_per_second())
 }
 
 #[cfg(unix)]
@@ -71,5 +83,12 @@ mod tests {
         let stat = "1 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0";
         assert_eq!(cpu_s(stat), Some(300.0 / ticks_per_second()));
         assert_eq!(cpu_s("1 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_it_is_neither_idle_nor_waiting() {
+        let stat = "cpu  100 20 30 9000 800 5 6 40 7 7\ncpu0 1 2 3\n";
+        assert_eq!(busy_s(stat), Some(201.0 / ticks_per_second()));
+        assert_eq!(busy_s("intr 1"), None);
     }
 }

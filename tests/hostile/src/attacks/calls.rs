@@ -20,8 +20,8 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "call-deaf",
         about: "a legacy and a native peer call with 1 KiB and do not read the answers, up to a million calls within 4 s",
         bounds: Bounds {
-            // Two outboxes of 64 MiB, and what the calls take that had begun by then.
-            peak_mib: 320,
+            // Two peers: each an outbox of 64 MiB, as much in replies that wait, and 65536 calls with a task each.
+            peak_mib: 448,
             ..USUAL
         },
         run: |arena| Box::pin(deaf(arena, 1024, 500_000)),
@@ -30,7 +30,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "call-deaf-large",
         about: "a legacy and a native peer call with 48 KiB and do not read the answers, up to 100000 calls within 4 s",
         bounds: Bounds {
-            peak_mib: 320,
+            peak_mib: 448,
             ..USUAL
         },
         run: |arena| Box::pin(deaf(arena, 48 * 1024, 50_000)),
@@ -40,7 +40,8 @@ pub(crate) const ATTACKS: &[Attack] = &[
         about: "a native peer calls with 100 KiB, reads, and never grants credit for the answers, up to 20000 calls within \
                 4 s",
         bounds: Bounds {
-            peak_mib: 320,
+            // An outbox and what waits for it, 64 MiB each.
+            peak_mib: 192,
             ..USUAL
         },
         run: |arena| Box::pin(starved(arena)),
