@@ -70,21 +70,31 @@ pub async fn authenticate(
             Ok(()) => answer(&mut handshake, gate).await,
             Err(error) => Err(error.into()),
         };
-        let spoke = match write(&mut handshake, writer, deadline).await {
-            Err(AuthenticateError::Write(error)) => {
+        let written = write(&mut handshake, writer, deadline).await;
+        match (authenticated, written) {
+            (Ok(_), Err(AuthenticateError::Write(error))) => {
                 return Err(why_not_written(reader, error).await);
             }
-            written => written?,
-        };
-        // A refusal reaches a peer only if the link is not torn down under it.
-        if handshake.is_refused() || (authenticated.is_err() && spoke) {
-            in_time(deadline, writer.shutdown()).await?;
-        }
-        if let Some(peer) = authenticated? {
-            return Ok(peer);
-        }
-        if handshake.is_refused() {
-            return Err(AuthenticateError::Refused);
+            (Ok(_), Err(error)) => return Err(error),
+            (Ok(Some(peer)), Ok(_)) => return Ok(peer),
+            // A refusal reaches a peer only if the link is not torn down under it.
+            (Ok(None), Ok(_)) if handshake.is_refused() => {
+                in_time(deadline, writer.shutdown()).await?;
+                return Err(AuthenticateError::Refused);
+            }
+            (Ok(None), Ok(_)) => {}
+            // What is wrong with the peer counts, also when it does not wait to hear it.
+            (Err(error), written) => {
+                let is_liar = matches!(error, AuthenticateError::NodeName { .. });
+                let spoke = matches!(written, Ok(true));
+                if let (false, Err(late @ AuthenticateError::Handshake(_))) = (is_liar, written) {
+                    return Err(late);
+                }
+                if is_liar || spoke {
+                    let _ = in_time(deadline, writer.shutdown()).await;
+                }
+                return Err(error);
+            }
         }
         input = tokio::select! {
             frame = reader.next() => {

@@ -169,10 +169,10 @@ async fn run<C>(
             }
             (_, Some((error, _))) => return LinkEnd::Write(error),
             // The answer to a goodbye.
-            (Ok(false), _) if peer.is_finishing() => return LinkEnd::Closed,
+            (Ok(false), _) if peer.is_ending() => return LinkEnd::Closed,
             (Ok(false), _) => return LinkEnd::ClosedByPeer,
             // It may go without the ceremony of TLS or WebSockets.
-            (Err(ReadError::Io(_)), _) if peer.is_finishing() => return LinkEnd::Closed,
+            (Err(ReadError::Io(_)), _) if peer.is_ending() => return LinkEnd::Closed,
             (Err(error), _) => return error.into(),
         }
     }

@@ -1,6 +1,8 @@
 //! Nodes that join over links of each kind.
 
-use shiome_ractor::{BuildError, ConnectError, MAX_LISTENERS, Node, NodeEvent, Security};
+use shiome_ractor::{
+    BuildError, ConnectError, KeepError, MAX_LISTENERS, Node, NodeEvent, Security,
+};
 use shiome_transport::{
     Links, Policy, TransportError,
     memory::Network,
@@ -201,4 +203,29 @@ async fn peers_are_told_what_is_advertised() {
         .unwrap();
     let session = a.connect(b.local_addr()).await.unwrap();
     assert_eq!(session.connection_string, "ws://proxy.example:80/b");
+}
+
+#[tokio::test]
+async fn a_session_is_kept_at_an_address_of_any_scheme() {
+    let network = Network::default();
+    let links = |name: &str| Links::new(Policy::Any).with_scheme("mem", network.scheme(name));
+    let a = Node::builder("kept-mem-a@127.0.0.1:0").cookie(COOKIE);
+    let a = a.links(links("a")).start().await.unwrap();
+    let b = Node::builder("kept-mem-b@127.0.0.1:0").cookie(COOKIE);
+    let b = b.links(links("b")).listen_at("mem:kept").start();
+    let b = b.await.unwrap();
+    let mut events = a.events();
+    let kept = a.keep_connected("mem:kept").unwrap();
+    let first = kept.connected().await.unwrap();
+    assert_eq!((&*first.name, &*first.peer_addr), (b.name(), "kept"));
+    first.disconnect();
+    disconnected(&mut events).await;
+    loop {
+        if let NodeEvent::Ready(again) = events.next().await.unwrap() {
+            assert_eq!(again.name, b.name());
+            break;
+        }
+    }
+    let nobody = a.keep_connected("pipe:kept").unwrap_err();
+    assert_eq!(nobody, KeepError::Address("pipe:kept".to_owned()));
 }

@@ -151,8 +151,8 @@ pub(crate) async fn overflow(case: Case) {
         ),
         "{refused}"
     );
-    drop(b);
     a.peer.abandon(drop);
+    drop(b);
     let end = a.end.await.unwrap();
     assert!(matches!(end, LinkEnd::Closed), "{end:?}");
 }
