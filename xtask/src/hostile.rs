@@ -138,7 +138,10 @@ fn run_with(
         let rows: Vec<_> = verdicts.iter().flat_map(Verdict::rows).collect();
         report::write(json, &rows)?;
     }
-    let failed: Vec<_> = verdicts.iter().filter(|v| !v.holds()).collect();
+    let failed: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| verdict.holds() == Some(false))
+        .collect();
     if failed.is_empty() {
         return Ok(());
     }

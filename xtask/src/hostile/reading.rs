@@ -8,6 +8,9 @@ use super::{attack::Attack, vitals::Vitals};
 const GOOD_P99_MS: f64 = 50.0;
 const TIMES_CALM: f64 = 5.0;
 
+/// Processors that others may take before bad times say nothing.
+const DISTURBED: f64 = 0.5;
+
 /// Time for a newcomer to join, with a first dial that was refused, and to make a call.
 pub(super) const JOIN_MS: f64 = 2500.0;
 
@@ -136,6 +139,16 @@ impl Reading {
 
     pub(super) fn cpu_s(&self) -> f64 {
         self.end.cpu_s - self.before.cpu_s
+    }
+
+    /// Time for which the victim wanted a processor and had none.
+    pub(super) fn starved_s(&self) -> f64 {
+        self.end.starved_s - self.before.starved_s
+    }
+
+    /// Whether other programs took so much of the processors that late is nobody's fault.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.others > DISTURBED
     }
 
     pub(super) fn worst_join_ms(&self) -> f64 {

@@ -16,6 +16,9 @@ const QUICK_PATIENCE: f64 = 20.0;
 /// Memory that may stay with the allocator when all is over, beyond what there was, unless the attack may take less.
 const KEPT_MIB: f64 = 64.0;
 
+/// Unit of the figures that other programs spoil.
+const MILLIS: &str = "ms";
+
 /// What came of one attack.
 pub(super) struct Verdict<'a> {
     attack: &'a Attack,
@@ -27,6 +30,8 @@ pub(super) struct Verdict<'a> {
     patience: f64,
     /// Bounds that did not hold.
     broken: Vec<String>,
+    /// Times that did not hold while other programs had the processors: they say nothing.
+    unjudged: Vec<String>,
 }
 
 /// A figure of an attack, with its bound if it has one.
@@ -53,6 +58,7 @@ impl<'a> Verdict<'a> {
             problems,
             patience: if quick { QUICK_PATIENCE } else { 1.0 },
             broken: Vec::new(),
+            unjudged: Vec::new(),
         };
         verdict.judge();
         verdict
@@ -62,25 +68,63 @@ impl<'a> Verdict<'a> {
         &self.attack.name
     }
 
-    pub(super) fn holds(&self) -> bool {
-        self.problems.is_empty() && self.broken.is_empty()
+    /// Whether everything is as it should be; `None` when that cannot be told, and nothing else is wrong.
+    pub(super) fn holds(&self) -> Option<bool> {
+        let known = self.problems.is_empty() && self.broken.is_empty();
+        (!known || self.unjudged.is_empty()).then_some(known)
     }
 
     fn judge(&mut self) {
-        let mut broken = Vec::new();
+        let (mut broken, mut late) = (Vec::new(), Vec::new());
         for figure in self.figures() {
             if let Some(goal) = figure.goal
                 && figure.value > goal
             {
                 let (name, value, unit) = (figure.name, figure.value, figure.unit);
-                broken.push(format!("{name} {value:.1} {unit}, not {goal:.1}"));
+                let told = format!("{name} {value:.1} {unit}, not {goal:.1}");
+                let list = if unit == MILLIS {
+                    &mut late
+                } else {
+                    &mut broken
+                };
+                list.push(told);
             }
         }
         for reading in &self.readings {
             broken.extend(self.broken_by(reading));
+            late.extend(self.late_by(reading));
         }
         broken.dedup();
+        late.dedup();
+        if self.is_disturbed() {
+            self.unjudged = late;
+        } else {
+            broken.append(&mut late);
+        }
         self.broken = broken;
+    }
+
+    /// Whether times that are bad say nothing.
+    fn is_disturbed(&self) -> bool {
+        let disturbed = self.readings.iter().filter(|run| run.is_disturbed());
+        2 * disturbed.count() > self.readings.len()
+    }
+
+    /// What took too long in a run.
+    fn late_by(&self, reading: &Reading) -> Vec<String> {
+        let mut late = Vec::new();
+        if self.attack.session && reading.calls.failed > 0 {
+            late.push(format!("{} good calls failed", reading.calls.failed));
+        }
+        if self.attack.newcomers {
+            late.extend(
+                reading
+                    .shut_out
+                    .iter()
+                    .map(|why| format!("newcomer: {why}")),
+            );
+        }
+        late
     }
 
     /// What has to be so in every run.
@@ -109,9 +153,6 @@ impl<'a> Verdict<'a> {
             ));
         }
         if self.attack.session {
-            if reading.calls.failed > 0 {
-                broken.push(format!("{} good calls failed", reading.calls.failed));
-            }
             if reading.calls.sessions > 1 {
                 broken.push("the good peer's session was lost".to_owned());
             }
@@ -119,16 +160,8 @@ impl<'a> Verdict<'a> {
                 broken.push("the good peer was silenced".to_owned());
             }
         }
-        if self.attack.newcomers {
-            broken.extend(
-                reading
-                    .shut_out
-                    .iter()
-                    .map(|why| format!("newcomer: {why}")),
-            );
-            if reading.joins_ms.is_empty() {
-                broken.push("no newcomer was seen".to_owned());
-            }
+        if reading.joins_ms.is_empty() && reading.shut_out.is_empty() {
+            broken.push("no newcomer was seen".to_owned());
         }
         broken
     }
@@ -184,24 +217,29 @@ impl<'a> Verdict<'a> {
                 self.most(|r| r.files_peak as f64),
                 "files",
             ),
-            plain("good call p50", self.median(|r| r.calls.p50_ms), "ms"),
+            plain("good call p50", self.median(|r| r.calls.p50_ms), MILLIS),
             Figure {
                 calm: Some(calm),
                 goal: attack.session.then_some(p99_goal),
-                ..plain("good call p99", self.median(|r| r.calls.p99_ms), "ms")
+                ..plain("good call p99", self.median(|r| r.calls.p99_ms), MILLIS)
             },
-            plain("longest good call", self.most(|r| r.calls.max_ms), "ms"),
+            plain("longest good call", self.most(|r| r.calls.max_ms), MILLIS),
             Figure {
                 goal: attack.newcomers.then_some(JOIN_MS * self.patience),
                 ..plain(
                     "newcomer joins in",
                     self.median(Reading::worst_join_ms),
-                    "ms",
+                    MILLIS,
                 )
             },
             plain(
                 "as before after",
                 self.most(|r| r.settled_s.unwrap_or(f64::NAN)),
+                "s",
+            ),
+            plain(
+                "victim without a processor",
+                self.median(Reading::starved_s),
                 "s",
             ),
             plain("other programs", self.median(|r| r.others), "processors"),
@@ -221,6 +259,13 @@ impl<'a> Verdict<'a> {
 
     fn note(&self) -> String {
         let mut notes = self.broken.clone();
+        if !self.unjudged.is_empty() {
+            let others = self.median(|reading| reading.others);
+            notes.push(format!(
+                "not judged, for other programs took {others:.1} processors: {}",
+                self.unjudged.join(", ")
+            ));
+        }
         notes.extend(self.problems.clone());
         if let Some(reading) = self.readings.last() {
             notes.extend(reading.notes.clone());
@@ -254,7 +299,7 @@ impl<'a> Verdict<'a> {
                 baseline_value: figure.calm.into(),
                 ratio: figure.calm.filter(|c| *c > 0.0).map(|c| figure.value / c),
                 goal: figure.goal.into(),
-                holds: figure.goal.map(|goal| figure.value <= goal),
+                holds: self.holds_by(&figure),
                 note: None,
             }));
         }
@@ -263,11 +308,16 @@ impl<'a> Verdict<'a> {
             name: name("withstood"),
             value: self.holds().into(),
             goal: true.into(),
-            holds: (!self.readings.is_empty()).then(|| self.holds()),
+            holds: self.holds().filter(|_| !self.readings.is_empty()),
             note: Some(format!("{}; {}", self.attack.about, self.note())),
             ..Row::default()
         });
         rows
+    }
+
+    fn holds_by(&self, figure: &Figure) -> Option<bool> {
+        let holds = figure.value <= figure.goal?;
+        (holds || figure.unit != MILLIS || !self.is_disturbed()).then_some(holds)
     }
 
     fn cells(&self) -> Vec<String> {
@@ -282,14 +332,18 @@ impl<'a> Verdict<'a> {
             "bound" => self.attack.peak_mib.to_string(),
             name => cell(name),
         }));
-        let holds = if self.holds() { "holds" } else { "FAILS" };
+        let holds = match self.holds() {
+            Some(true) => "holds",
+            Some(false) => "FAILS",
+            None => "not judged",
+        };
         cells.push(holds.to_owned());
         cells
     }
 }
 
 /// Heads of the table's columns, and their figures.
-const COLUMNS: [(&str, &str); 14] = [
+const COLUMNS: [(&str, &str); 15] = [
     ("attempts", "attempts"),
     ("refused", "refused"),
     ("cpu s", "victim's processor time"),
@@ -303,6 +357,7 @@ const COLUMNS: [(&str, &str); 14] = [
     ("max ms", "longest good call"),
     ("join ms", "newcomer joins in"),
     ("settled s", "as before after"),
+    ("starved s", "victim without a processor"),
     ("others", "other programs"),
 ];
 
@@ -373,7 +428,7 @@ pub(super) fn print(verdicts: &[Verdict<'_>]) {
     let lines = [head]
         .into_iter()
         .chain(verdicts.iter().map(Verdict::cells));
-    let lines: Vec<[String; 16]> = lines.filter_map(|line| line.try_into().ok()).collect();
+    let lines: Vec<[String; 17]> = lines.filter_map(|line| line.try_into().ok()).collect();
     println!();
     figures::print_table(&lines);
     println!();

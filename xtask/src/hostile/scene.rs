@@ -62,9 +62,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Between two newcomers.
 const NEXT_NEWCOMER: Duration = Duration::from_millis(200);
 
-/// Processors that others may take before bad times say nothing, and how often it is tried again then.
-const DISTURBED: f64 = 0.5;
-const MAX_REPEATS: usize = 3;
+/// How often an attack is run again whose times say nothing.
+const MAX_REPEATS: usize = 2;
 
 /// Open files that may come and go without an attack.
 const FILES_SLACK: usize = 1;
@@ -78,7 +77,7 @@ impl Scene<'_> {
     pub(super) fn measure(&self, attack: &Attack, round: u64) -> Result<Reading, String> {
         let mut reading = self.run(attack, round)?;
         for _ in 0..MAX_REPEATS {
-            if self.pace.small || reading.others < DISTURBED || !reading.is_late(attack) {
+            if self.pace.small || !reading.is_disturbed() || !reading.is_late(attack) {
                 break;
             }
             reading = self.run(attack, round)?;

@@ -11,6 +11,8 @@ pub(super) struct Vitals {
     /// Processor time so far, in seconds.
     pub(super) cpu_s: f64,
     pub(super) files: usize,
+    /// Time that its threads, all together, could have run and had no processor, in seconds; 0 where that is not told.
+    pub(super) starved_s: f64,
 }
 
 impl Vitals {
@@ -32,6 +34,7 @@ impl Vitals {
             peak_mib: field("VmHWM:").unwrap_or_default() / 1024.0,
             cpu_s: cpu_s(&read("stat")?).ok_or("no processor time in /proc")?,
             files: files(pid),
+            starved_s: starved_s(pid),
         })
     }
 }
@@ -39,6 +42,17 @@ impl Vitals {
 /// Open files of a process.
 pub(super) fn files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// The second number of each thread's `schedstat`, which is in nanoseconds.
+fn starved_s(pid: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().map_while(Result::ok);
+    let starved = threads.filter_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        stat.split_whitespace().nth(1)?.parse::<f64>().ok()
+    });
+    starved.sum::<f64>() / 1e9
 }
 
 /// User's and system's time together, from `/proc/PID/stat`.
