@@ -160,7 +160,7 @@ impl<'a> Verdict<'a> {
                 broken.push("the good peer was silenced".to_owned());
             }
         }
-        if reading.joins_ms.is_empty() && reading.shut_out.is_empty() {
+        if self.attack.newcomers && reading.joins_ms.is_empty() && reading.shut_out.is_empty() {
             broken.push("no newcomer was seen".to_owned());
         }
         broken

@@ -44,8 +44,8 @@ impl Pace {
     };
     pub(super) const QUICK: Self = Self {
         warm: Duration::from_millis(50),
-        calm: Duration::from_millis(150),
-        attack: Some(Duration::from_millis(400)),
+        calm: Duration::from_millis(100),
+        attack: Some(Duration::from_millis(250)),
         small: true,
     };
 }
@@ -121,7 +121,14 @@ impl Scene<'_> {
             "ws" => format!("ws://{ws}/cluster"),
             _ => tcp.clone(),
         };
-        self.watch(&mut victim, attacker, &join, &mut load, &mut reading)?;
+        let join = (attack.newcomers || !self.pace.small).then_some(join);
+        self.watch(
+            &mut victim,
+            attacker,
+            join.as_deref(),
+            &mut load,
+            &mut reading,
+        )?;
         reading.others = load.of_others();
         reading.end = Vitals::of(victim.pid())?;
         reading.calls = (&good.ask("window")?).into();
@@ -133,12 +140,12 @@ impl Scene<'_> {
         Ok(reading)
     }
 
-    /// Lets newcomers join until the attack is over.
+    /// Lets newcomers join there until the attack is over.
     fn watch(
         &self,
         victim: &mut Party,
         mut attacker: Party,
-        join: &str,
+        join: Option<&str>,
         load: &mut Load,
         reading: &mut Reading,
     ) -> Result<(), String> {
@@ -148,7 +155,7 @@ impl Scene<'_> {
         let mut next = begun;
         let mut over = false;
         // One at least comes, however soon the attack is over.
-        let mut nobody_yet = true;
+        let mut nobody_yet = join.is_some();
         while !over || newcomer.is_some() || nobody_yet {
             if begun.elapsed() > ATTACK_PATIENCE {
                 return Err("the attack does not end".to_owned());
@@ -175,7 +182,9 @@ impl Scene<'_> {
                         next = Instant::now() + NEXT_NEWCOMER;
                     }
                 }
-                None if nobody_yet || !over && Instant::now() >= next => {
+                None if let Some(join) = join
+                    && (nobody_yet || !over && Instant::now() >= next) =>
+                {
                     nobody_yet = false;
                     let args = ["newcomer", "--dir", &dir, "--connect", join];
                     newcomer = Some(Party::start(self.program, &args)?);

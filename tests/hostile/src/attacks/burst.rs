@@ -23,19 +23,21 @@ pub(crate) const ATTACKS: &[Attack] = &[Attack {
     run: |arena| Box::pin(burst(arena)),
 }];
 
+/// Bytes of the long frame, and of the empty ones behind it.
 const LONG: u64 = shiome_wire::MAX_FRAME_LEN;
-const SMALL: usize = 8 * 1024 * 1024;
+const EMPTY: u64 = 8 * 1024 * 1024;
 
 async fn burst(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 2, |arena, number| async move {
         let mut tally = Tally::default();
         let mut peer = Peer::join(&arena, arena.source(number), TIERS[number as usize]).await?;
-        // A field that nobody knows, of the length that is left: four bytes are its own key and length.
+        // A field that nobody knows, of the length that is left: seven bytes are its own key and length.
+        let (len, empty) = (arena.count(LONG), arena.count(EMPTY) / 8);
         let mut body = vec![0xfa, 0xff, 0x01];
-        body.extend(varint(LONG - 7));
-        body.resize(LONG as usize, 0);
-        let long = frame(LONG, &body);
-        let small = vec![0; SMALL];
+        body.extend(varint(len - 7));
+        body.resize(len as usize, 0);
+        let long = frame(len, &body);
+        let small = vec![0; 8 * empty as usize];
         for _ in 0..arena.count(10).max(2) {
             if arena.is_over() {
                 break;
@@ -45,7 +47,7 @@ async fn burst(arena: Arena) -> Result<Tally, Problem> {
                 peer.writer.bytes(&small).await
             });
             match sent.await {
-                Ok(Ok(())) => tally.attempts += SMALL as u64 / 8,
+                Ok(Ok(())) => tally.attempts += empty,
                 _ => break,
             }
         }
@@ -59,12 +61,8 @@ async fn burst(arena: Arena) -> Result<Tally, Problem> {
     .await
 }
 
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
+/// Below 2^28, in as many bytes whatever it is.
+fn varint(value: u64) -> [u8; 4] {
+    let bits = |at: u64| (value >> (7 * at)) as u8 & 0x7f;
+    [bits(0) | 0x80, bits(1) | 0x80, bits(2) | 0x80, bits(3)]
 }
