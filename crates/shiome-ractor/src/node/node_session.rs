@@ -39,9 +39,11 @@ mod exports;
 mod inbound;
 mod link;
 mod monitored;
+mod replies;
 mod shims;
 
 use monitored::Monitored;
+pub(crate) use shims::Place;
 use shims::Shims;
 
 /// Time that a session that is stopped takes at most to write what is on its way.
