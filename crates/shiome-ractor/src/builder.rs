@@ -131,6 +131,9 @@ impl Builder {
     /// Mutual TLS on all connections, accepted and dialled, the latter also to the peers of peers: nodes must show a
     /// certificate that these credentials believe, and may speak only as a node that it is for. Default: no TLS.
     ///
+    /// A certificate that names its node by [URI](shiome_transport::tls::node_uri) is believed from any address, see
+    /// [`ClientConfig::for_nodes`]; any other must be for the host of the address that is dialled.
+    ///
     /// Without a scheme an address is then one of TLS, and plain TCP cannot be dialled or listened at; Unix sockets and
     /// memory can.
     #[must_use]
