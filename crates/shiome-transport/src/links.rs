@@ -20,8 +20,8 @@ pub(crate) mod tls;
 /// Time for a dial, everything included, unless [`Links::with_dial_timeout`] says otherwise.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time for an accepted connection to become a link.
-pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for an accepted connection to become a link. Who dials gives up after [`DIAL_TIMEOUT`].
+pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What links a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -54,6 +54,30 @@ impl Network {
         assert!(peer.until_closed().await.is_empty());
     }
 
+    /// Guesses the cookie on so many connections at once; on how many the node listened.
+    async fn guess_at_once(&self, host: u8, count: usize) -> usize {
+        let mut peers: Vec<_> = (0..count).map(|_| self.connect(host)).collect();
+        for peer in &mut peers {
+            peer.send_name("guesser").await;
+        }
+        let mut heard = Vec::new();
+        for mut peer in peers {
+            if peer.receive().await.is_some() {
+                let challenge = peer.challenge().await;
+                heard.push((peer, challenge));
+            }
+        }
+        for (peer, challenge) in &mut heard {
+            let digest = digest("a guess", *challenge);
+            let challenge = 1;
+            peer.send(auth::ChallengeReply { challenge, digest }).await;
+        }
+        for (peer, _) in &mut heard {
+            assert!(peer.until_closed().await.is_empty());
+        }
+        heard.len()
+    }
+
     /// Joins as a node that knows the cookie.
     async fn join(&self, host: u8, name: &str) -> RawPeer {
         let mut peer = self.connect(host);
@@ -123,14 +147,41 @@ async fn a_silent_flood_from_one_host_keeps_no_other_out() {
     assert_eq!(counts.refused_source, 300 - 32);
     assert_eq!((counts.authenticated, counts.failed), (1, 0));
 
-    // Those that were admitted had time to speak, and then pay for it.
     for peer in &mut flood {
         peer.until_closed().await;
     }
-    assert_eq!(node.admission().failed, 32);
-    assert!(network.is_refused(1).await);
-    assert_eq!(node.admission().refused_penalty, 1);
     network.join(2, "flood-good").await.ping(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_flood_shuts_its_own_address_for_a_moment_only() {
+    let limits = Limits::default();
+    let (network, node) = Network::node("moment", limits.clone()).await;
+    for silent in 1..=3 {
+        // As many as the address has places: one, after the first time.
+        let mut flood: Vec<_> = (0..32).map(|_| network.connect(1)).collect();
+        for peer in &mut flood {
+            peer.until_closed().await;
+        }
+        assert_eq!(node.admission().failed, 32 + silent - 1);
+        assert!(network.is_refused(1).await);
+        assert_eq!(node.admission().refused_penalty, silent);
+        tokio::time::advance(limits.first_penalty).await;
+    }
+    network.join(1, "moment-good").await.ping(1).await;
+    assert_eq!(node.admission().refused_source, 2 * 31);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_guesses_many_times_at_once_does_so_once() {
+    let (network, node) = Network::node("rushed", Limits::default()).await;
+    assert_eq!(network.guess_at_once(1, 100).await, 32);
+    for penalty in [1, 2, 4, 8] {
+        assert_eq!(network.guess_at_once(1, 100).await, 0);
+        tokio::time::advance(Duration::from_secs(penalty)).await;
+        assert_eq!(network.guess_at_once(1, 100).await, 1, "{penalty}");
+    }
+    assert_eq!(node.admission().failed, 32 + 4);
 }
 
 #[tokio::test(start_paused = true)]
