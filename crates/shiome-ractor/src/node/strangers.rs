@@ -100,7 +100,7 @@ impl Stranger {
 
 /// When to warn of what happens as often as strangers like.
 #[derive(Debug, Default)]
-struct Warnings {
+pub(super) struct Warnings {
     silent_until: Option<Instant>,
     untold: u64,
 }
@@ -117,7 +117,8 @@ impl Warnings {
     }
 }
 
-fn count(warnings: &Mutex<Warnings>) -> Option<u64> {
+/// One more; how many to tell of now, if any.
+pub(super) fn count(warnings: &Mutex<Warnings>) -> Option<u64> {
     // Two numbers are whole after any panic.
     let mut warnings = warnings.lock().unwrap_or_else(PoisonError::into_inner);
     warnings.count(now())

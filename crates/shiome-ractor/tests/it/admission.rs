@@ -2,18 +2,22 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use shiome_ractor::Node;
+use shiome_ractor::{Builder, Node};
 use shiome_transport::{
     Accepted, Address, Bind, BoxFuture, Link, Links, Listener, Policy, Remote, Scheme, Security,
     TransportError, limits::Limits,
 };
-use shiome_wire::auth;
+use shiome_wire::{
+    auth::{self, server_status::Status},
+    control::{self, control_message::Msg},
+};
 use tokio::{
     io::{DuplexStream, duplex},
+    net::TcpListener,
     sync::{Mutex, mpsc},
 };
 
-use super::support::{COOKIE, RawPeer, digest};
+use super::support::{COOKIE, RawPeer, digest, eventually_async, name_of};
 
 /// Connections with an address to come from, as the test says.
 #[derive(Clone)]
@@ -22,15 +26,17 @@ struct Network(mpsc::UnboundedSender<(SocketAddr, DuplexStream)>);
 impl Network {
     /// A node that listens on it.
     async fn node(name: &str, limits: Limits) -> (Self, Node) {
+        Self::node_with(name, |builder| builder.admission(limits)).await
+    }
+
+    async fn node_with(name: &str, with: impl FnOnce(Builder) -> Builder) -> (Self, Node) {
         let (dialled, arrives) = mpsc::unbounded_channel();
         let scheme = Scheme::new(Security::Plain).with_bind(Arrivals(Mutex::new(Some(arrives))));
-        let node = Node::builder(format!("{name}@127.0.0.1:0"))
+        let builder = Node::builder(format!("{name}@127.0.0.1:0"))
             .cookie(COOKIE)
             .links(Links::new(Policy::Any).with_scheme("test", scheme))
-            .listen_at("test:network")
-            .admission(limits)
-            .start();
-        (Self(dialled), node.await.unwrap())
+            .listen_at("test:network");
+        (Self(dialled), with(builder).start().await.unwrap())
     }
 
     /// Connects from the host 10.0.0.`host`.
@@ -248,4 +254,48 @@ async fn a_session_takes_no_place_of_a_stranger() {
     for peer in &mut peers {
         peer.ping(1).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_one_too_many_is_refused_until_another_has_left() {
+    let (network, node) = Network::node_with("crowded", |builder| builder.max_sessions(2)).await;
+    let first = network.join(1, "crowded-1").await;
+    let mut second = network.join(2, "crowded-2").await;
+    let mut third = network.connect(3);
+    third.send_name("crowded-3").await;
+    assert_eq!(third.status().await, Status::NotAllowed);
+    assert!(third.until_closed().await.is_empty(), "no challenge");
+    second.ping(1).await;
+    assert_eq!(node.admission().failed, 0, "it is not to blame");
+
+    drop(first);
+    let sessions = || async { node.sessions().await.unwrap().len() == 1 };
+    eventually_async(sessions).await;
+    network.join(3, "crowded-3").await.ping(1).await;
+    second.ping(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_of_another_host_leads_nobody_to_loopback() {
+    let (network, _node) = Network::node("lured", Limits::default()).await;
+    let mut peer = network.connect(1);
+    peer.authenticate("lured-peer").await;
+    peer.expect(|message| match message.into_control()? {
+        Msg::EnumerateNodeSessions(_) => Some(()),
+        _ => None,
+    })
+    .await;
+    let bait = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = bait.local_addr().unwrap().port();
+    let sessions = ["127.0.0.1", "localhost", "127.1", "0.0.0.0"].map(|host| {
+        let mut name = name_of(&format!("lured-{host}"));
+        name.connection_string = format!("{host}:{port}");
+        name
+    });
+    let sessions = sessions.into();
+    peer.send(control::NodeSessions { sessions }).await;
+    peer.ping(1).await;
+    let dialled = tokio::time::timeout(Duration::from_secs(1), bait.accept());
+    assert!(dialled.await.is_err());
+    peer.ping(2).await;
 }
