@@ -342,7 +342,7 @@ impl Builder {
             .with_session_config(self.session)
             .with_listeners(bound.listeners)
             .with_advertised(self.advertised)
-            .with_limits(self.limits)
+            .with_admission(self.limits)
             .with_max_sessions(self.max_sessions)
             .with_exposure(Arc::clone(&exposure))
             .with_overflow(self.overflow)

@@ -621,6 +621,7 @@ impl Shared {
         let name = record.peer_name?.name;
         Some(self.peer_info.get_or_init(|| PeerInfo {
             name,
+            is_bound: self.identity.is_some(),
             address: record.peer_addr,
             node_id: self.node_id,
             security: self.security,

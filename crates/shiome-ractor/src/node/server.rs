@@ -157,8 +157,9 @@ impl NodeServer {
         Self { advertised, ..self }
     }
 
-    /// Admits connections that are not authenticated yet under these limits.
-    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+    /// Admits connections that are not authenticated yet under these limits. Default: [`Limits::default`].
+    #[must_use]
+    pub fn with_admission(self, limits: Limits) -> Self {
         Self {
             strangers: Strangers::new(limits),
             ..self
