@@ -13,7 +13,8 @@ use tokio_rustls::TlsConnector;
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    Expose, IncomingEncryptionMode, KeepError, MAX_KEPT_CONNECTIONS, Node, Overflow, Policy,
+    Expose, IncomingEncryptionMode, KeepError, MAX_KEPT_CONNECTIONS, MAX_SESSIONS, Node, Overflow,
+    Policy,
     connector::Connector,
     exposure::{Exposure, Sweeper},
     native::NativePolicy,
@@ -44,6 +45,7 @@ pub struct Builder {
     listen_at: Vec<String>,
     advertised: Option<String>,
     limits: Limits,
+    max_sessions: usize,
     pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
     peers: Vec<String>,
@@ -77,6 +79,7 @@ impl Builder {
             listen_at: Vec::new(),
             advertised: None,
             limits: Limits::default(),
+            max_sessions: MAX_SESSIONS,
             mode: None,
             session: shiome_session::Config::default(),
             peers: Vec::new(),
@@ -131,6 +134,9 @@ impl Builder {
     /// Mutual TLS on all connections, accepted and dialled, the latter also to the peers of peers: nodes must show a
     /// certificate that these credentials believe, and may speak only as a node that it is for. Default: no TLS.
     ///
+    /// A certificate that names its node by [URI](shiome_transport::tls::node_uri) is believed from any address, see
+    /// [`ClientConfig::for_nodes`]; any other must be for the host of the address that is dialled.
+    ///
     /// Without a scheme an address is then one of TLS, and plain TCP cannot be dialled or listened at; Unix sockets and
     /// memory can.
     #[must_use]
@@ -162,6 +168,14 @@ impl Builder {
     #[must_use]
     pub fn admission(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Has so many sessions at most, whoever dialled; who would be one more is refused, and may try again. Default:
+    /// [`MAX_SESSIONS`](crate::MAX_SESSIONS).
+    #[must_use]
+    pub fn max_sessions(mut self, count: usize) -> Self {
+        self.max_sessions = count;
         self
     }
 
@@ -328,7 +342,8 @@ impl Builder {
             .with_session_config(self.session)
             .with_listeners(bound.listeners)
             .with_advertised(self.advertised)
-            .with_limits(self.limits)
+            .with_admission(self.limits)
+            .with_max_sessions(self.max_sessions)
             .with_exposure(Arc::clone(&exposure))
             .with_overflow(self.overflow)
             .with_native(self.native);

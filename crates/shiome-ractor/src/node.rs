@@ -16,6 +16,7 @@ mod dialer;
 mod events;
 mod listener;
 mod opened;
+mod reach;
 mod registry;
 mod server;
 mod serving;
@@ -36,6 +37,10 @@ pub(crate) use strangers::Strangers;
 
 /// Default limit on the frames that other nodes send, in bytes.
 pub const DEFAULT_MAX_INBOUND_FRAME_SIZE: u64 = shiome_wire::MAX_FRAME_LEN;
+
+/// Sessions of a node that are authenticated, unless [`Builder::max_sessions`](crate::Builder::max_sessions) says otherwise.
+/// Each may use up to some hundred MiB if its peer means harm.
+pub const MAX_SESSIONS: usize = 1024;
 
 /// What a node does with the nodes that its peers are connected to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -34,6 +34,9 @@ pub enum ConnectError {
     /// The handshake failed, for instance because the cookies differ.
     #[error("handshake failed: {0}")]
     Handshake(HandshakeFailure),
+    /// This node has as many sessions as it [may](crate::Builder::max_sessions).
+    #[error("as many sessions as there may be")]
+    TooManySessions,
     /// The connection ended before the two nodes had told each other their actors and groups.
     #[error("connection lost: {0}")]
     Lost(String),
@@ -50,7 +53,7 @@ impl ConnectError {
             Self::Dial(error) => !may_pass(error),
             Self::Handshake(failure) => failure.permanent,
             Self::NodeName { .. } | Self::Stopped => true,
-            Self::Duplicate(_) | Self::Lost(_) => false,
+            Self::Duplicate(_) | Self::TooManySessions | Self::Lost(_) => false,
         }
     }
 

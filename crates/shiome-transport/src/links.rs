@@ -20,8 +20,8 @@ pub(crate) mod tls;
 /// Time for a dial, everything included, unless [`Links::with_dial_timeout`] says otherwise.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time for an accepted connection to become a link.
-pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for an accepted connection to become a link. Who dials gives up after [`DIAL_TIMEOUT`].
+pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What links a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,6 +136,9 @@ pub struct Links {
         expect(dead_code, reason = "nothing runs on it")
     )]
     web_tls: Option<Scheme>,
+    /// Schemes that run on others.
+    #[cfg(feature = "websocket")]
+    web: crate::websocket::Web,
     policy: Policy,
     dial_timeout: Duration,
 }
@@ -146,6 +149,8 @@ impl Links {
         let links = Self {
             schemes: BTreeMap::new(),
             web_tls: None,
+            #[cfg(feature = "websocket")]
+            web: crate::websocket::Web::default(),
             policy,
             dial_timeout: DIAL_TIMEOUT,
         };
@@ -155,9 +160,13 @@ impl Links {
     }
 
     /// Adds a scheme, or takes the place of the one of that name. Names are in lower case.
+    ///
+    /// What runs on `tcp`, as `ws` does, then runs on this `tcp`.
     pub fn with_scheme(mut self, name: impl Into<String>, scheme: Scheme) -> Self {
-        self.schemes.insert(name.into(), scheme);
-        self
+        let name = name.into();
+        let is_below = name == "tcp";
+        self.schemes.insert(name, scheme);
+        if is_below { self.with_web() } else { self }
     }
 
     /// Dials and listens under another policy.
@@ -166,10 +175,30 @@ impl Links {
     }
 
     fn with_web_tls(self, scheme: Scheme) -> Self {
-        Self {
+        let links = Self {
             web_tls: Some(scheme),
             ..self
+        };
+        links.with_web()
+    }
+
+    #[cfg(not(feature = "websocket"))]
+    fn with_web(self) -> Self {
+        self
+    }
+
+    /// Puts the schemes that run on others on these as they are now.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn with_web(mut self) -> Self {
+        for (name, scheme) in self.web.over(&self) {
+            self.schemes.insert(name, scheme);
         }
+        self
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn web(&mut self) -> &mut crate::websocket::Web {
+        &mut self.web
     }
 
     /// Takes so long for a dial, everything included. Default: [`DIAL_TIMEOUT`].

@@ -58,7 +58,7 @@ pub use sessions::{MAX_ACCEPTED_SESSIONS, MAX_DIALLED_SESSIONS};
 pub use trust::{Pin, Trust};
 
 /// Time for a TLS handshake. A peer that is slower is not served.
-pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long, and for how many bytes, a client that was refused is listened to. A connection that is closed with bytes unread
 /// is reset, and the reset overtakes the alert that says why.

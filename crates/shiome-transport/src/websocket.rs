@@ -34,6 +34,7 @@ use std::io::Cursor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join};
 use tokio_websockets::{ClientBuilder, Config, Limits, ServerBuilder};
 
+pub(crate) use self::scheme::Web;
 pub use self::{
     close::CloseReason,
     endpoint::{Endpoint, Origins, UpgradeError},

@@ -17,10 +17,11 @@ use crate::{
 /// Both sides of shiome's own TLS.
 pub(super) type Configs = Result<(ServerConfig, ClientConfig), ConfigError>;
 
-/// Mutual TLS with these credentials.
+/// Mutual TLS with these credentials, between nodes.
 pub(super) fn configs(credentials: &Arc<Credentials>) -> Configs {
     let server = ServerConfig::builder(credentials).build()?;
-    Ok((server, ClientConfig::new(credentials)?))
+    // Members are known by their names, and dialled by their addresses.
+    Ok((server, ClientConfig::new(credentials)?.for_nodes()))
 }
 
 /// How a node dials and listens.

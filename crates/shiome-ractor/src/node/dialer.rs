@@ -1,9 +1,17 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use shiome_transport::{Address, Link, Links, Policy, TransportError};
 use tokio_rustls::TlsConnector;
+use tracing::{debug, warn};
 
-use crate::stream::with_websocket;
+use super::{
+    reach::Reach,
+    strangers::{self, Warnings},
+};
+use crate::{outcome::Chain, stream::with_websocket};
 
 /// Schemes that a peer may lead this node to, under its policy. Sockets of the own host, and whatever the program has
 /// registered, are not for others to open.
@@ -17,6 +25,7 @@ pub(crate) struct Dialer {
     links: RwLock<Arc<Links>>,
     /// Whether the links are as they are: nobody may take the binding of names away.
     is_fixed: bool,
+    not_reached: Mutex<Warnings>,
 }
 
 impl Dialer {
@@ -25,6 +34,7 @@ impl Dialer {
         Self {
             links: RwLock::new(Arc::new(links)),
             is_fixed: true,
+            not_reached: Mutex::default(),
         }
     }
 
@@ -57,12 +67,23 @@ impl Dialer {
         (address.port() != Some(0) && links.has_scheme(address.scheme())).then_some(address)
     }
 
-    /// Reads an address that a peer has told; `None` when that is not to be dialled.
-    pub(crate) fn address_of_peer(&self, text: &str) -> Option<Address> {
+    /// Reads an address that a peer of this reach has told; `None` when that is not to be dialled.
+    pub(crate) fn address_of_peer(&self, text: &str, reach: Reach) -> Option<Address> {
         let address = self.address(text).ok()?;
-        SCHEMES_OF_PEERS
-            .contains(&address.scheme())
-            .then_some(address)
+        let leads_to_a_node = SCHEMES_OF_PEERS.contains(&address.scheme())
+            && reach.may_include(&address)
+            // What a web server does with it is not for a peer to say.
+            && !address.path().contains('?');
+        leads_to_a_node.then_some(address)
+    }
+
+    /// Tells of a node that a peer has told of and that cannot be reached. Peers can tell of as many as they like.
+    pub(crate) fn not_reached(&self, name: &str, address: &str, error: &dyn Error) {
+        let error = Chain(error);
+        debug!(name, address, %error, "peer of a peer cannot be reached");
+        if let Some(count) = strangers::count(&self.not_reached) {
+            warn!(name, address, %error, count, "peers of peers cannot be reached, the last of them this one");
+        }
     }
 
     /// Whether two texts are addresses of one place.
@@ -103,16 +124,27 @@ fn socket(address: &Address) -> (Option<&str>, Option<u16>) {
 
 #[cfg(test)]
 mod tests {
+    use shiome_transport::Security;
+
     use super::*;
 
     #[test]
     fn a_peer_leads_to_the_network_only() {
         let dialer = Dialer::new(Links::new(Policy::Any));
+        let link = Link::from_stream(tokio::io::empty(), "", "", Security::Plain);
+        let of_peer = |text| dialer.address_of_peer(text, Reach::of(&link));
         for text in ["h:1", "tls://h:1", "ws://h:1/path", "wss://h:1"] {
-            assert!(dialer.address_of_peer(text).is_some(), "{text}");
+            assert!(of_peer(text).is_some(), "{text}");
         }
         for text in ["unix:/run/docker.sock", "mem:a", "pipe:a", "h", "h:x", ""] {
-            assert!(dialer.address_of_peer(text).is_none(), "{text}");
+            assert!(of_peer(text).is_none(), "{text}");
+        }
+        for text in [
+            "169.254.169.254:80",
+            "ws://127.0.0.1:80/",
+            "ws://h:1/stop?now",
+        ] {
+            assert!(of_peer(text).is_none(), "{text}");
         }
     }
 

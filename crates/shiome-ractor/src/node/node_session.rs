@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 
 use super::{
     Dialer, NodeConnectionMode, NodeServerMessage, Opened, Registry,
+    reach::Reach,
     registry::{Phase, Record},
 };
 use crate::{
@@ -158,6 +159,7 @@ impl NodeSession {
             dialer: setup.dialer,
             exposure: setup.exposure,
             security: opened.link.security,
+            reach: Reach::of(&opened.link),
             identity: opened.link.identity.clone(),
             peer_info: OnceLock::new(),
             peer,
@@ -243,6 +245,7 @@ pub(crate) struct Shared {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
     security: Security,
+    reach: Reach,
     identity: Option<Arc<dyn PeerIdentity>>,
     /// What the policy is told of the peer, once that is authenticated.
     peer_info: OnceLock<PeerInfo>,
@@ -620,6 +623,7 @@ impl Shared {
         let name = record.peer_name?.name;
         Some(self.peer_info.get_or_init(|| PeerInfo {
             name,
+            is_bound: self.identity.is_some(),
             address: record.peer_addr,
             node_id: self.node_id,
             security: self.security,

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{SessionCheckReply, node_session::Shared};
+use super::{MAX_SESSIONS, SessionCheckReply, node_session::Shared};
 use crate::{
     events::{Broadcast, WeakBroadcast},
     remote::{NodeDown, Run, Runs},
@@ -43,12 +43,28 @@ pub(crate) struct Registry {
     pub(crate) events: WeakBroadcast,
 }
 
-#[derive(Debug, Default)]
+/// The node has as many sessions as it may.
+#[derive(Debug)]
+pub(crate) struct TooManySessions;
+
+#[derive(Debug)]
 struct State {
+    max_sessions: usize,
     sessions: HashMap<ActorId, Record>,
     challenges: OutstandingChallenges,
     /// Addresses that the node is dialling by itself.
     dialling: HashSet<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            max_sessions: MAX_SESSIONS,
+            sessions: HashMap::default(),
+            challenges: OutstandingChallenges::default(),
+            dialling: HashSet::default(),
+        }
+    }
 }
 
 impl Default for Registry {
@@ -68,6 +84,15 @@ impl Registry {
             runs: Runs::default(),
             events: events.downgrade(),
         }
+    }
+
+    /// Has so many authenticated sessions at most.
+    pub(crate) fn set_max_sessions(&self, count: usize) {
+        self.lock().max_sessions = count;
+    }
+
+    pub(crate) fn max_sessions(&self) -> usize {
+        self.lock().max_sessions
     }
 
     pub(crate) fn insert(&self, record: Record) {
@@ -207,19 +232,26 @@ impl Registry {
     /// each with the reason for those who watch it, and the peer's run that stands by this one, unless it has lost.
     ///
     /// Of several sessions that win one after the other, the run stands by the last.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManySessions`]; nothing has changed.
     pub(crate) fn authenticate(
         &self,
         id: ActorId,
         our_name: &str,
         link_up: impl FnOnce(&Runs) -> Arc<Run>,
-    ) -> (Vec<Loser>, Option<Arc<Run>>) {
+    ) -> Result<(Vec<Loser>, Option<Arc<Run>>), TooManySessions> {
         let (losers, run) = {
             let mut state = self.lock();
+            if state.is_full_for(id) {
+                return Err(TooManySessions);
+            }
             let (losers, lost) = state.authenticate(id, our_name);
             (losers, (!lost).then(|| link_up(&self.runs)))
         };
         self.changed.notify_waiters();
-        (losers, run)
+        Ok((losers, run))
     }
 
     /// A session has ended by which a run may stand.
@@ -276,6 +308,9 @@ impl State {
         peer: &NameMessage,
         held: Duration,
     ) -> Option<Admission> {
+        if self.is_full_for(id) {
+            return Some(Admission::NotAllowed);
+        }
         let admission = if peer.connection_id == 0 {
             let others = self.others(id, &peer.connection_string);
             let verdict = admit_nonceless(
@@ -303,6 +338,17 @@ impl State {
             record.phase = Phase::Challenged;
         }
         Some(admission)
+    }
+
+    /// Whether there are as many sessions as may be, and none with the peer of this one that could end for it.
+    fn is_full_for(&self, id: ActorId) -> bool {
+        let authenticated = || self.sessions.values().filter(|r| r.is_authenticated());
+        if authenticated().count() < self.max_sessions {
+            return false;
+        }
+        let record = self.sessions.get(&id);
+        let peer = record.and_then(|record| record.peer_name.as_ref());
+        !peer.is_some_and(|peer| authenticated().any(|other| other.is_named(&peer.name)))
     }
 
     fn authenticate(&mut self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {

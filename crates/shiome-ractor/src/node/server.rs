@@ -132,6 +132,14 @@ impl NodeServer {
         self
     }
 
+    /// Has so many authenticated sessions at most. Default: [`MAX_SESSIONS`](crate::MAX_SESSIONS). Who would be one more is
+    /// refused.
+    #[must_use]
+    pub fn with_max_sessions(self, count: usize) -> Self {
+        self.registry.set_max_sessions(count);
+        self
+    }
+
     pub(crate) fn with_mode(self, mode: NodeConnectionMode) -> Self {
         Self { mode, ..self }
     }
@@ -149,8 +157,9 @@ impl NodeServer {
         Self { advertised, ..self }
     }
 
-    /// Admits connections that are not authenticated yet under these limits.
-    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+    /// Admits connections that are not authenticated yet under these limits. Default: [`Limits::default`].
+    #[must_use]
+    pub fn with_admission(self, limits: Limits) -> Self {
         Self {
             strangers: Strangers::new(limits),
             ..self

@@ -14,6 +14,8 @@ use tracing::{debug, warn};
 
 mod fault;
 
+use fault::Fault;
+
 /// Least time between two warnings of one kind: strangers can cause as many as they like.
 const WARNING_PERIOD: Duration = Duration::from_secs(60);
 
@@ -73,21 +75,22 @@ impl Stranger {
 
     /// It did not become a link.
     pub(crate) fn not_established(self, error: &TransportError) {
-        let is_fault = fault::of_transport(error);
-        self.ended(is_fault, &crate::outcome::Chain(error));
+        self.ended(fault::of_transport(error), &crate::outcome::Chain(error));
     }
 
     /// It was not authenticated.
     pub(crate) fn not_authenticated(self, error: &AuthenticateError) {
-        let is_fault = fault::of_handshake(error);
-        self.ended(is_fault, &crate::outcome::Chain(error));
+        self.ended(fault::of_handshake(error), &crate::outcome::Chain(error));
     }
 
-    fn ended(self, is_fault: bool, error: &dyn Display) {
+    fn ended(self, fault: Option<Fault>, error: &dyn Display) {
         let peer = self.label;
-        debug!(peer, %error, is_fault, "connection not authenticated");
-        if is_fault {
-            self.ticket.failed(now());
+        debug!(peer, %error, ?fault, "connection not authenticated");
+        if let Some(fault) = fault {
+            match fault {
+                Fault::Lie => self.ticket.failed(now()),
+                Fault::Waste => self.ticket.wasted(now()),
+            }
             if let Some(failed) = count(&self.strangers.failed) {
                 warn!(peer, %error, failed, "connections not authenticated, the last of them this one");
             }
@@ -97,7 +100,7 @@ impl Stranger {
 
 /// When to warn of what happens as often as strangers like.
 #[derive(Debug, Default)]
-struct Warnings {
+pub(super) struct Warnings {
     silent_until: Option<Instant>,
     untold: u64,
 }
@@ -114,7 +117,8 @@ impl Warnings {
     }
 }
 
-fn count(warnings: &Mutex<Warnings>) -> Option<u64> {
+/// One more; how many to tell of now, if any.
+pub(super) fn count(warnings: &Mutex<Warnings>) -> Option<u64> {
     // Two numbers are whole after any panic.
     let mut warnings = warnings.lock().unwrap_or_else(PoisonError::into_inner);
     warnings.count(now())

@@ -1,14 +1,18 @@
 //! Nodes that join over links of each kind.
 
+use std::net::SocketAddr;
+
+use shiome_handshake::Fault;
 use shiome_ractor::{
     BuildError, ConnectError, KeepError, MAX_LISTENERS, Node, NodeEvent, Security,
 };
 use shiome_transport::{
     Links, Policy, TransportError,
     memory::Network,
-    tls::{ClientConfig, ServerConfig},
+    tls::{Alpn, ClientAuth, ClientConfig, NodeNameError, ServerConfig},
     websocket::Origins,
 };
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::support::{
@@ -139,6 +143,65 @@ async fn nodes_join_over_websockets_in_mutual_tls() {
         matches!(refused, Err(ConnectError::NodeName { .. })),
         "{refused:?}"
     );
+}
+
+/// A proxy that speaks TLS with clients and nothing with the node at `to`; where it is.
+async fn proxy(authority: &Authority, to: SocketAddr) -> SocketAddr {
+    let credentials = authority.credentials("proxy@127.0.0.1");
+    let config = ServerConfig::builder(&credentials).client_auth(ClientAuth::None);
+    let config = config.build().unwrap().with_alpn(Alpn::Http);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let config = config.clone();
+            tokio::spawn(async move {
+                let mut client = config.accept(stream).await.unwrap();
+                let mut node = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut node).await;
+            });
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_tls_is_found_out_unless_it_is_trusted() {
+    let authority = Authority::new();
+    let web = |links: Links| {
+        let links = links.with_websocket(Origins::none());
+        links.with_proxied_websocket("wss+proxy")
+    };
+    let b = Node::builder("proxied-b@127.0.0.1:0").cookie(COOKIE);
+    let b = b.links(web(Links::new(Policy::Any)));
+    let b = b.listen_at("ws://127.0.0.1:0/b").start().await.unwrap();
+    let at = b.local_addresses()[1].socket_addr().unwrap();
+    let at = proxy(&authority, at).await;
+
+    let client = ClientConfig::new(&authority.nobody()).unwrap();
+    let links = Links::new(Policy::Encrypted);
+    let bound = links.clone().with_tls(None, Some(client.clone()));
+    let unbound = links.with_tls_streams(Some(client.with_alpn(Alpn::Http).connector()), None);
+    for (name, links) in [("proxied-a", bound), ("proxied-c", unbound)] {
+        let a = Node::builder(format!("{name}@127.0.0.1:0")).cookie(COOKIE);
+        // It dials only.
+        let a = a.links(web(links.with_policy(Policy::Any)));
+        let a = a.start().await.unwrap();
+        let refused = a.connect(format!("wss://{at}/b")).await.unwrap_err();
+        match refused {
+            ConnectError::NodeName { error, .. } => {
+                assert_eq!((name, error), ("proxied-a", NodeNameError::OtherNode));
+            }
+            ConnectError::Handshake(failure) => {
+                let fault = failure.fault();
+                assert_eq!((name, fault), ("proxied-c", Some(Fault::NotAuthentic)));
+            }
+            error => panic!("{error:?}"),
+        }
+        let session = a.connect(format!("wss+proxy://{at}/b")).await.unwrap();
+        assert_eq!(session.name, b.name());
+    }
+    assert_eq!(b.sessions().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A certificate is for one node: who shows it cannot speak as another.
 
 use shiome_handshake::Fault;
-use shiome_ractor::{ConnectError, Node};
+use shiome_ractor::{ConnectError, Node, PeerInfo, TargetInfo, Verb};
 use shiome_transport::tls::{ClientConfig, NodeNameError, ServerConfig};
 use shiome_wire::auth::{authentication_message::Msg, server_status::Status};
 use tokio::net::TcpListener;
@@ -10,7 +10,7 @@ use tokio_rustls::rustls::HandshakeKind;
 use super::{
     sessions,
     support::{
-        RawPeer,
+        COOKIE, RawPeer, probe,
         tls::{Authority, dial, failures},
     },
 };
@@ -150,10 +150,60 @@ async fn the_own_streams_of_a_program_bind_nobody_to_a_name() {
         .unwrap()
         .acceptor();
     let mode = shiome_ractor::IncomingEncryptionMode::Tls(acceptor);
-    let a = Node::builder("unbound-a@127.0.0.1:0").cookie(super::support::COOKIE);
+    let a = Node::builder("unbound-a@127.0.0.1:0").cookie(COOKIE);
     let a = a.encryption(mode).start().await.unwrap();
     let mut peer = RawPeer::over(dial(&client(&authority, "c@raw"), &a).await);
     peer.authenticate("unbound-b").await;
     peer.synchronise().await;
     peer.ping(1).await;
+}
+
+#[tokio::test]
+async fn a_policy_is_told_whether_a_name_is_bound() {
+    let authority = Authority::new();
+    let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
+    let policy = move |peer: &PeerInfo, _: &TargetInfo, _: Verb| {
+        let _ = asked.send((peer.name.clone(), peer.is_bound));
+        true
+    };
+    let (_actor, _) = probe(None).await;
+    let a = authority.builder("told-bound-a", "told-bound-a@127.0.0.1");
+    let a = a.policy(policy).start().await.unwrap();
+    let config = client(&authority, "told-bound@raw");
+    let mut bound = RawPeer::over(dial(&config, &a).await);
+    bound.authenticate("told-bound").await;
+    bound.synchronise().await;
+    assert_eq!(
+        asks.recv().await.unwrap(),
+        ("told-bound@raw".to_owned(), true)
+    );
+    let mut unbound = RawPeer::dial(a.server());
+    unbound.authenticate("told-unbound").await;
+    unbound.synchronise().await;
+    loop {
+        let (name, is_bound) = asks.recv().await.unwrap();
+        assert_eq!(is_bound, name == "told-bound@raw", "{name}");
+        if !is_bound {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_reached_at_addresses_that_its_certificate_does_not_name() {
+    let authority = Authority::new();
+    let start = |name: &'static str, shown: &'static str| {
+        let credentials = authority.credentials_at("elsewhere.example", shown);
+        let builder = Node::builder(format!("{name}@elsewhere.example:0"));
+        let builder = builder.listen([127, 0, 0, 1].into()).cookie(COOKIE);
+        builder.tls(&credentials).start()
+    };
+    let a = start("moved-a", "moved-a@elsewhere.example").await.unwrap();
+    let b = start("moved-b", "moved-b@elsewhere.example").await.unwrap();
+    let session = a.connect(b.local_addr()).await.unwrap();
+    assert_eq!(session.name, "moved-b@elsewhere.example");
+    // It still is no other node.
+    let liar = start("moved-d", "moved-c@elsewhere.example").await.unwrap();
+    let error = a.connect(liar.local_addr()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NodeName { .. }), "{error:?}");
 }

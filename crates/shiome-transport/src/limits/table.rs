@@ -33,12 +33,37 @@ pub(super) struct Table {
     counts: Counts,
 }
 
+/// How a connection failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    Lie,
+    Waste,
+}
+
 /// What a source has failed.
+#[derive(Clone, Copy)]
 struct Failures {
+    /// All, the free ones included.
     count: u32,
+    /// Penalties for lies.
+    lies: u32,
+    /// When the last penalty began, if there was one.
+    punished: Option<Instant>,
     /// End of the penalty.
     until: Instant,
     forget_at: Instant,
+}
+
+impl Failures {
+    fn none(now: Instant) -> Self {
+        Self {
+            count: 0,
+            lies: 0,
+            punished: None,
+            until: now,
+            forget_at: now,
+        }
+    }
 }
 
 impl Table {
@@ -93,13 +118,27 @@ impl Table {
         }
         if let Some(source) = source {
             let open = self.open.get(&source).copied().unwrap_or(0);
-            if open >= self.limits.max_unauthenticated_per_source {
+            if open >= self.places(now, source) {
                 return Err(Refusal::SourceFull);
             }
             self.open.insert(source, open + 1);
         }
         self.total += 1;
         Ok(())
+    }
+
+    /// Places of a source: with what it has failed in mind, but one at least, if a source has any.
+    fn places(&self, now: Instant, source: Source) -> usize {
+        let most = self.limits.max_unauthenticated_per_source;
+        let paid = self.remembered_of(now, source).map_or(0, |failures| {
+            failures.count.saturating_sub(self.limits.max_free_failures)
+        });
+        most.checked_shr(paid).unwrap_or(0).max(most.min(1))
+    }
+
+    fn remembered_of(&self, now: Instant, source: Source) -> Option<Failures> {
+        let known = self.failures.get(&source);
+        known.filter(|failures| now < failures.forget_at).copied()
     }
 
     pub(super) fn close(&mut self, source: Option<Source>) {
@@ -122,38 +161,48 @@ impl Table {
         }
     }
 
-    pub(super) fn failed(&mut self, now: Instant, source: Option<Source>) {
+    /// A connection that was admitted at `since` has failed.
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        source: Option<Source>,
+        since: Instant,
+        failure: Failure,
+    ) {
         self.counts.failed += 1;
         if let Some(source) = source {
-            self.blame(now, source);
+            self.blame(now, source, since, failure);
         }
     }
 
-    fn blame(&mut self, now: Instant, source: Source) {
+    fn blame(&mut self, now: Instant, source: Source, since: Instant, failure: Failure) {
         if !self.failures.contains_key(&source) && !self.make_room(now) {
             return;
         }
-        let known = self.failures.get(&source);
-        let remembered = known.filter(|failures| now < failures.forget_at);
-        let count = remembered.map_or(1, |failures| failures.count.saturating_add(1));
-        let until = now + self.penalty(count);
-        let failures = Failures {
-            count,
-            until,
-            forget_at: until + self.limits.memory.min(MAX_PENALTY),
-        };
+        let known = self.remembered_of(now, source);
+        let mut failures = known.unwrap_or_else(|| Failures::none(now));
+        failures.count = failures.count.saturating_add(1);
+        // What was under way when the penalty began is what it is for.
+        let is_punished = failures.punished.is_some_and(|began| since <= began);
+        if failures.count > self.limits.max_free_failures && !is_punished {
+            if failure == Failure::Lie {
+                failures.lies = failures.lies.saturating_add(1);
+            }
+            let penalty = match failure {
+                Failure::Lie => self.penalty(failures.lies),
+                Failure::Waste => self.penalty(1),
+            };
+            failures.punished = Some(now);
+            failures.until = failures.until.max(now + penalty);
+        }
+        failures.forget_at = failures.until.max(now) + self.limits.memory.min(MAX_PENALTY);
         self.failures.insert(source, failures);
     }
 
-    /// How long a source is refused after so many failures.
-    fn penalty(&self, count: u32) -> Duration {
-        let Some(doublings) = count
-            .checked_sub(self.limits.max_free_failures)
-            .and_then(|paid| paid.checked_sub(1))
-        else {
-            return Duration::ZERO;
-        };
+    /// How long a source is refused for its `lies`th lie, of which there is one at least.
+    fn penalty(&self, lies: u32) -> Duration {
         let longest = self.limits.longest_penalty.min(MAX_PENALTY);
+        let doublings = lies.saturating_sub(1);
         let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
         self.limits
             .first_penalty

@@ -10,9 +10,10 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// A connection from there, opened earlier, fails.
+/// A connection from there lies.
 fn fail(admission: &Admission, now: Instant, from: IpAddr) {
-    admission.table().failed(now, Some(Source::of(from)));
+    let source = Some(Source::of(from));
+    admission.table().failed(now, source, now, Failure::Lie);
 }
 
 fn limits() -> Limits {
@@ -81,6 +82,78 @@ fn each_failure_doubles_the_penalty_up_to_the_longest() {
 }
 
 #[test]
+fn who_wastes_places_waits_for_a_moment_however_often() {
+    let (admission, from) = (Admission::new(limits()), ip("10.0.0.1"));
+    let mut now = Instant::now();
+    admission.try_admit(now, from).unwrap().wasted(now);
+    for _ in 0..10 {
+        admission.try_admit(now, from).unwrap().wasted(now);
+        let until = now + SECOND;
+        assert_eq!(
+            admission.try_admit(now, from).unwrap_err(),
+            Refusal::Penalty { until }
+        );
+        now = until;
+    }
+    // A lie does not count for less, or more, for that.
+    for seconds in [1, 2] {
+        admission.try_admit(now, from).unwrap().failed(now);
+        let until = now + seconds * SECOND;
+        assert_eq!(
+            admission.try_admit(now, from).unwrap_err(),
+            Refusal::Penalty { until }
+        );
+        now = until;
+    }
+}
+
+#[test]
+fn many_that_lie_at_once_are_punished_as_one() {
+    let limits = Limits::default();
+    let (admission, from) = (Admission::new(limits.clone()), ip("10.0.0.1"));
+    let now = Instant::now();
+    let at_once: Vec<_> = (0..limits.max_unauthenticated_per_source)
+        .map(|_| admission.try_admit(now, from).unwrap())
+        .collect();
+    let later = now + SECOND;
+    for ticket in at_once {
+        ticket.failed(later);
+    }
+    let until = later + limits.first_penalty;
+    let refused = admission.try_admit(later, from).unwrap_err();
+    assert_eq!(refused, Refusal::Penalty { until });
+    let again = admission.try_admit(until, from).unwrap();
+    again.failed(until);
+    let until = until + 2 * limits.first_penalty;
+    let refused = admission.try_admit(later + SECOND, from).unwrap_err();
+    assert_eq!(refused, Refusal::Penalty { until });
+}
+
+#[test]
+fn who_fails_has_fewer_places_and_then_one() {
+    let limits = Limits {
+        max_unauthenticated: 100,
+        max_unauthenticated_per_source: 8,
+        ..limits()
+    };
+    let (admission, from) = (Admission::new(limits), ip("10.0.0.1"));
+    let mut now = Instant::now();
+    let places = |now| {
+        let admit = || admission.try_admit(now, from);
+        let tickets: Vec<_> = std::iter::from_fn(|| admit().ok()).collect();
+        assert_eq!(admit().unwrap_err(), Refusal::SourceFull);
+        tickets.len()
+    };
+    for expected in [8, 8, 4, 2, 1, 1] {
+        assert_eq!(places(now), expected);
+        admission.try_admit(now, from).unwrap().wasted(now);
+        now += SECOND;
+    }
+    admission.try_admit(now, from).unwrap().succeeded();
+    assert_eq!(places(now), 8);
+}
+
+#[test]
 fn success_or_time_makes_a_source_new() {
     let (admission, now) = (Admission::new(limits()), Instant::now());
     let from = ip("10.0.0.1");
@@ -103,8 +176,8 @@ fn success_or_time_makes_a_source_new() {
 fn who_failed_least_is_forgotten_first() {
     let (admission, now) = (Admission::new(limits()), Instant::now());
     let bad = ip("10.0.0.1");
-    for _ in 0..5 {
-        fail(&admission, now, bad);
+    for n in 0..5 {
+        fail(&admission, now + n * SECOND, bad);
     }
     // These would be remembered for longer.
     let later = now + 20 * SECOND;
@@ -113,6 +186,7 @@ fn who_failed_least_is_forgotten_first() {
         assert!(admission.remembered() <= limits().max_remembered);
     }
     fail(&admission, later, bad);
+    // The fifth penalty of one that is remembered.
     let until = later + limits().longest_penalty;
     let refused = admission.try_admit(later, bad).unwrap_err();
     assert_eq!(refused, Refusal::Penalty { until });
@@ -179,6 +253,7 @@ enum Step {
     Admit(u8),
     Drop(usize),
     Failed(usize),
+    Wasted(usize),
     Succeeded(usize),
     Wait(u16),
 }
@@ -187,7 +262,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..8u8).prop_map(Step::Admit),
         3 => any::<usize>().prop_map(Step::Drop),
-        3 => any::<usize>().prop_map(Step::Failed),
+        2 => any::<usize>().prop_map(Step::Failed),
+        2 => any::<usize>().prop_map(Step::Wasted),
         1 => any::<usize>().prop_map(Step::Succeeded),
         2 => (0..5000u16).prop_map(Step::Wait),
     ];
@@ -227,7 +303,9 @@ proptest! {
                         }
                         Err(Refusal::SourceFull) => {
                             counts.refused_source += 1;
-                            prop_assert_eq!(of_source, limits.max_unauthenticated_per_source);
+                            let is_known = blamed.contains_key(&n);
+                            let least = if is_known { 1 } else { limits.max_unauthenticated_per_source };
+                            prop_assert!(of_source >= least);
                         }
                         Err(Refusal::Penalty { until }) => {
                             counts.refused_penalty += 1;
@@ -236,11 +314,17 @@ proptest! {
                         }
                     }
                 }
-                Step::Drop(_) | Step::Failed(_) | Step::Succeeded(_) if held.is_empty() => {}
+                Step::Drop(_) | Step::Failed(_) | Step::Wasted(_) | Step::Succeeded(_) if held.is_empty() => {}
                 Step::Drop(n) => drop(held.swap_remove(n % held.len())),
                 Step::Failed(n) => {
                     let (from, ticket) = held.swap_remove(n % held.len());
                     ticket.failed(now);
+                    counts.failed += 1;
+                    blamed.insert(from, now);
+                }
+                Step::Wasted(n) => {
+                    let (from, ticket) = held.swap_remove(n % held.len());
+                    ticket.wasted(now);
                     counts.failed += 1;
                     blamed.insert(from, now);
                 }

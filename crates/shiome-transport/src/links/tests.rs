@@ -148,6 +148,35 @@ async fn a_scheme_that_cannot_be_dialled_says_so() {
     }
 }
 
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn schemes_may_be_added_in_any_order() {
+    use crate::websocket::Origins;
+    let network = Network::default();
+    let tls = |links: Links| links.with_tls_streams(None, None);
+    let web = |links: Links| {
+        let links = links.with_websocket(Origins::none());
+        links.with_proxied_websocket("wss+proxy")
+    };
+    for links in [
+        web(tls(Links::new(Policy::Any))),
+        tls(web(Links::new(Policy::Any))),
+    ] {
+        for scheme in ["tcp", "tls", "ws", "wss", "wss+proxy"] {
+            assert!(links.has_scheme(scheme), "{scheme}");
+        }
+    }
+    // One that is there runs on what was put below it later.
+    let links = web(Links::new(Policy::Any)).with_scheme("tcp", network.scheme("here"));
+    assert!(!links.has_scheme("wss"));
+    let address = links.address("ws://nobody:1/").unwrap();
+    let error = links.dial(&address).await.unwrap_err();
+    let TransportError::Connect(error) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
 #[tokio::test]
 async fn what_the_system_says_is_told() {
     let links = Links::new(Policy::Any);

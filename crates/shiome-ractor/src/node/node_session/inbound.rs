@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
@@ -14,7 +14,7 @@ use super::{Shared, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage, Opened},
-    outcome::{Chain, Outcome},
+    outcome::{ConnectError, Outcome},
     remote::Down,
     remote_actor::Caller,
 };
@@ -221,7 +221,9 @@ impl Inbound {
 
     fn sessions_listed(&self, sessions: Vec<NameMessage>) {
         if self.shared.mode == NodeConnectionMode::Transitive {
-            for session in sessions {
+            // More than there can be sessions need not be looked at.
+            let most = self.shared.registry.max_sessions();
+            for session in sessions.into_iter().take(most) {
                 self.dial_if_unknown(session);
             }
         }
@@ -241,7 +243,11 @@ impl Inbound {
         {
             return;
         }
-        let Some(target) = self.shared.dialer.address_of_peer(&address) else {
+        let Some(target) = self
+            .shared
+            .dialer
+            .address_of_peer(&address, self.shared.reach)
+        else {
             return debug!("address of a peer's peer is not one to dial");
         };
         if !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS) {
@@ -250,15 +256,22 @@ impl Inbound {
         let shared = Arc::clone(&self.shared);
         // In a task of its own: the session that told of the node need not outlive the dial.
         tokio::spawn(async move {
-            match shared.dialer.dial(&target).await {
+            let dialled = async {
+                if !shared.reach.includes_all_of(&target).await {
+                    return Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into());
+                }
+                shared
+                    .dialer
+                    .dial(&target)
+                    .await
+                    .map_err(ConnectError::from)
+            };
+            match dialled.await {
                 Ok(link) => {
                     let opened = Opened::dialled(link, target, Outcome::none());
                     let _ = shared.server.cast(opened.into_message(false));
                 }
-                Err(error) => {
-                    let error = Chain(&error);
-                    warn!(%name, %address, %error, "peer of a peer cannot be reached");
-                }
+                Err(error) => shared.dialer.not_reached(&name, &address, &error),
             }
             shared.registry.end_dial(&address);
         });

@@ -24,7 +24,11 @@ use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
     connector::other_session,
     native,
-    node::{NodeServerMessage, Opened, SessionCheckReply, registry::Phase, strangers::Stranger},
+    node::{
+        NodeServerMessage, Opened, SessionCheckReply,
+        registry::{Phase, TooManySessions},
+        strangers::Stranger,
+    },
     outcome::{Chain, ConnectError, HandshakeFailure, Outcome},
     remote::NodeDown,
 };
@@ -52,6 +56,8 @@ enum End {
     Connected,
     /// Another session with that node stays.
     ElectionLost,
+    /// There are too many sessions.
+    Full,
     Unauthenticated(AuthenticateError),
     Ended(LinkEnd),
 }
@@ -71,6 +77,7 @@ impl End {
     fn down(&self) -> NodeDown {
         match self {
             Self::Connected | Self::ElectionLost => NodeDown::Replaced,
+            Self::Full => NodeDown::Closed,
             Self::Unauthenticated(error) => NodeDown::Protocol(Chain(error).to_string()),
             Self::Ended(end) => link_down(end),
         }
@@ -81,6 +88,7 @@ impl End {
         match self {
             Self::Connected => "duplicate_connection",
             Self::ElectionLost => "session_election_lost",
+            Self::Full => "too_many_sessions",
             Self::Unauthenticated(AuthenticateError::Handshake(HandshakeError::SelfConnection)) => {
                 "self_connection"
             }
@@ -205,9 +213,10 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         record.introduce(peer.name);
     });
     let incarnation = (peer.native.as_ref()).map_or(0, |native| native.hello.incarnation);
-    let (losers, run) = registry.authenticate(id, &shared.local.name, |runs| {
+    let elected = registry.authenticate(id, &shared.local.name, |runs| {
         runs.link_up(&name, incarnation, Arc::downgrade(shared))
     });
+    let (losers, run) = elected.map_err(|TooManySessions| End::Full)?;
     for (loser, down) in losers {
         loser.end(Ending::lost_election(down));
     }
@@ -292,6 +301,7 @@ fn report(end: &End, peer: &str, is_quiet: bool) {
         End::Unauthenticated(_) if is_quiet => {}
         End::Connected => info!(peer, "already connected, dial dropped"),
         End::ElectionLost => info!(peer, "another connection stays"),
+        End::Full => warn!(peer, "not connected: as many sessions as there may be"),
         End::Unauthenticated(error) => warn!(peer, error = %Chain(error), "not authenticated"),
         End::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => {
             info!(peer, reason = %end.down(), "link closed");
@@ -306,6 +316,7 @@ fn end_of_dial(end: &End, shared: &Shared) -> ConnectError {
         End::Connected | End::ElectionLost => {
             ConnectError::Duplicate(other_session(registry, id).map(Box::new))
         }
+        End::Full => ConnectError::TooManySessions,
         End::Unauthenticated(AuthenticateError::NodeName { name, error }) => {
             let (name, error) = (name.clone(), *error);
             ConnectError::NodeName { name, error }

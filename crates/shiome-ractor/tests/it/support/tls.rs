@@ -26,7 +26,12 @@ impl Authority {
 
     /// Credentials for the node of this full name, on loopback.
     pub(crate) fn credentials(&self, node: &str) -> Arc<Credentials> {
-        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        self.credentials_at("127.0.0.1", node)
+    }
+
+    /// Credentials for the node of this full name, on this host.
+    pub(crate) fn credentials_at(&self, host: &str, node: &str) -> Arc<Credentials> {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         let uri = node_uri(node).try_into().unwrap();
         params.subject_alt_names.push(SanType::URI(uri));
         params.extended_key_usages = vec![
