@@ -1,14 +1,20 @@
-//! `cargo xtask bench [NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]`: two processes of ours and two
-//! of the published crate do the same in turns, all built for speed.
+//! `cargo xtask bench [NAME] [--quick] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]`: two processes of
+//! ours and two of others do the same in turns, all built for speed.
 //!
-//! `--seed` says who begins each round, so that what the first leaves to the second falls on both.
+//! `--seed` says who begins each round, so that what the first leaves to the second falls on both. `--quick` makes one
+//! short round, leaves out what has to wait long, and begins nothing new after [`QUICK_TIME`]. Whatever is asked for,
+//! `target/bench` gets a report and charts of what was measured.
 
 mod frozen_peer;
 mod head_of_line;
 mod reconnect;
 mod row;
+mod speed;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -52,6 +58,12 @@ const BENCHES: &[Bench] = &[
     },
 ];
 
+/// Benches that wait for what peers do after many seconds, for which a quick run has no time.
+const SLOW: [&str; 2] = [frozen_peer::NAME, reconnect::NAME];
+
+/// Time after which a quick run begins nothing new, from when all is built.
+const QUICK_TIME: Duration = Duration::from_secs(100);
+
 pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
     let mut options = Options::default();
     let (mut json, mut list) = (None::<PathBuf>, false);
@@ -60,59 +72,125 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
             Arg::Long("only") => options.only = args.value()?.string()?,
             Arg::Long("rounds") => options.rounds = Some(args.value()?.parse()?),
             Arg::Long("seed") => options.seed = args.value()?.parse()?,
+            Arg::Long("quick") => options.quick = true,
             Arg::Long("json") => json = Some(args.value()?.into()),
             Arg::Long("list") => list = true,
             Arg::Value(name) if options.bench.is_empty() => options.bench = name.string()?,
             other => return Err(other.unexpected().into()),
         }
     }
-    let benches: Vec<_> = BENCHES.iter().filter(|b| options.chooses(b)).collect();
-    if benches.is_empty() {
-        let names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
-        let there = names.join(", ");
-        return Err(Stop::Usage(format!(
-            "nothing to measure; there are {there}"
-        )));
-    }
-    if options.rounds == Some(0) {
-        return Err(Stop::Usage("no round measures nothing".to_owned()));
-    }
-    let rows: Vec<_> = benches.iter().flat_map(|bench| (bench.rows)()).collect();
+    let plan = Plan::of(&options)?;
     if list {
-        let rows = rows.iter().filter(|name| options.wants(name));
-        rows.for_each(|name| println!("{name}"));
+        plan.names(&options).for_each(|name| println!("{name}"));
         return Ok(());
     }
-    let programs = match Programs::nodes(root, Profile::Release) {
-        Ok(programs) => programs,
-        Err(problem) => {
-            if let Some(json) = json {
-                let rows = rows.iter().filter(|name| options.wants(name));
-                let rows: Vec<_> = rows.map(|name| row::not_run(name, &problem)).collect();
-                report::write(&json, &rows)?;
-            }
-            return Err(problem.into());
-        }
-    };
-    let lab = Lab {
-        programs: &programs,
-        options: &options,
-    };
-    let mut rows = Vec::new();
-    for bench in benches {
-        println!("\n{}: {}", bench.name, bench.about);
-        let mut measured = (bench.run)(&lab);
-        measured.retain(|row| options.wants(&row.name));
-        row::print(&measured);
-        rows.append(&mut measured);
-    }
+    let Outcome { rows, problem } = plan.run(root, &mut options)?;
     if let Some(json) = json {
-        report::write(&json, &rows.iter().map(Row::report).collect::<Vec<_>>())?;
+        report::write(&json, &rows)?;
     }
-    if rows.iter().any(|row| row.holds() == Some(false)) {
+    if let Some(problem) = problem {
+        return Err(problem.into());
+    }
+    if rows.iter().any(|row| row.holds == Some(false)) {
         return Err(Stop::Silent);
     }
     Ok(())
+}
+
+/// What was asked for.
+struct Plan {
+    sets: Vec<&'static speed::Set>,
+    benches: Vec<&'static Bench>,
+}
+
+struct Outcome {
+    rows: Vec<report::Row>,
+    /// Why a program of ours was not there to be measured.
+    problem: Option<String>,
+}
+
+impl Plan {
+    fn of(options: &Options) -> Result<Self, Stop> {
+        let sets = speed::SETS.iter();
+        let sets = sets.filter(|set| options.chooses(set.name, &set.rows()));
+        let benches = BENCHES.iter();
+        let benches = benches.filter(|bench| options.chooses(bench.name, &(bench.rows)()));
+        let plan = Self {
+            sets: sets.collect(),
+            benches: benches.collect(),
+        };
+        if plan.sets.is_empty() && plan.benches.is_empty() {
+            let sets = speed::SETS.iter().map(|set| set.name);
+            let names: Vec<_> = sets.chain(BENCHES.iter().map(|bench| bench.name)).collect();
+            let there = names.join(", ");
+            return Err(Stop::Usage(format!(
+                "nothing to measure; there are {there}"
+            )));
+        }
+        if options.rounds == Some(0) {
+            return Err(Stop::Usage("no round measures nothing".to_owned()));
+        }
+        Ok(plan)
+    }
+
+    fn names(&self, options: &Options) -> impl Iterator<Item = String> {
+        let sets = self.sets.iter().flat_map(|set| set.rows());
+        let benches = self.benches.iter().flat_map(|bench| (bench.rows)());
+        sets.chain(benches).filter(|name| options.wants(name))
+    }
+
+    /// Builds and measures, and writes the report that there always is.
+    fn run(&self, root: &Path, options: &mut Options) -> Result<Outcome, String> {
+        let yard = speed::Yard::prepare(root, &self.sets, options)?;
+        let needed = !self.benches.iter().all(|bench| bench.is_left_out(options));
+        let programs = if needed {
+            Programs::nodes(root, Profile::Release)
+        } else {
+            Err("not needed".to_owned())
+        };
+        println!("\n{}", speed::machine());
+        options.over = options.quick.then(|| Instant::now() + QUICK_TIME);
+        let mut rows = Vec::new();
+        for set in &self.sets {
+            println!("\n{}: {}", set.name, set.about);
+            rows.append(&mut yard.run(set, options)?);
+        }
+        for bench in &self.benches {
+            println!("\n{}: {}", bench.name, bench.about);
+            rows.append(&mut bench.measure(options, &programs));
+        }
+        report::write(&yard.report(), &rows)?;
+        println!("\nreport and charts: {}", yard.out().display());
+        let problem = yard.problem().or_else(|| programs.err().filter(|_| needed));
+        Ok(Outcome { rows, problem })
+    }
+}
+
+impl Bench {
+    fn is_left_out(&self, options: &Options) -> bool {
+        options.quick && SLOW.contains(&self.name)
+    }
+
+    /// Measures and prints; the rows that are wanted.
+    fn measure(&self, options: &Options, programs: &Result<Programs, String>) -> Vec<report::Row> {
+        let problem = match programs {
+            _ if self.is_left_out(options) || options.is_over(Instant::now()) => {
+                "left out for lack of time"
+            }
+            Err(problem) => problem,
+            Ok(programs) => {
+                let lab = Lab { programs, options };
+                let mut rows = (self.run)(&lab);
+                rows.retain(|row| options.wants(&row.name));
+                row::print(&rows);
+                return rows.iter().map(Row::report).collect();
+            }
+        };
+        println!("{problem}");
+        let names = (self.rows)();
+        let wanted = names.iter().filter(|name| options.wants(name));
+        wanted.map(|name| row::not_run(name, problem)).collect()
+    }
 }
 
 #[derive(Default)]
@@ -123,16 +201,29 @@ struct Options {
     only: String,
     rounds: Option<usize>,
     seed: u64,
+    /// One short round.
+    quick: bool,
+    /// When nothing new begins any longer.
+    over: Option<Instant>,
 }
 
 impl Options {
-    fn chooses(&self, bench: &Bench) -> bool {
-        (self.bench.is_empty() || self.bench == bench.name)
-            && (bench.rows)().iter().any(|name| self.wants(name))
+    fn chooses(&self, bench: &str, rows: &[String]) -> bool {
+        (self.bench.is_empty() || self.bench == bench) && rows.iter().any(|name| self.wants(name))
     }
 
     fn wants(&self, row: &str) -> bool {
         row.contains(&self.only)
+    }
+
+    /// So many unless told otherwise.
+    fn rounds(&self, usual: usize) -> usize {
+        let usual = if self.quick { 1 } else { usual };
+        self.rounds.unwrap_or(usual)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.over.is_some_and(|over| now >= over)
     }
 }
 
@@ -153,7 +244,7 @@ impl<'a> Lab<'a> {
 
     /// The rounds, so many unless told otherwise, each with the order in which the two are measured.
     fn rounds(&self, usual: usize) -> impl Iterator<Item = [Kind; 2]> + use<> {
-        let (rounds, seed) = (self.options.rounds.unwrap_or(usual), self.options.seed);
+        let (rounds, seed) = (self.options.rounds(usual), self.options.seed);
         (0..rounds).map(move |round| {
             if mixed(seed.wrapping_add(round as u64)) {
                 [Kind::Shiome, Kind::V0_16]
@@ -181,7 +272,9 @@ mod tests {
 
     #[test]
     fn rows_have_names_of_their_own() {
-        let mut names: Vec<_> = BENCHES.iter().flat_map(|bench| (bench.rows)()).collect();
+        let options = Options::default();
+        let plan = Plan::of(&options).ok().unwrap();
+        let mut names: Vec<_> = plan.names(&options).collect();
         let count = names.len();
         names.sort();
         names.dedup();

@@ -11,6 +11,7 @@ mod checks;
 mod dropin;
 mod duo;
 mod faults;
+mod security;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,6 +29,7 @@ use crate::{
 };
 use checks::{Body, CHECKS, Check};
 use duo::{Dialler, Duo, Lab, Verdict};
+use security::Security;
 
 const GROUP: &str = "interop";
 
@@ -69,8 +71,8 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
         for peer in Kind::ALL {
             let (programs, options, sheet) = (&programs, &options, &sheet);
             scope.spawn(move || {
-                for dialler in [Dialler::Ours, Dialler::Peer] {
-                    cell(programs, options, sheet, peer, dialler);
+                for (security, dialler) in cells() {
+                    cell(programs, options, sheet, (security, peer, dialler));
                 }
             });
         }
@@ -102,9 +104,8 @@ impl Options {
     fn names(&self) -> Vec<String> {
         let cells = Kind::ALL
             .into_iter()
-            .flat_map(|peer| [(peer, Dialler::Ours), (peer, Dialler::Peer)]);
-        let checks = cells
-            .flat_map(|(peer, dialler)| CHECKS.iter().flat_map(move |c| c.names(peer, dialler)));
+            .flat_map(|peer| cells().map(move |(security, dialler)| (security, peer, dialler)));
+        let checks = cells.flat_map(|cell| CHECKS.iter().flat_map(move |c| c.names(cell)));
         let dropin = dropin::PAIRS.iter().map(dropin::Pair::name);
         checks
             .chain(dropin)
@@ -126,32 +127,51 @@ impl Options {
 }
 
 impl Check {
-    /// The full names under which this runs in a cell: one, or one for each direction.
-    fn names(&self, peer: Kind, dialler: Dialler) -> Vec<String> {
+    /// The full names under which this runs in a cell: none, one, or one for each direction.
+    fn names(&self, (security, peer, dialler): Cell) -> Vec<String> {
+        if !self.over.contains(&security) {
+            return Vec::new();
+        }
         let ways: &[&str] = match self.body {
             Body::EachWay(_) => &[": ours to peer", ": peer to ours"],
             Body::Pair(_) | Body::Fresh(_) => &[""],
         };
         ways.iter()
-            .map(|way| format!("{peer} | {dialler} | {}{way}", self.name))
+            .map(|way| {
+                format!(
+                    "{}{peer} | {dialler} | {}{way}",
+                    security.prefix(),
+                    self.name
+                )
+            })
             .collect()
     }
 }
 
-/// Runs all checks against one kind of peer, dialling from one side.
-fn cell(programs: &Programs, options: &Options, sheet: &Sheet, peer: Kind, dialler: Dialler) {
-    let lab = Lab::new(
-        programs,
-        peer,
-        dialler,
-        options.sizes.rounds.unwrap_or(DEFAULT_ROUNDS),
-    );
+/// What checks have in common: how links are protected, who the peer is, and who dials.
+type Cell = (Security, Kind, Dialler);
+
+/// The cells of one peer.
+fn cells() -> impl Iterator<Item = (Security, Dialler)> {
+    let securities = Security::ALL.iter();
+    securities
+        .flat_map(|security| [Dialler::Ours, Dialler::Peer].map(|dialler| (*security, dialler)))
+}
+
+/// Runs all checks of a cell.
+fn cell(programs: &Programs, options: &Options, sheet: &Sheet, cell: Cell) {
+    let (security, peer, dialler) = cell;
+    let rounds = options.sizes.rounds.unwrap_or(DEFAULT_ROUNDS);
+    let lab = Lab::new(programs, security, peer, dialler, rounds);
     let mut shared = None;
     for check in CHECKS {
-        let names = check.names(peer, dialler);
+        let names = check.names(cell);
         for (name, from_ours) in names.iter().zip([true, false]) {
             if options.wants(name) {
-                sheet.check(name, || without_panic(&lab, check, &mut shared, from_ours));
+                sheet.check(name, || {
+                    let lab = lab.as_ref().map_err(String::clone)?;
+                    without_panic(lab, check, &mut shared, from_ours)
+                });
             }
         }
     }

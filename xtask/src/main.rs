@@ -10,6 +10,7 @@ mod cargo;
 mod codegen;
 mod demo;
 mod fuzz;
+mod hostile;
 mod interop;
 mod peers;
 mod report;
@@ -65,9 +66,15 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        options: "[NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
-        about: "measures our node and the published one, in turns",
+        options: "[NAME] [--quick] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]",
+        about: "measures our node and others, in turns",
         run: bench::run,
+    },
+    Task {
+        name: "hostile",
+        options: "[--only NAME] [--seed N] [--rounds N] [--json FILE] [--list] [--quick]",
+        about: "attacks our node over loopback, while good peers go on",
+        run: hostile::run,
     },
     Task {
         name: "sim",

@@ -1,6 +1,6 @@
 //! The nodes that meet, `tests/peers`, and what is done to them: for the tasks that check and that measure.
 
-pub(crate) mod certificate;
+pub(crate) mod authority;
 pub(crate) mod figures;
 pub(crate) mod frozen;
 pub(crate) mod half_open;

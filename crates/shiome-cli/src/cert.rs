@@ -12,7 +12,7 @@ use crate::{
     print,
 };
 
-mod authority;
+pub(crate) mod authority;
 
 use authority::Authority;
 

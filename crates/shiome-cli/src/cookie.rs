@@ -14,7 +14,7 @@ mod new;
 pub(crate) use new::{Args, run};
 
 /// Environment variable that holds the cookie when there is no file.
-const VARIABLE: &str = "SHIOME_COOKIE";
+pub(crate) const VARIABLE: &str = "SHIOME_COOKIE";
 
 /// Longest cookie file, in bytes. A secret is far shorter; more is the wrong file.
 const MAX_COOKIE_LEN: u64 = 4096;

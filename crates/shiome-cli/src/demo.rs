@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::error::Error;
+use crate::{cert::CertError, error::Error};
 
+mod certificates;
 mod child;
 mod cluster;
 mod counter;
@@ -18,10 +19,14 @@ mod protocol;
 mod sink;
 mod step;
 mod steps;
+mod strangers;
 mod table;
 
+use certificates::Certificates;
 use cluster::Cluster;
 use pair::Pair;
+use protocol::Secrets;
+use strangers::Strangers;
 use table::Table;
 
 /// Start a cluster on this machine, kill a node, bring it back, freeze it, and tell what the others see.
@@ -40,6 +45,10 @@ use table::Table;
 /// The nodes share a fresh random cookie, which they are told on standard input: a command line can be read by every
 /// user of the machine, and an environment by every process of this one.
 ///
+/// With --tls all links are TLS, with certificates for each node of an authority that is made on the spot and gone with the
+/// demo; keys are told on standard input, too. At last two nodes that know the cookie are refused: one with a certificate of
+/// another authority, and one with the certificate of another node.
+///
 /// Prints a table with what was seen and how long it took. Where the configuration promises a time, with a second more
 /// for a busy machine, that is the deadline, and is printed too. Every other wait has a deadline as well. When a step
 /// fails, it is named with what was expected and what was seen, no process is left behind, and the exit code is 1.
@@ -48,6 +57,10 @@ pub(crate) struct Args {
     /// How many nodes.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=9))]
     nodes: u8,
+
+    /// Protect all links by TLS, with certificates on both sides.
+    #[arg(long)]
+    tls: bool,
 
     /// Also write the steps to FILE, as a JSON list of rows.
     #[arg(long, value_name = "FILE")]
@@ -67,12 +80,22 @@ enum Sabotage {
 
 /// Runs the demo; its nodes log as `log` says.
 pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
-    let mut cluster = Cluster::new(cookies(args.nodes, args.sabotage), log);
-    let mut pair = Pair::new(random_cookie(), log);
-    let mut table = Table::begin(args.nodes, std::io::stdout());
-    let result = steps::run(&mut cluster, &mut pair, &mut table).await;
+    let certificates = args.tls.then(Certificates::new).transpose()?;
+    let mut cluster = Cluster::new(members(&args, certificates.as_ref())?, log);
+    let cookie = random_cookie();
+    let secrets = |label| secrets(label, &cookie, certificates.as_ref());
+    let mut pair = Pair::new([secrets('x')?, secrets('y')?], log);
+    let mut strangers = match &certificates {
+        Some(certificates) => Some(strangers(certificates, &cookie, log)?),
+        None => None,
+    };
+    let mut table = Table::begin(args.nodes, args.tls, std::io::stdout());
+    let result = steps::run(&mut cluster, &mut pair, strangers.as_mut(), &mut table).await;
     cluster.kill_all().await;
     pair.kill_all().await;
+    if let Some(strangers) = &mut strangers {
+        strangers.kill_all().await;
+    }
     table.end();
     if let Some(path) = args.json {
         let written = std::fs::write(&path, table.json());
@@ -81,13 +104,42 @@ pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
     result.map_err(|step| Error::Demo(step.name()))
 }
 
-/// A fresh cookie, for each node.
-fn cookies(nodes: u8, sabotage: Option<Sabotage>) -> Vec<String> {
-    let mut cookies = vec![random_cookie(); nodes.into()];
-    if let (Some(Sabotage::Cookie), Some(last)) = (sabotage, cookies.last_mut()) {
-        *last = random_cookie();
+/// The nodes of the cluster, with a fresh cookie.
+fn members(
+    args: &Args,
+    certificates: Option<&Certificates>,
+) -> Result<Vec<(char, Secrets)>, CertError> {
+    let cookie = random_cookie();
+    let labels = ('a'..).take(args.nodes.into());
+    let nodes = labels.map(|label| Ok((label, secrets(label, &cookie, certificates)?)));
+    let mut nodes: Vec<_> = nodes.collect::<Result<_, CertError>>()?;
+    if let (Some(Sabotage::Cookie), Some((_, last))) = (args.sabotage, nodes.last_mut()) {
+        last.cookie = random_cookie();
     }
-    cookies
+    Ok(nodes)
+}
+
+fn secrets(
+    label: char,
+    cookie: &str,
+    certificates: Option<&Certificates>,
+) -> Result<Secrets, CertError> {
+    match certificates {
+        Some(certificates) => certificates.secrets(label, cookie),
+        None => Ok(Secrets {
+            cookie: cookie.to_owned(),
+            tls: None,
+        }),
+    }
+}
+
+/// Nodes that know all but have the wrong certificates. What they believe themselves is right, so that it is not they who
+/// refuse.
+fn strangers(certificates: &Certificates, cookie: &str, log: &str) -> Result<Strangers, CertError> {
+    let elsewhere = Certificates::new()?;
+    let foreign = elsewhere.secrets_believing(certificates, 'z', cookie)?;
+    let impostor = certificates.secrets('x', cookie)?;
+    Ok(Strangers::new(foreign, impostor, log))
 }
 
 /// 256 random bits: nobody guesses it while the demo runs, or ever.

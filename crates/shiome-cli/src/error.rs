@@ -3,7 +3,17 @@ use std::{io, path::PathBuf, process::ExitCode};
 use shiome::{BuildError, ConnectError, KeepError};
 use thiserror::Error;
 
-use crate::{cert::CertError, cookie::CookieError, file::FileError};
+use crate::{
+    cert::CertError, cookie::CookieError, decode::DecodeError, file::FileError, node::ConfigError,
+};
+
+/// What the exit code of a command says.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  something failed while running: a file, the network, a peer, a step of the demo
+  2  it can only succeed when given differently: arguments, environment, configuration, cookie
+  3  decode: read to the end, and something in it is malformed";
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -13,13 +23,19 @@ pub(crate) enum Error {
     #[error(transparent)]
     Cookie(#[from] CookieError),
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Cert(#[from] CertError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     #[error("cannot write to standard output")]
     Print(#[source] io::Error),
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
+    #[error("there is no command `{0}`")]
+    NoCommand(String),
     #[error("cannot wait for signals")]
     Signal(#[source] io::Error),
     #[error(transparent)]
@@ -40,21 +56,28 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// 2 when the command can only succeed when given differently, otherwise 1.
+    /// As the table of [`EXIT_CODES`] says.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::LogFilter(_)
             | Self::Cookie(_)
+            | Self::Config(_)
+            | Self::NoCommand(_)
             | Self::Peer(_)
             | Self::Build(
                 BuildError::Address(_)
                 | BuildError::Unspecified(_)
                 | BuildError::Peer(_)
                 | BuildError::Seed(_)
-                | BuildError::GossipPort { .. },
+                | BuildError::GossipPort { .. }
+                | BuildError::TooManyListeners
+                | BuildError::Advertised(_)
+                | BuildError::Tls(_),
             ) => 2,
             Self::Cert(error) if error.is_misuse() => 2,
             Self::File(FileError::Exists(_)) => 2,
+            Self::Decode(DecodeError::Malformed { .. }) => 3,
+            Self::Decode(error) if error.is_misuse() => 2,
             _ => 1,
         };
         ExitCode::from(code)

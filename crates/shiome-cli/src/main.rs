@@ -1,7 +1,7 @@
 //! The `shiome` binary: run a node of a `ractor` cluster, or watch a cluster work.
 //!
-//! Results go to standard output, one line each; logs and errors go to standard error. The exit code is 0 when all
-//! went well, 1 when something failed while running, and 2 when what was asked for cannot be done as it was asked.
+//! Results go to standard output; logs and errors go to standard error. What the exit codes mean says
+//! [`error::EXIT_CODES`].
 
 use std::{
     io::{self, Write as _},
@@ -15,7 +15,9 @@ use crate::error::{Error, chain};
 
 mod cert;
 mod cookie;
+mod decode;
 mod demo;
+mod docs;
 mod error;
 mod file;
 mod node;
@@ -26,7 +28,7 @@ mod node;
     name = "shiome",
     version,
     propagate_version = true,
-    after_help = "Exit codes: 0 all went well, 1 something failed while running, 2 wrong arguments or cookie."
+    after_help = error::EXIT_CODES
 )]
 struct Cli {
     /// What to log on standard error: a level, or a filter such as `warn,shiome_ractor=debug`.
@@ -41,10 +43,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Node(node::Args),
+    Node(Box<node::Args>),
     Demo(demo::Args),
     Cert(cert::Args),
     Cookie(cookie::Args),
+    Decode(decode::Args),
+    Completions(docs::CompletionsArgs),
+    Man(docs::ManArgs),
     /// One node of the demo. Takes its orders on standard input.
     #[command(hide = true)]
     DemoNode,
@@ -74,10 +79,13 @@ fn run(cli: Cli) -> Result<(), Error> {
         .map_err(Error::Runtime)?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Node(args) => node::run(args).await,
+            Command::Node(args) => node::run(*args).await,
             Command::Demo(args) => demo::run(args, &log).await,
             Command::Cert(args) => cert::run(args),
             Command::Cookie(args) => cookie::run(args),
+            Command::Decode(args) => decode::run(&args),
+            Command::Completions(args) => docs::completions(&args),
+            Command::Man(args) => docs::man(&args),
             Command::DemoNode => demo::run_child().await,
         }
     });
@@ -90,7 +98,11 @@ impl Cli {
     fn log_filter(&self) -> String {
         let default = match self.command {
             Command::Node(_) => "info",
-            Command::Cert(_) | Command::Cookie(_) => "warn",
+            Command::Cert(_)
+            | Command::Cookie(_)
+            | Command::Decode(_)
+            | Command::Completions(_)
+            | Command::Man(_) => "warn",
             Command::Demo(_) | Command::DemoNode => "off",
         };
         let from_env = || std::env::var(EnvFilter::DEFAULT_ENV).ok();

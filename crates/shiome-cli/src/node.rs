@@ -1,19 +1,57 @@
 //! `shiome node`: one node, until it is told to stop.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf};
 
-use shiome::{Builder, ConnectError, Node, Reconnect, node::NodeConnectionMode, session::Config};
+use shiome::{Builder, ConnectError, Cookie, Node, Reconnect, node::NodeConnectionMode};
 
 use crate::{cookie, error::Error, print};
 
+mod environment;
+mod error;
 mod events;
+mod file;
 mod gossip;
+mod links;
+mod settings;
+mod tls;
+mod value;
+
+pub(crate) use error::ConfigError;
+use settings::Settings;
+use value::{Dialled, Listened, NodeAddress};
+
+/// What the help says at its end.
+const CONFIGURATION: &str = "\
+Configuration:
+  An option counts more than the environment variable of its name (--gossip-period: SHIOME_GOSSIP_PERIOD, lists with
+  commas between), that more than the configuration file, and that more than the default. The file is TOML. Its keys are
+  the options; those of sessions, TLS and gossip stand in a table of that name, without it in front:
+
+    name = \"a@10.0.0.1:4697\"
+    cookie-file = \"cookie\"            # relative paths start where the file is
+    [sessions]
+    liveness = 5
+    [tls]
+    cert = \"a.pem\"
+    key = \"a.key\"
+    ca = \"ca.pem\"
+    [gossip]
+    seed = [\"10.0.0.2:4697\"]
+    on = true                         # --gossip
+    [admission]                       # in the file only; times in seconds
+    max-unauthenticated = 256         # connections that have not proven the cookie
+    max-unauthenticated-per-source = 32
+    max-free-failures = 3             # then a source is refused for
+    first-penalty = 1                 # and twice as long each time up to
+    longest-penalty = 300
+    memory = 600                      # after which its failures are forgotten
+    max-remembered = 4096             # sources with failures";
 
 /// Run one node until Ctrl-C or SIGTERM
 ///
 /// Prints one line on standard output for each of these events:
 ///
-///   listening NAME at ADDRESS    the node is up
+///   listening NAME at ADDRESS    the node is up; once more for each --listen-at
 ///   ready NAME at ADDRESS        a session with that node is up
 ///   lost NAME: WHY               that session has ended
 ///   unsent NAME: HOW MANY        messages to that node were not sent
@@ -33,146 +71,58 @@ mod gossip;
 /// quarter of a second at first, then twice that each time up to a minute. It is never given up but with --max-dials.
 ///
 /// Nodes of ractor_cluster are as welcome as those of shiome, and a peer that says nothing for some seconds is lost.
+///
+/// With --tls-cert all links are TLS with certificates on both sides, and a node can only speak as the one that its
+/// certificate is for. A link without TLS is then neither dialled nor accepted, but for Unix sockets.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_long_help = CONFIGURATION)]
 pub(crate) struct Args {
-    /// What the node is called, and where other nodes dial it. Port 0 takes any free port.
-    #[arg(long, value_name = "NAME@HOST:PORT")]
-    name: String,
+    /// The same as --name.
+    #[arg(value_name = "NAME@HOST:PORT", conflicts_with = "name")]
+    node: Option<NodeAddress>,
 
-    /// Listen on this address only. Default: HOST if it is an IP address, otherwise all addresses.
-    #[arg(long, value_name = "IP")]
-    listen: Option<IpAddr>,
-
-    /// Connect to the node there. Can be given several times; this node itself may be among them.
-    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
-    connect: Vec<String>,
-
-    /// Give a --connect up after so many dials without a session that lasted ten seconds. Default: never.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_dials: Option<u32>,
-
-    /// File with the secret that all nodes share; the line end after it does not count.
-    ///
-    /// Without it the secret is read from the environment variable SHIOME_COOKIE. Whoever knows it controls every actor
-    /// of the cluster: make it long and random, and the file readable by its owner only.
+    /// Configuration file. Default: that of the environment variable SHIOME_CONFIG, otherwise none.
     #[arg(long, value_name = "FILE")]
-    cookie_file: Option<PathBuf>,
+    config: Option<PathBuf>,
 
-    /// Connect to no node but those given here. Default: to the peers of peers too; with gossip to all members instead.
+    /// Start nothing: tell whether the node could be started as it is told, and print all that it is told, as a
+    /// configuration file. The exit code is 2 when something is wrong.
     #[arg(long)]
-    isolated: bool,
+    check: bool,
 
     #[command(flatten)]
-    sessions: Sessions,
-
-    #[command(flatten)]
-    gossip: gossip::Options,
+    settings: Settings,
 }
 
-/// How the node speaks to others.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sessions")]
-struct Sessions {
-    /// Refuse nodes that do not run shiome.
-    #[arg(long)]
-    require_native: bool,
-
-    /// Speak to all as to nodes of ractor_cluster, also to those of shiome.
-    #[arg(long, conflicts_with = "require_native")]
-    legacy_only: bool,
-
-    /// A peer that says nothing for so long is lost.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u32).range(1..=3600)
-    )]
-    liveness: u32,
-
-    /// Keep so much for a peer that does not take it, and refuse more.
-    #[arg(
-        long,
-        value_name = "MIB",
-        default_value_t = 64,
-        value_parser = clap::value_parser!(u32).range(1..=4095)
-    )]
-    max_outbox: u32,
-}
-
-impl Sessions {
-    fn apply(&self, builder: Builder) -> Builder {
-        let builder = builder.session(self.config());
-        match self {
-            Self {
-                require_native: true,
-                ..
-            } => builder.require_native(),
-            Self {
-                legacy_only: true, ..
-            } => builder.legacy_only(),
-            _ => builder,
-        }
-    }
-
-    fn config(&self) -> Config {
-        const MIB: usize = 1024 * 1024;
-        let mut config = Config::default();
-        config.liveness_timeout = Duration::from_secs(self.liveness.into());
-        // Whoever has no address for so much has no memory for it.
-        let mib = usize::try_from(self.max_outbox).unwrap_or(usize::MAX);
-        config.max_outbox = mib.saturating_mul(MIB);
-        config
-    }
-}
-
-/// Accepts what can be dialled, if somebody is there.
-fn host_port(text: &str) -> Result<String, String> {
-    let complete = text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
-    });
-    if complete {
-        Ok(text.to_owned())
-    } else {
-        Err("not of the form HOST:PORT".to_owned())
-    }
-}
-
-/// Runs the node.
+/// Runs the node, or checks whether it could be run.
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
-    let cookie = cookie::read(args.cookie_file.as_deref())?;
-    let mut connect = args.connect;
-    if let Some((_, own)) = args.name.split_once('@') {
-        // All nodes can have the same list.
-        connect.retain(|address| address != own);
+    let check = args.check;
+    let (settings, cookie) = resolve(args)?;
+    let loaded = tls::load(&settings.tls)?;
+    if check {
+        let text = toml::to_string(&settings).map_err(std::io::Error::other);
+        return text
+            .and_then(|text| print(text.trim_end()))
+            .map_err(Error::Print);
     }
-    let mut builder = Node::builder(args.name).cookie(cookie);
-    builder = args.sessions.apply(builder);
-    if args.isolated {
-        builder = builder.connection_mode(NodeConnectionMode::Isolated);
-    }
-    builder = args.gossip.apply(builder);
-    if let Some(ip) = args.listen {
-        builder = builder.listen(ip);
-    }
+    let (tls, max_dials) = (settings.tls.clone(), settings.max_dials);
+    let connect = dialled(&settings);
+    let builder = tls::apply(builder(settings, cookie)?, loaded.as_ref());
     // Before the node is up: a signal from then on is a request to stop it.
     let mut signals = Signals::new().map_err(Error::Signal)?;
+    let follow = tls::follow(loaded, tls);
     let node = builder.start().await?;
     let events = node.events();
-    say(format_args!(
-        "listening {} at {}",
-        node.name(),
-        node.local_addr()
-    ));
+    tell_addresses(&node);
     let mut reconnect = Reconnect::default();
-    reconnect.max_attempts = args.max_dials;
+    reconnect.max_attempts = max_dials.map(|dials| dials.get());
     for address in connect {
         node.keep_connected_with(address, reconnect.clone())?;
     }
 
     tokio::select! {
         () = signals.next() => {}
+        () = follow => {}
         () = events::report(events) => return Err(ConnectError::Stopped.into()),
     }
     tokio::select! {
@@ -181,6 +131,76 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     }
     say("stopped");
     Ok(())
+}
+
+/// All that the node is told, from where it counts most.
+fn resolve(args: Args) -> Result<(Settings, Cookie), Error> {
+    let mut told = args.settings;
+    told.name = told.name.or(args.node);
+    let of_environment = environment::read(env::vars_os())?;
+    let path = args
+        .config
+        .or_else(|| env::var_os(environment::CONFIG).map(Into::into));
+    let of_file = path.map_or_else(|| Ok(Settings::default()), |path| file::read(&path))?;
+
+    let above = told.over(of_environment);
+    // The secret itself counts as much as a file of it that the environment names.
+    let cookie_file = match (&above.cookie_file, &of_file.cookie_file) {
+        (Some(file), _) => Some(file.clone()),
+        (None, Some(file)) if env::var_os(cookie::VARIABLE).is_none() => Some(file.clone()),
+        _ => None,
+    };
+    let mut settings = above.over(of_file);
+    settings.cookie_file = cookie_file;
+    settings.check().map_err(|reason| ConfigError::Together {
+        origin: "all settings together".to_owned(),
+        reason,
+    })?;
+    if settings.name.is_none() {
+        return Err(ConfigError::NoName.into());
+    }
+    let cookie = cookie::read(settings.cookie_file.as_deref())?;
+    Ok((settings, cookie))
+}
+
+/// Whom to keep connected to: all nodes can have the same list.
+fn dialled(settings: &Settings) -> Vec<String> {
+    let own = settings
+        .name
+        .as_ref()
+        .and_then(|name| name.as_str().split_once('@'));
+    let others = settings.connect.iter().map(Dialled::as_str);
+    others
+        .filter(|address| own.is_none_or(|(_, own)| own != *address))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn builder(settings: Settings, cookie: Cookie) -> Result<Builder, ConfigError> {
+    let name = settings.name.ok_or(ConfigError::NoName)?;
+    let mut builder = Node::builder(name.as_str()).cookie(cookie);
+    builder = settings.sessions.apply(builder);
+    builder = builder.admission(settings.admission.limits());
+    if settings.isolated == Some(true) {
+        builder = builder.connection_mode(NodeConnectionMode::Isolated);
+    }
+    builder = gossip::apply(settings.gossip, builder);
+    if let Some(ip) = settings.listen {
+        builder = builder.listen(ip);
+    }
+    if let Some(address) = &settings.advertise {
+        builder = builder.advertise(address.as_str());
+    }
+    let addresses = settings.listen_at.iter().map(Listened::as_str);
+    Ok(addresses.fold(builder, |builder, address| builder.listen_at(address)))
+}
+
+fn tell_addresses(node: &Node) {
+    let name = node.name();
+    say(format_args!("listening {name} at {}", node.local_addr()));
+    for address in node.local_addresses().iter().skip(1) {
+        say(format_args!("listening {name} at {address}"));
+    }
 }
 
 /// Prints a line. The node goes on when nobody reads any more.
@@ -232,33 +252,17 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use shiome::transport::limits::Limits;
+
     use super::*;
 
     #[test]
-    fn sessions_are_as_by_default_unless_told() {
-        let mut sessions = Sessions {
-            require_native: false,
-            legacy_only: false,
-            liveness: 5,
-            max_outbox: 64,
-        };
-        let (told, default) = (sessions.config(), Config::default());
-        assert_eq!(told.liveness_timeout, default.liveness_timeout);
-        assert_eq!(told.max_outbox, default.max_outbox);
-        sessions.liveness = 60;
-        sessions.max_outbox = 1;
-        let told = sessions.config();
-        assert_eq!(told.liveness_timeout, Duration::from_secs(60));
-        assert_eq!(told.max_outbox, 1024 * 1024);
-    }
-
-    #[test]
-    fn a_target_is_host_and_port() {
-        for right in ["h:1", "127.0.0.1:4697", "[::1]:65535"] {
-            assert_eq!(host_port(right).as_deref(), Ok(right));
-        }
-        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "h:x"] {
-            assert!(host_port(wrong).is_err(), "{wrong}");
-        }
+    fn the_configuration_that_the_help_shows_is_one() {
+        let lines = CONFIGURATION.lines();
+        let toml: Vec<_> = lines.filter_map(|line| line.strip_prefix("    ")).collect();
+        let settings: Settings = toml::from_str(&toml.join("\n")).unwrap();
+        assert_eq!(settings.check(), Ok(()));
+        // What it shows of limits is what holds without it.
+        assert_eq!(settings.admission.limits(), Limits::default());
     }
 }

@@ -5,8 +5,11 @@
 
 mod cli {
     mod cert;
+    mod config;
+    mod decode;
     mod demo;
     mod node;
     mod sessions;
     mod support;
+    mod tls;
 }

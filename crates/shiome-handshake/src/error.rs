@@ -1,5 +1,6 @@
 use thiserror::Error;
 
+use crate::handshake::MAX_SKIPPED;
 use crate::hello::{MAX_HELLO_LEN, NONCE_LEN, Versions};
 use crate::name::MAX_NAME_LEN;
 
@@ -19,6 +20,9 @@ pub enum HandshakeError {
         /// What was awaited instead.
         awaited: &'static str,
     },
+    /// The peer sent more than [`MAX_SKIPPED`] messages that belong to no handshake.
+    #[error("more than {MAX_SKIPPED} messages that belong to no handshake")]
+    TooManySkipped,
     /// The peer sent a status that does not exist. It is not read as OK.
     #[error("unknown status {0}")]
     UnknownStatus(i32),
@@ -73,6 +77,7 @@ impl HandshakeError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Unexpected { .. }
+            | Self::TooManySkipped
             | Self::UnknownStatus(_)
             | Self::Name(_)
             | Self::BadHello(_) => Fault::Protocol,

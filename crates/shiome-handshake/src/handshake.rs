@@ -22,6 +22,10 @@ use crate::event::{Event, Side};
 use crate::hello::{Native, Own};
 use crate::name::{self, Shown};
 
+/// Messages that belong to no handshake, and are skipped before it is over. Published nodes send none, so that a few are
+/// plenty; one more ends the handshake.
+pub const MAX_SKIPPED: u32 = 16;
+
 /// One end of the handshake on one connection.
 ///
 /// ```text
@@ -52,7 +56,7 @@ use crate::name::{self, Shown};
 ///
 /// Without [`Config::native`] there are no proofs. Any other handshake message, or a Proof, in a state before
 /// Authenticated or Refused is an error, and so is the deadline; the handshake has then failed. Messages that belong to
-/// no handshake are skipped, as in published nodes, but for AwaitProof, where they are errors too: a Proof comes first.
+/// no handshake are skipped, as in published nodes, up to [`MAX_SKIPPED`] of them, but for AwaitProof, where they are errors too: a Proof comes first.
 /// In Authenticated and in Refused messages are ignored: published nodes repeat themselves there, and a refusal may
 /// cross with what the peer sent before it arrived.
 #[cfg_attr(test, derive(Clone))]
@@ -69,6 +73,8 @@ pub struct Handshake {
     native: Option<Native>,
     /// Number of the status that the server sent.
     status: i32,
+    /// Messages so far that belong to no handshake.
+    skipped: u32,
     /// `None` if the timeout lies beyond what the clock can say.
     deadline: Option<Instant>,
     /// A status and a challenge, or an acknowledgement and a proof, at most.
@@ -135,6 +141,7 @@ impl Handshake {
             peer: None,
             native: None,
             status: 0,
+            skipped: 0,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -191,7 +198,7 @@ impl Handshake {
         let kind = message.kind();
         let part = Part::from(message);
         if matches!(part, Part::Other) && !matches!(self.state, State::AwaitProof { .. }) {
-            return Ok(());
+            return self.skip();
         }
         let next = self.next_state(kind, part);
         self.enter(next)
@@ -229,6 +236,15 @@ impl Handshake {
             return None;
         }
         self.deadline
+    }
+
+    /// Strangers make this end decode as much as they like otherwise, until the deadline.
+    fn skip(&mut self) -> Result<(), HandshakeError> {
+        if self.skipped == MAX_SKIPPED {
+            return self.enter(Err(HandshakeError::TooManySkipped));
+        }
+        self.skipped += 1;
+        Ok(())
     }
 
     fn enter(&mut self, next: Result<State, HandshakeError>) -> Result<(), HandshakeError> {

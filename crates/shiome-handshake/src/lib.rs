@@ -99,7 +99,7 @@ pub use digest::{Digest, DigestScheme};
 pub use election::{Candidate, admit, elect};
 pub use error::{Fault, HandshakeError, HelloError, NameError, RefusedBy};
 pub use event::{Admission, Event, Peer, Side};
-pub use handshake::Handshake;
+pub use handshake::{Handshake, MAX_SKIPPED};
 pub use hello::{
     MAX_HELLO_LEN, MIN_ANNOUNCED_LIMIT, NATIVE_VERSION, NONCE_LEN, Native, OLDEST_NATIVE_VERSION,
     Versions, read_hello,

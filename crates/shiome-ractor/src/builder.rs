@@ -1,36 +1,51 @@
-use std::{
-    fmt,
-    net::{IpAddr, TcpListener},
-    sync::Arc,
-};
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use ractor::{Actor, SpawnErr};
+use ractor::Actor;
 #[cfg(feature = "membership")]
-use shiome_membership::{Seed, SeedError, StartError};
-use shiome_transport::tcp;
-use thiserror::Error;
+use shiome_membership::{Seed, SeedError};
+use shiome_transport::{
+    Links,
+    limits::Limits,
+    tls::{ClientConfig, Credentials, ServerConfig},
+};
 use tokio_rustls::TlsConnector;
 
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    Expose, IncomingEncryptionMode, Node, Overflow, Policy,
+    Expose, IncomingEncryptionMode, KeepError, MAX_KEPT_CONNECTIONS, MAX_SESSIONS, Node, Overflow,
+    Policy,
     connector::Connector,
     exposure::{Exposure, Sweeper},
     native::NativePolicy,
     node::{NodeConnectionMode, NodeServer},
-    reconnect::{KeepError, MAX_KEPT_CONNECTIONS, check_address},
+    reconnect::check_address,
 };
 
+pub use error::BuildError;
 pub use shiome_handshake::Cookie;
+
+mod error;
+mod ways;
+
+pub(crate) use ways::{Bound, Ways};
+
+/// Addresses that a node listens at, beside its own. Each is a socket and a task, and a program names them one by one.
+pub const MAX_LISTENERS: usize = 16;
 
 /// A [`Node`] before it is started.
 pub struct Builder {
     pub(crate) address: String,
     pub(crate) cookie: Option<Cookie>,
     pub(crate) listen: Option<IpAddr>,
-    encryption: IncomingEncryptionMode,
+    encryption: Option<IncomingEncryptionMode>,
     connector: Option<TlsConnector>,
+    tls: Option<ways::Configs>,
+    links: Option<Links>,
+    listen_at: Vec<String>,
+    advertised: Option<String>,
+    limits: Limits,
+    max_sessions: usize,
     pub(crate) mode: Option<NodeConnectionMode>,
     session: shiome_session::Config,
     peers: Vec<String>,
@@ -57,8 +72,14 @@ impl Builder {
             address,
             cookie: None,
             listen: None,
-            encryption: IncomingEncryptionMode::Raw,
+            encryption: None,
             connector: None,
+            tls: None,
+            links: None,
+            listen_at: Vec::new(),
+            advertised: None,
+            limits: Limits::default(),
+            max_sessions: MAX_SESSIONS,
             mode: None,
             session: shiome_session::Config::default(),
             peers: Vec::new(),
@@ -89,10 +110,80 @@ impl Builder {
         self
     }
 
-    /// How connections that are accepted are protected. Default: not at all.
+    /// Listens at one more address, with or without scheme, such as `unix:/run/app/node.sock` or `ws://[::]:8080/cluster`.
+    /// At most [`MAX_LISTENERS`]. Default: at the node's own address only, over TCP or, where the node is
+    /// [encrypted](shiome_transport::Policy::Encrypted), TLS.
+    ///
+    /// Peers are not told of it unless it is [advertised](Self::advertise).
+    #[must_use]
+    pub fn listen_at(mut self, address: impl fmt::Display) -> Self {
+        self.listen_at.push(address.to_string());
+        self
+    }
+
+    /// What peers are told to dial: an address with or without scheme. Default: host and port of the node's address.
+    ///
+    /// Peers of shiome dial `tcp`, `tls`, `ws` and `wss` by the word of a peer, as far as their own policy allows; nodes of
+    /// `ractor_cluster` dial `host:port` only.
+    #[must_use]
+    pub fn advertise(mut self, address: impl fmt::Display) -> Self {
+        self.advertised = Some(address.to_string());
+        self
+    }
+
+    /// Mutual TLS on all connections, accepted and dialled, the latter also to the peers of peers: nodes must show a
+    /// certificate that these credentials believe, and may speak only as a node that it is for. Default: no TLS.
+    ///
+    /// A certificate that names its node by [URI](shiome_transport::tls::node_uri) is believed from any address, see
+    /// [`ClientConfig::for_nodes`]; any other must be for the host of the address that is dialled.
+    ///
+    /// Without a scheme an address is then one of TLS, and plain TCP cannot be dialled or listened at; Unix sockets and
+    /// memory can.
+    #[must_use]
+    pub fn tls(mut self, credentials: &Arc<Credentials>) -> Self {
+        self.tls = Some(ways::configs(credentials));
+        self
+    }
+
+    /// As [`tls`](Self::tls), with configurations that say more.
+    ///
+    /// A server that does not demand certificates lets clients without one speak as any node. What a client shows is held
+    /// against it in any case.
+    #[must_use]
+    pub fn tls_with(mut self, server: ServerConfig, client: ClientConfig) -> Self {
+        self.tls = Some(Ok((server, client)));
+        self
+    }
+
+    /// Dials and listens by these links, with the schemes and the policy that they have: in place of [`tls`](Self::tls),
+    /// and of [`encryption`](Self::encryption) and [`connector`](Self::connector).
+    #[must_use]
+    pub fn links(mut self, links: Links) -> Self {
+        self.links = Some(links);
+        self
+    }
+
+    /// How many connections may be open that are not authenticated, and how long those wait who fail too often. Default:
+    /// [`Limits::default`].
+    #[must_use]
+    pub fn admission(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Has so many sessions at most, whoever dialled; who would be one more is refused, and may try again. Default:
+    /// [`MAX_SESSIONS`](crate::MAX_SESSIONS).
+    #[must_use]
+    pub fn max_sessions(mut self, count: usize) -> Self {
+        self.max_sessions = count;
+        self
+    }
+
+    /// How connections that are accepted are protected, with an acceptor of one's own, as in `ractor_cluster`. It binds
+    /// nobody to a name, which [`tls`](Self::tls) does. Default: not at all.
     #[must_use]
     pub fn encryption(mut self, mode: IncomingEncryptionMode) -> Self {
-        self.encryption = mode;
+        self.encryption = Some(mode);
         self
     }
 
@@ -113,7 +204,8 @@ impl Builder {
         self
     }
 
-    /// Keeps connected to the nodes at these addresses, `host:port` each, from the start: see [`Node::keep_connected`].
+    /// Keeps connected to the nodes at these addresses, with or without scheme, from the start: see
+    /// [`Node::keep_connected`].
     ///
     /// The node's own address may be among them, so that all can have the same list. At most
     /// [`MAX_KEPT_CONNECTIONS`]. Default: none.
@@ -204,58 +296,62 @@ impl Builder {
     ///
     /// See [`BuildError`].
     pub async fn start(mut self) -> Result<Node, BuildError> {
-        self.check_peers()?;
+        let ways = Ways::of(&mut self)?;
+        self.check_peers(&ways)?;
         #[cfg(feature = "membership")]
         if self.joining.is_some() {
-            return self.start_gossiping().await;
+            return self.start_gossiping(ways).await;
         }
-        let listener = self.bind()?;
-        self.start_on(listener).await
+        let bound = ways.bind(&self).await?;
+        self.start_on(ways, bound).await
     }
 
     /// What is wrong with a peer is told before anything has begun.
-    fn check_peers(&mut self) -> Result<(), BuildError> {
-        let own = self.address.split_once('@').map(|(_, own)| own.to_owned());
-        self.peers.retain(|peer| Some(peer) != own.as_ref());
+    fn check_peers(&mut self, ways: &Ways) -> Result<(), BuildError> {
+        let at_port = self.address.split_once('@').map(|(_, own)| own.to_owned());
+        let own = at_port
+            .iter()
+            .chain(&self.advertised)
+            .chain(&self.listen_at);
+        let own: Vec<_> = own.cloned().collect();
+        let dialer = &ways.dialer;
+        self.peers
+            .retain(|peer| !own.iter().any(|own| dialer.is_same(own, peer)));
         self.peers.sort();
         self.peers.dedup();
-        self.peers.iter().try_for_each(|peer| check_address(peer))?;
+        self.peers
+            .iter()
+            .try_for_each(|peer| check_address(dialer, peer))?;
         if self.peers.len() > MAX_KEPT_CONNECTIONS {
             return Err(KeepError::TooMany.into());
         }
         Ok(())
     }
 
-    /// Listens at the node's address.
-    pub(crate) fn bind(&self) -> Result<TcpListener, BuildError> {
-        let (_, host, port) = parse_address(&self.address)?;
-        let ip = self.listen.or_else(|| host_ip(host));
-        Ok(tcp::listen(ip, port)?.into_std()?)
-    }
-
     /// Starts a node that listens there.
-    pub(crate) async fn start_on(self, listener: TcpListener) -> Result<Node, BuildError> {
+    pub(crate) async fn start_on(self, ways: Ways, bound: Bound) -> Result<Node, BuildError> {
         let (name, host, port) = parse_address(&self.address)?;
         let cookie = self.cookie.ok_or(BuildError::NoCookie)?;
-        let local_addr = listener.local_addr()?;
+        let local_addr = bound.addr;
+        let listening: Arc<[_]> = bound.addresses().collect();
         let mode = self.mode.unwrap_or(NodeConnectionMode::Transitive);
-        let (encryption, mode) = (Some(self.encryption), Some(mode));
-        let (name_owned, host_owned) = (name.to_owned(), host.to_owned());
         let exposure = Arc::new(Exposure::new(self.expose, self.policy));
-        let node_server =
-            NodeServer::with_cookie(port, cookie, name_owned, host_owned, encryption, mode)
-                .with_session_config(self.session)
-                .with_listener(listener)
-                .with_exposure(Arc::clone(&exposure))
-                .with_overflow(self.overflow)
-                .with_native(self.native);
+        let address = (name.to_owned(), host.to_owned(), port);
+        let node_server = NodeServer::with_links(address, cookie, ways.listens, ways.dialer)
+            .with_mode(mode)
+            .with_session_config(self.session)
+            .with_listeners(bound.listeners)
+            .with_advertised(self.advertised)
+            .with_admission(self.limits)
+            .with_max_sessions(self.max_sessions)
+            .with_exposure(Arc::clone(&exposure))
+            .with_overflow(self.overflow)
+            .with_native(self.native);
         let events = node_server.events().clone();
         let first = events.subscribe();
         let registry = Arc::clone(node_server.registry());
         let dialer = Arc::clone(node_server.dialer());
-        if let Some(connector) = self.connector {
-            dialer.use_connector(connector);
-        }
+        let strangers = Arc::clone(node_server.strangers());
         let (server, _) = Actor::spawn(None, node_server, ()).await?;
         let sweep = Arc::clone(&exposure);
         Actor::spawn_linked(None, Sweeper, sweep, server.get_cell()).await?;
@@ -263,11 +359,11 @@ impl Builder {
             server,
             registry,
             dialer,
-            listening: local_addr,
+            listening,
         };
         let node = Node::new(
             connector,
-            exposure,
+            (exposure, strangers),
             format!("{name}@{host}"),
             local_addr,
             (events.downgrade(), first),
@@ -298,51 +394,6 @@ pub(crate) fn parse_address(address: &str) -> Result<(&str, &str, u16), BuildErr
 pub(crate) fn host_ip(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     bare.unwrap_or(host).parse().ok()
-}
-
-/// A node was not started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The address is not `name@host:port`.
-    #[error("`{0}` is not of the form name@host:port")]
-    Address(String),
-    /// The host is an address that nobody can dial, such as `0.0.0.0`. Use [`Builder::listen`] to listen there.
-    #[error("`{0}` names a host that other nodes cannot dial")]
-    Unspecified(String),
-    /// No cookie was given.
-    #[error("a node needs a cookie")]
-    NoCookie,
-    /// The address cannot be listened on.
-    #[error("cannot listen")]
-    Listen(#[from] std::io::Error),
-    /// The node server did not start.
-    #[error("node server did not start")]
-    Spawn(#[from] SpawnErr),
-    /// A peer cannot be kept connected to.
-    #[error("peer: {0}")]
-    Peer(#[from] KeepError),
-    /// A seed is no `host:port`.
-    #[cfg(feature = "membership")]
-    #[error("seed: {0}")]
-    Seed(#[from] SeedError),
-    /// The port to gossip on, by the [offset](Gossip::port_offset), is none.
-    #[cfg(feature = "membership")]
-    #[error("port {port} and offset {offset} do not make a port for gossip")]
-    GossipPort {
-        /// Where the node listens.
-        port: u16,
-        /// The offset.
-        offset: i32,
-    },
-    /// The host of the node's address has no address to tell others. Name one with [`Gossip::advertise`].
-    #[cfg(feature = "membership")]
-    #[error("`{0}` has no address at which others could reach this node")]
-    Unresolved(String),
-    /// Gossip cannot start.
-    #[cfg(feature = "membership")]
-    #[error("cannot gossip")]
-    Gossip(#[from] StartError),
 }
 
 #[cfg(test)]

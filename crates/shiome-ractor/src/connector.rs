@@ -1,12 +1,12 @@
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ractor::{ActorId, ActorRef, ActorStatus};
+use shiome_transport::{Address, SocketAddrs};
 use tokio::time::timeout;
 
 use crate::{
-    NetworkStream,
     events::SessionInfo,
-    node::{Dialer, NodeServerMessage, Registry},
+    node::{Dialer, NodeServerMessage, Opened, Registry, is_socket},
     outcome::{ConnectError, HandshakeFailure, Outcome},
 };
 
@@ -21,40 +21,40 @@ pub(crate) struct Connector {
     pub(crate) registry: Arc<Registry>,
     pub(crate) dialer: Arc<Dialer>,
     /// Where the node listens.
-    pub(crate) listening: SocketAddr,
+    pub(crate) listening: Arc<[Address]>,
 }
 
 impl Connector {
-    /// Connects to the node at `address`, `host:port`, and waits until the two have told each other their actors and
+    /// Connects to the node at `address` and waits until the two have told each other their actors and
     /// groups. Dropping the future does not undo the connection.
     pub(crate) async fn connect(&self, address: &str) -> Result<SessionInfo, ConnectError> {
-        let stream = self.dialer.dial(address).await?;
-        if self.leads_here(&stream) {
+        let address = self.dialer.address(address)?;
+        if self.listening.contains(&address) {
+            return Err(HandshakeFailure::self_connection().into());
+        }
+        let link = self.dialer.dial(&address).await?;
+        if link.addrs.is_some_and(|addrs| self.leads_here(addrs)) {
             return Err(HandshakeFailure::self_connection().into());
         }
         let (outcome, settled) = Outcome::pair();
-        if let Some(ends) = stream.ends() {
-            self.registry.expect_session(ends, outcome);
-        }
-        let opened = NodeServerMessage::ConnectionOpened {
-            stream: Box::new(stream),
-            is_server: false,
-        };
+        let opened = Opened::dialled(link, address, outcome);
         self.server
-            .cast(opened)
+            .cast(opened.into_message(false))
             .map_err(|_| ConnectError::Stopped)?;
         settled.await.unwrap_or_else(|_| Err(self.closed_here()))
     }
 
     /// Whether the node has dialled itself. It would close the connection at its other end, and not know why at this one.
-    fn leads_here(&self, stream: &NetworkStream) -> bool {
-        let (Some(peer), Some(local)) = (stream.socket_addr(), stream.local_addr()) else {
+    fn leads_here(&self, addrs: SocketAddrs) -> bool {
+        let peer_ip = addrs.peer.ip().to_canonical();
+        if peer_ip != addrs.local.ip().to_canonical() {
             return false;
-        };
-        let (peer_ip, own_ip) = (peer.ip().to_canonical(), self.listening.ip().to_canonical());
-        peer.port() == self.listening.port()
-            && peer_ip == local.ip().to_canonical()
-            && (own_ip.is_unspecified() || own_ip == peer_ip)
+        }
+        let sockets = self.listening.iter().filter(|own| is_socket(own));
+        sockets.filter_map(Address::socket_addr).any(|own| {
+            let own_ip = own.ip().to_canonical();
+            own.port() == addrs.peer.port() && (own_ip.is_unspecified() || own_ip == peer_ip)
+        })
     }
 
     /// Why a session has ended without a word: with the node, or on its own.

@@ -26,7 +26,7 @@ use crate::{
 pub struct SessionInfo {
     /// Full name of the peer, `name@host`.
     pub name: String,
-    /// Where the peer is dialled, `host:port`, as it says.
+    /// Where the peer is dialled, as it says: `host:port`, or an address with a scheme.
     pub connection_string: String,
     /// Number of the connection, also in the ids of the peer's actors.
     pub node_id: NodeId,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
+use shiome_transport::{Address, limits::Counts};
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
@@ -14,7 +15,9 @@ use crate::{
     connector::Connector,
     events::{Events, NodeEvent, SessionInfo, WeakBroadcast},
     exposure::{ExportError, Exposure},
-    node::{Ending, NodeServerMessage, Serving, client::keep_connected, node_session::Shared},
+    node::{
+        Ending, NodeServerMessage, Serving, Strangers, client::keep_connected, node_session::Shared,
+    },
     outcome::ConnectError,
     reconnect::{Connection, KeepError, Reconnect},
     remote::{NodeMonitor, RemoteRef},
@@ -50,6 +53,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Node {
     pub(crate) connector: Connector,
     exposure: Arc<Exposure>,
+    strangers: Arc<Strangers>,
     name: String,
     local_addr: SocketAddr,
     pub(crate) events: WeakBroadcast,
@@ -70,7 +74,7 @@ impl Node {
 
     pub(crate) fn new(
         connector: Connector,
-        exposure: Arc<Exposure>,
+        (exposure, strangers): (Arc<Exposure>, Arc<Strangers>),
         name: String,
         local_addr: SocketAddr,
         (events, first): (WeakBroadcast, broadcast::Receiver<NodeEvent>),
@@ -78,6 +82,7 @@ impl Node {
         Self {
             connector,
             exposure,
+            strangers,
             name,
             local_addr,
             events,
@@ -97,16 +102,27 @@ impl Node {
         self.local_addr
     }
 
+    /// All addresses that the node listens at, with the ports that they got: its own, then those of
+    /// [`Builder::listen_at`] in order.
+    pub fn local_addresses(&self) -> Vec<Address> {
+        self.connector.listening.to_vec()
+    }
+
+    /// What has become of the connections that others have opened, since the start.
+    pub fn admission(&self) -> Counts {
+        self.strangers.counts()
+    }
+
     /// The node server's actor, for what `ractor_cluster`'s API offers.
     pub fn server(&self) -> &ActorRef<NodeServerMessage> {
         &self.connector.server
     }
 
-    /// Connects to the node at `address`, `host:port`, and waits until the two have told each other their actors and
-    /// groups.
+    /// Connects to the node at `address`, and waits until the two have told each other their actors and groups.
     ///
-    /// The connection is protected as those that the node accepts: over TLS the server must prove to be `host`, see
-    /// [`Builder::connector`].
+    /// The address is `host:port`, which is protected as the connections that the node accepts, or has a scheme:
+    /// `tcp://`, `tls://`, `unix:/path`, `ws://`, `wss://`, or one of the node's [links](Builder::links). Over TLS the server
+    /// must prove to be `host`, and with [`Builder::tls`] also to be the node that it says it is.
     ///
     /// Dropping the future does not undo the connection.
     ///
@@ -117,7 +133,7 @@ impl Node {
         self.connector.connect(&address.to_string()).await
     }
 
-    /// Keeps connected to the node at `address`, `host:port`: dials at once, again until there is a session, and again
+    /// Keeps connected to the node at `address`, as [`connect`](Self::connect) reads it: dials at once, again until there is a session, and again
     /// when it is lost, with the pauses of [`Reconnect::default`] and without an end. Returns at once.
     ///
     /// A session that the node there dials, or that there is already, is as good, and nothing is dialled while it lasts.

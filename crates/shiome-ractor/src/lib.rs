@@ -37,7 +37,7 @@ mod remote;
 mod remote_actor;
 mod stream;
 
-pub use builder::{BuildError, Builder, Cookie};
+pub use builder::{BuildError, Builder, Cookie, MAX_LISTENERS};
 pub use events::{Events, NodeEvent, SessionInfo};
 pub use exposure::{
     DefaultPolicy, ExportError, Expose, MAX_EXPORTS, PeerInfo, Policy, TargetInfo, Verb,
@@ -47,8 +47,8 @@ pub use gossip::{Gossip, Member};
 pub use handle::Node;
 pub use link_info::{LinkInfo, NativeInfo};
 pub use node::{
-    ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, NodeEventSubscription, NodeServer,
-    NodeServerMessage, NodeSession, NodeSessionMessage,
+    ClientConnectErr, DEFAULT_MAX_INBOUND_FRAME_SIZE, MAX_SESSIONS, NodeEventSubscription,
+    NodeServer, NodeServerMessage, NodeSession, NodeSessionMessage,
     client::{
         connect as client_connect, connect_enc as client_connect_enc,
         connect_external as client_connect_external, keep_connected as client_keep_connected,

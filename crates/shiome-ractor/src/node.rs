@@ -1,6 +1,6 @@
 //! Nodes and their sessions.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
 use ractor::{ActorId, ActorRef, RpcReplyPort};
 use shiome_handshake::Admission;
@@ -15,22 +15,32 @@ pub mod node_session;
 mod dialer;
 mod events;
 mod listener;
+mod opened;
+mod reach;
 mod registry;
 mod server;
 mod serving;
+mod strangers;
 
 pub use client::ClientConnectErr;
 pub use events::NodeEventSubscription;
 pub use node_session::{NodeSession, NodeSessionMessage};
+pub(crate) use server::listen_at;
 pub use server::{NodeServer, NodeServerState};
 
-pub(crate) use dialer::Dialer;
+pub(crate) use dialer::{Dialer, encrypted, is_socket};
 pub(crate) use node_session::Ending;
+pub(crate) use opened::Opened;
 pub(crate) use registry::Registry;
 pub(crate) use serving::Serving;
+pub(crate) use strangers::Strangers;
 
 /// Default limit on the frames that other nodes send, in bytes.
 pub const DEFAULT_MAX_INBOUND_FRAME_SIZE: u64 = shiome_wire::MAX_FRAME_LEN;
+
+/// Sessions of a node that are authenticated, unless [`Builder::max_sessions`](crate::Builder::max_sessions) says otherwise.
+/// Each may use up to some hundred MiB if its peer means harm.
+pub const MAX_SESSIONS: usize = 1024;
 
 /// What a node does with the nodes that its peers are connected to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -175,10 +185,3 @@ impl std::fmt::Debug for NodeServerMessage {
 }
 
 impl ractor::Message for NodeServerMessage {}
-
-/// Where a node listens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ListenAddr {
-    pub(crate) ip: Option<IpAddr>,
-    pub(crate) port: u16,
-}

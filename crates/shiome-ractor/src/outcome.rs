@@ -1,7 +1,10 @@
 use std::io;
 
 use shiome_handshake::{Fault, HandshakeError};
-use shiome_transport::AuthenticateError;
+use shiome_transport::{
+    AuthenticateError, ReadError, TransportError,
+    tls::{self, NodeNameError, TlsError},
+};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -11,9 +14,19 @@ use crate::events::SessionInfo;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address cannot be resolved or reached.
+    /// There is no link to that address: it is none, cannot be resolved or reached, or is not one for this node's policy.
     #[error("connection failed")]
-    Dial(#[from] io::Error),
+    Dial(#[from] TransportError),
+    /// The node at that address calls itself by a name that it has no certificate for. It was not sent a proof of the
+    /// cookie.
+    #[error("the node may not speak as {name:?}: {error}")]
+    NodeName {
+        /// What it calls itself.
+        name: String,
+        /// Why it may not.
+        #[source]
+        error: NodeNameError,
+    },
     /// There is another connection with that node, which stays: from before, or because both dialled at the same time.
     /// With its session, if that has not ended since.
     #[error("another connection with that node stays")]
@@ -21,6 +34,9 @@ pub enum ConnectError {
     /// The handshake failed, for instance because the cookies differ.
     #[error("handshake failed: {0}")]
     Handshake(HandshakeFailure),
+    /// This node has as many sessions as it [may](crate::Builder::max_sessions).
+    #[error("as many sessions as there may be")]
+    TooManySessions,
     /// The connection ended before the two nodes had told each other their actors and groups.
     #[error("connection lost: {0}")]
     Lost(String),
@@ -34,20 +50,49 @@ impl ConnectError {
     /// the cookies differ, the node has reached itself, the peer does not speak the protocol, a certificate is wrong.
     pub fn is_permanent(&self) -> bool {
         match self {
-            // rustls reports what is wrong with a certificate as invalid data.
-            Self::Dial(error) => matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-            ),
+            Self::Dial(error) => !may_pass(error),
             Self::Handshake(failure) => failure.permanent,
-            Self::Stopped => true,
-            Self::Duplicate(_) | Self::Lost(_) => false,
+            Self::NodeName { .. } | Self::Stopped => true,
+            Self::Duplicate(_) | Self::TooManySessions | Self::Lost(_) => false,
         }
     }
 
     /// The connection was not there in time.
     pub(crate) fn timed_out() -> Self {
         io::Error::from(io::ErrorKind::TimedOut).into()
+    }
+}
+
+/// Whether the same dial may succeed later, though nobody has changed anything.
+fn may_pass(error: &TransportError) -> bool {
+    match error {
+        TransportError::Connect(error) | TransportError::Lost(error) => {
+            error.kind() != io::ErrorKind::InvalidInput
+        }
+        TransportError::Timeout { .. } => true,
+        TransportError::Tls(error) => matches!(error, TlsError::Io(_) | TlsError::TimedOut),
+        // Another scheme knows best.
+        TransportError::Other(_) => true,
+        #[cfg(feature = "websocket")]
+        TransportError::Upgrade(error) => may_open_later(error),
+        _ => false,
+    }
+}
+
+/// A proxy says so while the node behind it is away.
+#[cfg(feature = "websocket")]
+fn may_open_later(error: &shiome_transport::websocket::UpgradeError) -> bool {
+    use shiome_transport::websocket::UpgradeError;
+    match error {
+        UpgradeError::Lost(_) => true,
+        UpgradeError::Refused { status } => status.is_server_error(),
+        _ => false,
+    }
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        TransportError::Connect(error).into()
     }
 }
 
@@ -75,6 +120,10 @@ impl HandshakeFailure {
             // An acceptor that finds the proof wrong says nothing.
             AuthenticateError::Closed if named => (Some(Fault::NotAuthentic), true),
             AuthenticateError::Refused => (Some(Fault::Refused), false),
+            // The peer does not believe this node's certificate, or wants one.
+            AuthenticateError::Read(ReadError::Io(error)) if tls::refusal(error).is_some() => {
+                (Some(Fault::Refused), true)
+            }
             _ => (None, false),
         };
         Self {

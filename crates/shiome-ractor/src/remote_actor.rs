@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
 
 use crate::{
-    node::node_session::Shared,
+    node::node_session::{Place, Shared},
     overflow::{Overflow, Unsent},
 };
 
@@ -94,6 +94,7 @@ pub(crate) struct Route {
     /// Pid of the actor on its own node.
     pub(crate) pid: u64,
     pub(crate) link: Weak<Shared>,
+    pub(crate) _place: Place,
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]

@@ -1,6 +1,6 @@
 use std::{fmt, net::SocketAddr};
 
-use shiome_transport::{BoxRead, BoxWrite, Link, Security, tls};
+use shiome_transport::{BoxRead, BoxWrite, Link, Links, Policy, Security, SocketAddrs, tls};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, client, server};
 
@@ -21,6 +21,25 @@ impl fmt::Debug for IncomingEncryptionMode {
             Self::Tls(_) => "Tls",
         })
     }
+}
+
+impl IncomingEncryptionMode {
+    /// Links that are accepted so, and dialled without falling back: over TLS once there is a connector.
+    pub(crate) fn links(self) -> Links {
+        with_websocket(match self {
+            Self::Raw => Links::new(Policy::Any),
+            Self::Tls(acceptor) => {
+                Links::new(Policy::Encrypted).with_tls_streams(None, Some(acceptor))
+            }
+        })
+    }
+}
+
+/// With WebSockets, if they are built in.
+pub(crate) fn with_websocket(links: Links) -> Links {
+    #[cfg(feature = "websocket")]
+    let links = links.with_websocket(shiome_transport::websocket::Origins::none());
+    links
 }
 
 /// An open connection to another node.
@@ -67,43 +86,8 @@ pub enum NetworkStream {
 }
 
 impl NetworkStream {
-    /// The peer's socket address, if it has one.
-    pub(crate) fn socket_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Raw { peer_addr, .. }
-            | Self::TlsServer { peer_addr, .. }
-            | Self::TlsClient { peer_addr, .. } => Some(*peer_addr),
-            Self::External { .. } => None,
-        }
-    }
-
-    /// The own socket address, if it has one.
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Raw { local_addr, .. }
-            | Self::TlsServer { local_addr, .. }
-            | Self::TlsClient { local_addr, .. } => Some(*local_addr),
-            Self::External { .. } => None,
-        }
-    }
-
-    /// Both socket addresses, the own one first, if it has some. There is one such connection at a time; the own address
-    /// alone can be that of several.
-    pub(crate) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
-        self.local_addr().zip(self.socket_addr())
-    }
-
-    /// How the bytes are protected.
-    pub(crate) fn security(&self) -> Security {
-        match self {
-            Self::Raw { .. } => Security::Plain,
-            Self::TlsServer { .. } | Self::TlsClient { .. } => Security::Tls,
-            Self::External { .. } => Security::Unknown,
-        }
-    }
-
     /// The peer's address or label.
-    pub(crate) fn peer_label(&self) -> String {
+    fn peer_label(&self) -> String {
         match self {
             Self::External { peer_label, .. } => external(peer_label.clone()),
             Self::Raw { peer_addr, .. }
@@ -115,30 +99,45 @@ impl NetworkStream {
 
 impl From<NetworkStream> for Link {
     fn from(stream: NetworkStream) -> Self {
-        let peer = stream.peer_label();
         match stream {
-            NetworkStream::Raw { stream, .. } => Self::tcp(stream),
+            NetworkStream::Raw {
+                peer_addr,
+                local_addr,
+                stream,
+            } => {
+                let link = Self {
+                    peer: peer_addr.to_string(),
+                    ..Self::tcp(stream)
+                };
+                link.between(addrs(peer_addr, local_addr))
+            }
             NetworkStream::TlsServer {
-                local_addr, stream, ..
-            } => tls::accepted(stream, peer, local_addr.to_string()),
+                peer_addr,
+                local_addr,
+                stream,
+            } => tls::accepted(stream, peer_addr.to_string(), local_addr.to_string())
+                .between(addrs(peer_addr, local_addr)),
             NetworkStream::TlsClient {
-                local_addr, stream, ..
-            } => tls::dialled(stream, peer, local_addr.to_string()),
+                peer_addr,
+                local_addr,
+                stream,
+            } => tls::dialled(stream, peer_addr.to_string(), local_addr.to_string())
+                .between(addrs(peer_addr, local_addr)),
             NetworkStream::External {
+                peer_label,
                 local_label,
                 reader,
                 writer,
-                ..
-            } => Self {
-                reader,
-                writer,
-                peer,
-                local: external(local_label),
-                security: Security::Unknown,
-                channel_binding: None,
-            },
+            } => {
+                let labels = (external(peer_label), external(local_label));
+                Self::over(reader, writer, labels, Security::Unknown)
+            }
         }
     }
+}
+
+fn addrs(peer: SocketAddr, local: SocketAddr) -> Option<SocketAddrs> {
+    Some(SocketAddrs { peer, local })
 }
 
 fn external(label: Option<String>) -> String {

@@ -5,15 +5,18 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod it {
+    mod admission;
     mod builder;
     mod exposure;
     #[cfg(feature = "membership")]
     mod gossip;
     mod handles_over_links;
     mod hostile;
+    mod links;
     mod membership;
     mod messages;
     mod native;
+    mod node_names;
     mod reconnect;
     mod remote_handles;
     mod remote_refs;
@@ -21,4 +24,5 @@ mod it {
     mod supervision;
     mod support;
     mod takeover;
+    mod transitive_tls;
 }

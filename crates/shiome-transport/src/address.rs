@@ -1,4 +1,8 @@
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
 
 pub use self::error::AddressError;
 
@@ -133,6 +137,12 @@ impl Address {
         }
     }
 
+    /// The socket address, where the host is an IP address.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        let ip = self.host()?.parse().ok()?;
+        Some(SocketAddr::new(ip, self.port()?))
+    }
+
     /// The path on the host, or in the file system; empty where there is none.
     pub fn path(&self) -> &str {
         match self.target {
@@ -148,6 +158,22 @@ impl Address {
         match self.target {
             Target::Socket { path_start, .. } => &self.text[self.scheme_len + 3..path_start],
             Target::Name => "",
+        }
+    }
+
+    /// The address of this socket under the same scheme, which has no path.
+    pub(crate) fn at(&self, socket: SocketAddr) -> Self {
+        let text = format!("{}://{socket}", self.scheme());
+        let end = text.len();
+        let port_len = socket.port().to_string().len();
+        Self {
+            scheme_len: self.scheme_len,
+            target: Target::Socket {
+                host_end: end - port_len - 1,
+                port: socket.port(),
+                path_start: end,
+            },
+            text,
         }
     }
 
@@ -270,7 +296,8 @@ fn is_bare(text: &str) -> bool {
     };
     text.starts_with('[')
         || (!host.contains([':', '/'])
-            && port.parse::<u16>().is_ok()
+            && !port.is_empty()
+            && port.bytes().all(|byte| byte.is_ascii_digit())
             // These are schemes whatever follows.
             && !matches!(Form::of(&host.to_ascii_lowercase()), Some(Form::File | Form::Name)))
 }

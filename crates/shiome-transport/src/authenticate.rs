@@ -8,19 +8,35 @@ use shiome_wire::{
     encode,
     meta::network_message::Message,
 };
-use tokio::{io::AsyncWriteExt, time::sleep_until};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{sleep_until, timeout},
+};
 use tracing::trace;
 
 use crate::{
+    drive::LAST_WORDS_TIMEOUT,
     error::{AuthenticateError, ReadError},
     frames::FrameReader,
     link::BoxWrite,
+    tls::{self, NodeNameError},
 };
 
 /// Decides what a handshake cannot know.
 pub trait Gate: Send + Sync {
     /// Whether the initiator that calls itself `peer`, which is not proven, may go on.
     fn admit(&self, peer: &NameMessage) -> impl Future<Output = Admission> + Send;
+
+    /// Whether the peer may call itself so, by what the link has [proven](crate::Link::identity) of it. Asked before anything
+    /// else is: a peer that may not is sent no proof of the cookie. Default: it may.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeNameError`]
+    fn verify_name(&self, peer: &NameMessage) -> Result<(), NodeNameError> {
+        let _ = peer;
+        Ok(())
+    }
 
     /// The acceptor calls itself `peer`, which is not proven.
     fn named(&self, peer: &NameMessage) -> impl Future<Output = ()> + Send;
@@ -48,22 +64,37 @@ pub async fn authenticate(
     reader.set_max_frame_len(MAX_UNAUTHENTICATED_FRAME_LEN);
     // Holds for the last words, too, when the handshake itself is over.
     let deadline = handshake.poll_timeout();
-    let mut input = Ok(());
+    let mut input: Result<(), HandshakeError> = Ok(());
     loop {
         let authenticated = match input {
             Ok(()) => answer(&mut handshake, gate).await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
-        let spoke = write(&mut handshake, writer, deadline).await?;
-        // A refusal reaches a peer only if the link is not torn down under it.
-        if handshake.is_refused() || (authenticated.is_err() && spoke) {
-            in_time(deadline, writer.shutdown()).await?;
-        }
-        if let Some(peer) = authenticated? {
-            return Ok(peer);
-        }
-        if handshake.is_refused() {
-            return Err(AuthenticateError::Refused);
+        let written = write(&mut handshake, writer, deadline).await;
+        match (authenticated, written) {
+            (Ok(_), Err(AuthenticateError::Write(error))) => {
+                return Err(why_not_written(reader, error).await);
+            }
+            (Ok(_), Err(error)) => return Err(error),
+            (Ok(Some(peer)), Ok(_)) => return Ok(peer),
+            // A refusal reaches a peer only if the link is not torn down under it.
+            (Ok(None), Ok(_)) if handshake.is_refused() => {
+                in_time(deadline, writer.shutdown()).await?;
+                return Err(AuthenticateError::Refused);
+            }
+            (Ok(None), Ok(_)) => {}
+            // What is wrong with the peer counts, also when it does not wait to hear it.
+            (Err(error), written) => {
+                let is_liar = matches!(error, AuthenticateError::NodeName { .. });
+                let spoke = matches!(written, Ok(true));
+                if let (false, Err(late @ AuthenticateError::Handshake(_))) = (is_liar, written) {
+                    return Err(late);
+                }
+                if is_liar || spoke {
+                    let _ = in_time(deadline, writer.shutdown()).await;
+                }
+                return Err(error);
+            }
         }
         input = tokio::select! {
             frame = reader.next() => {
@@ -79,14 +110,25 @@ pub async fn authenticate(
 async fn answer(
     handshake: &mut Handshake,
     gate: &impl Gate,
-) -> Result<Option<Peer>, HandshakeError> {
+) -> Result<Option<Peer>, AuthenticateError> {
     while let Some(event) = handshake.poll_event() {
         match event {
             Event::NameReceived(name) => {
+                if let Err(error) = gate.verify_name(&name) {
+                    handshake.admit(Admission::NotAllowed)?;
+                    return Err(not_allowed(name, error));
+                }
                 let admission = gate.admit(&name).await;
                 handshake.admit(admission)?;
             }
-            Event::PeerNamed(name) => gate.named(&name).await,
+            Event::PeerNamed(name) => {
+                if let Err(error) = gate.verify_name(&name) {
+                    // The proof of the cookie is not for who has lied.
+                    while handshake.poll_transmit().is_some() {}
+                    return Err(not_allowed(name, error));
+                }
+                gate.named(&name).await;
+            }
             Event::PeerAlive => {
                 let go_on = gate.replace().await;
                 handshake.answer_alive(go_on)?;
@@ -97,6 +139,31 @@ async fn answer(
         }
     }
     Ok(None)
+}
+
+fn not_allowed(peer: NameMessage, error: NodeNameError) -> AuthenticateError {
+    AuthenticateError::NodeName {
+        name: peer.name,
+        error,
+    }
+}
+
+/// The peer may have said why it takes nothing: with TLS 1.3 a server refuses a certificate when the client has begun to
+/// speak.
+async fn why_not_written(reader: &mut FrameReader, error: io::Error) -> AuthenticateError {
+    let told = async {
+        loop {
+            match reader.next().await {
+                Ok(Some(_)) => {}
+                Err(ReadError::Io(told)) if tls::refusal(&told).is_some() => return Some(told),
+                _ => return None,
+            }
+        }
+    };
+    match timeout(LAST_WORDS_TIMEOUT, told).await {
+        Ok(Some(told)) => ReadError::Io(told).into(),
+        _ => AuthenticateError::Write(error),
+    }
 }
 
 /// The outer error is the link's; the inner one the handshake's, which may have something to say before it ends.

@@ -8,7 +8,7 @@ use std::{
 use shiome_session::{Event, GoodbyeReason, SessionError};
 use thiserror::Error;
 use tokio::{
-    task::JoinSet,
+    task::{JoinSet, coop::consume_budget},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -21,7 +21,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Time to write a goodbye to a peer that does not answer, and to read what one said that takes nothing any more.
-const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
+pub(crate) const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Acts on what a session decides, in order.
 pub trait EventSink<C>: Send {
@@ -94,6 +94,11 @@ pub async fn drive<C: Send + 'static>(
         }
     }
     let native = peer.apply(|session, _| session.terms().is_some());
+    if let LinkEnd::Goodbye { .. } = end {
+        // The writer shuts its direction down: TLS and WebSockets have an end of their own.
+        let _ = timeout(LAST_WORDS_TIMEOUT, tasks.join_next()).await;
+        return end;
+    }
     let patience = match end {
         LinkEnd::Closed => LINGER,
         // A legacy peer is told nothing.
@@ -127,7 +132,7 @@ async fn run<C>(
     let mut failed: Option<(io::Error, Instant)> = None;
     loop {
         // What came with the handshake's last message is here already.
-        if let Err(end) = receive_all(reader, peer) {
+        if let Err(end) = receive_all(reader, peer).await {
             return end;
         }
         // A link on which something always arrives is no reason to be late.
@@ -164,18 +169,29 @@ async fn run<C>(
             }
             (_, Some((error, _))) => return LinkEnd::Write(error),
             // The answer to a goodbye.
-            (Ok(false), _) if peer.is_finishing() => return LinkEnd::Closed,
+            (Ok(false), _) if peer.is_ending() => return LinkEnd::Closed,
             (Ok(false), _) => return LinkEnd::ClosedByPeer,
+            // It may go without the ceremony of TLS or WebSockets.
+            (Err(ReadError::Io(_)), _) if peer.is_ending() => return LinkEnd::Closed,
             (Err(error), _) => return error.into(),
         }
     }
 }
 
+/// Frames that count as one step of this task, in the runtime's reckoning of when it is others' turn. A read counts as one,
+/// too, and can hold thousands of frames.
+const FRAMES_A_STEP: usize = 64;
+
 /// Takes in the frames that have arrived.
-fn receive_all<C>(reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
+async fn receive_all<C>(reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
+    let mut frames = 0;
     while let Some(frame) = reader.buffered().map_err(LinkEnd::Read)? {
         let message = frame.decode().map_err(ReadError::from)?;
         peer.receive(message)?;
+        frames += 1;
+        if frames % FRAMES_A_STEP == 0 {
+            consume_budget().await;
+        }
     }
     Ok(())
 }
@@ -186,6 +202,8 @@ async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) -> Result<(), 
             Some(end) => return Err(end),
             None => sink.handle(event).await,
         }
+        // What the event has set off, such as the task of a call, has its turn before there is more and more of it.
+        consume_budget().await;
     }
     Ok(())
 }
@@ -208,5 +226,46 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Cursor,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use shiome_session::{Config, Session};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_small_frames_leaves_others_their_turns() {
+        // As many reads as the runtime lets a task make in one go, full of empty frames.
+        let flood = Cursor::new(vec![0; 128 * 64 * 1024]);
+        let mut reader = FrameReader::new(Box::new(flood), 1024);
+        let session = Session::<()>::new(std::time::Instant::now(), Config::default(), 1);
+        let peer = Peer::new(session);
+        let turns = Arc::new(AtomicUsize::new(0));
+        let other = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move {
+                loop {
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let mut frames = 0;
+        while reader.fill().await.unwrap() {
+            receive_all(&mut reader, &peer).await.unwrap();
+            while peer.next_event().is_some() {
+                frames += 1;
+            }
+        }
+        assert_eq!(frames, 128 * 8 * 1024);
+        assert!(turns.load(Ordering::Relaxed) >= 100);
+        other.abort();
     }
 }

@@ -4,7 +4,10 @@ use shiome_handshake::HandshakeError;
 use shiome_wire::{DecodeError, FrameError};
 use thiserror::Error;
 
-use crate::address::AddressError;
+use crate::{
+    address::AddressError,
+    tls::{NodeNameError, TlsError},
+};
 
 /// No further frame can be read from a link.
 #[derive(Debug, Error)]
@@ -34,6 +37,16 @@ pub enum AuthenticateError {
     /// The link cannot be written.
     #[error("write failed")]
     Write(#[source] io::Error),
+    /// The peer calls itself by the name of another node than what it has proven to be. It has been sent no proof of the
+    /// cookie.
+    #[error("the peer may not speak as {name:?}: {error}")]
+    NodeName {
+        /// What the peer calls itself.
+        name: String,
+        /// Why it may not.
+        #[source]
+        error: NodeNameError,
+    },
     /// This node refused the peer, by its [`Gate`](crate::Gate)'s verdict.
     #[error("refused by this node")]
     Refused,
@@ -89,7 +102,7 @@ pub enum TransportError {
     },
     /// The TLS handshake failed.
     #[error("TLS handshake failed")]
-    Tls(#[source] io::Error),
+    Tls(#[from] TlsError),
     /// The process at the other end of a Unix socket runs as a user that [may not speak](crate::unix::Users).
     #[cfg(unix)]
     #[error("the peer's process runs as user {uid}")]

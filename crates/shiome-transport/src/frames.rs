@@ -1,7 +1,12 @@
+use bytes::BufMut;
 use shiome_wire::{Frame, FrameDecoder};
 use tokio::io::AsyncReadExt;
 
 use crate::{error::ReadError, link::BoxRead};
+
+/// Bytes that are read at a time, whatever room there is: after a long frame there is room for a million small ones, each
+/// of which becomes an event.
+const MAX_READ_LEN: usize = 64 * 1024;
 
 /// Reads frames from a link.
 pub struct FrameReader {
@@ -46,7 +51,8 @@ impl FrameReader {
     ///
     /// [`ReadError`]; the link is of no use any more.
     pub async fn fill(&mut self) -> Result<bool, ReadError> {
-        let read = self.reader.read_buf(self.decoder.read_buf()).await?;
+        let mut buf = self.decoder.read_buf().limit(MAX_READ_LEN);
+        let read = self.reader.read_buf(&mut buf).await?;
         if read == 0 {
             self.decoder.finish()?;
         }
@@ -66,5 +72,32 @@ impl FrameReader {
 impl std::fmt::Debug for FrameReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FrameReader").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_frame_makes_no_room_for_a_flood_of_small_ones() {
+        let long = 1024 * 1024_u64;
+        let mut bytes = long.to_be_bytes().to_vec();
+        bytes.resize(8 + long as usize, 0);
+        bytes.resize(bytes.len() + 4 * MAX_READ_LEN, 0);
+        let mut reader = FrameReader::new(Box::new(std::io::Cursor::new(bytes)), long);
+        assert!(reader.next().await.unwrap().is_some());
+        let mut most = 0;
+        loop {
+            let mut frames = 0;
+            while reader.buffered().unwrap().is_some() {
+                frames += 1;
+            }
+            most = most.max(frames);
+            if !reader.fill().await.unwrap() {
+                break;
+            }
+        }
+        assert_eq!(most, MAX_READ_LEN / 8);
     }
 }

@@ -46,7 +46,7 @@ pub use connector::{BoxFuture, Connector};
 pub use drive::{DRAIN_TIMEOUT, EventSink, LinkEnd, drive};
 pub use error::{AuthenticateError, ReadError, TransportError};
 pub use frames::FrameReader;
-pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, Security};
+pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, PeerIdentity, Security, SocketAddrs};
 pub use links::{DIAL_TIMEOUT, ESTABLISH_TIMEOUT, Links, Policy, Scheme};
 pub use listener::{Accepted, Bind, Listener, Remote};
 pub use peer::{Peer, STALL_TIMEOUT};

@@ -5,7 +5,11 @@
 //!
 //! 1. For each accepted connection: [`Admission::try_admit`], before its first byte is read. Whom it refuses is closed.
 //! 2. The [`Ticket`] is kept until the connection is authenticated or closed, TLS handshake included, and dropped then.
-//! 3. [`Admission::succeeded`] or [`Admission::failed`] says how authentication ended.
+//! 3. [`Ticket::succeeded`], [`Ticket::failed`] or [`Ticket::wasted`] says how authentication ended.
+//!
+//! What a source has failed costs it two things: time, for which it is refused, and places, of which it has half as many
+//! with each failure. So guesses of the cookie come to one at a time, while those that only waste a place shut nobody out
+//! who shares their address for longer than a moment.
 //!
 //! A source is an IPv4 address, or the /64 network of an IPv6 address: that is what one host is given. Nodes that share
 //! an address, as behind NAT, share its fate.
@@ -21,7 +25,7 @@ use thiserror::Error;
 
 mod table;
 
-use table::{Source, Table};
+use table::{Failure, Source, Table};
 
 /// What [`Admission`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +35,12 @@ pub struct Limits {
     /// some 64 KiB.
     pub max_unauthenticated: usize,
     /// Those of one source. Default: 32. Below a half of all, two sources cannot shut out the others; as many nodes behind
-    /// one address can join at once.
+    /// one address can join at once. Half as many with each failure that is not free, down to one.
     pub max_unauthenticated_per_source: usize,
     /// Failures in a row that cost a source nothing. Default: 3. Nodes fail innocently, for instance when both dial at once.
     pub max_free_failures: u32,
-    /// How long a source is refused after the first failure that is not free. Doubles with each further one. Default: 1 s.
+    /// How long a source is refused after a failure that is not free. Doubles each time that it has [lied](Ticket::failed);
+    /// connections that were open already when it began make it no longer. Default: 1 s.
     pub first_penalty: Duration,
     /// The longest penalty. Default: 5 minutes, at most [`MAX_PENALTY`].
     pub longest_penalty: Duration,
@@ -96,26 +101,29 @@ impl Admission {
 
     /// Whether a connection from `ip` is admitted. It counts until its ticket is dropped.
     ///
+    /// Those of remotes without an IP address, such as the processes of this host, count among all and have no limit of
+    /// their own.
+    ///
     /// # Errors
     ///
     /// [`Refusal`]; the connection is to be closed at once.
-    pub fn try_admit(&self, now: Instant, ip: IpAddr) -> Result<Ticket, Refusal> {
-        let source = Source::of(ip);
+    pub fn try_admit(
+        &self,
+        now: Instant,
+        ip: impl Into<Option<IpAddr>>,
+    ) -> Result<Ticket, Refusal> {
+        let source = ip.into().map(Source::of);
         self.table().open(now, source)?;
         Ok(Ticket {
             table: Arc::clone(&self.table),
             source,
+            since: now,
         })
     }
 
-    /// A connection from `ip` could not be authenticated: by a fault of the peer's, or for lack of time.
-    pub fn failed(&self, now: Instant, ip: IpAddr) {
-        self.table().failed(now, Source::of(ip));
-    }
-
-    /// A connection from `ip` was authenticated. Its failures and its penalty are forgotten.
-    pub fn succeeded(&self, ip: IpAddr) {
-        self.table().forgive(Source::of(ip));
+    /// What has become of all connections since the start.
+    pub fn counts(&self) -> Counts {
+        self.table().counts()
     }
 
     /// Connections that are admitted and hold their tickets.
@@ -148,17 +156,64 @@ impl fmt::Debug for Admission {
     }
 }
 
-/// The place of a connection that is not authenticated yet. Dropping it makes room.
+/// Connections since the start, by what became of them.
+///
+/// An admitted one that is neither authenticated nor failed is open still, or has ended innocently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Admitted.
+    pub admitted: u64,
+    /// Of the admitted, those that were authenticated.
+    pub authenticated: u64,
+    /// Of the admitted, those that could not be authenticated: by a fault of the peer's, or for lack of time.
+    pub failed: u64,
+    /// Refused for [`Refusal::Full`].
+    pub refused_full: u64,
+    /// Refused for [`Refusal::SourceFull`].
+    pub refused_source: u64,
+    /// Refused for [`Refusal::Penalty`].
+    pub refused_penalty: u64,
+}
+
+/// The place of a connection that is not authenticated yet. Dropping it makes room, and says nothing against the source: the
+/// connection was closed by either end without anybody's fault.
 #[must_use = "the connection counts only as long as its ticket is kept"]
 pub struct Ticket {
     table: Arc<Mutex<Table>>,
-    source: Source,
+    source: Option<Source>,
+    since: Instant,
+}
+
+impl Ticket {
+    /// The connection was authenticated. The failures of its source, and its penalty, are forgotten.
+    pub fn succeeded(self) {
+        self.table().succeeded(self.source);
+    }
+
+    /// The peer has lied: about its name, or about knowing the cookie.
+    pub fn failed(self, now: Instant) {
+        self.end(now, Failure::Lie);
+    }
+
+    /// The peer has taken up a place for nothing: by silence, or by what no node says. That may be a node that is set up
+    /// wrongly, or no node at all: its source is refused for [`Limits::first_penalty`] each time and no longer.
+    pub fn wasted(self, now: Instant) {
+        self.end(now, Failure::Waste);
+    }
+
+    fn end(self, now: Instant, failure: Failure) {
+        self.table().failed(now, self.source, self.since, failure);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.close(self.source);
+        self.table().close(self.source);
     }
 }
 

@@ -1,9 +1,11 @@
-use std::fmt;
+use std::{any::Any, fmt, net::SocketAddr, sync::Arc};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+
+use crate::tls::NodeNameError;
 
 /// Readable half of a link.
 pub type BoxRead = Box<dyn AsyncRead + Unpin + Send + 'static>;
@@ -14,7 +16,7 @@ pub type BoxWrite = Box<dyn AsyncWrite + Unpin + Send + 'static>;
 /// A reliable, ordered stream of bytes in both directions that someone else opened.
 ///
 /// Anything that is one can be a link: a pipe, a tunnel, a multiplexed stream.
-pub trait ClusterBidiStream: Send + 'static {
+pub trait ClusterBidiStream: Send + Any {
     /// Takes the two halves.
     fn split(self: Box<Self>) -> (BoxRead, BoxWrite);
 
@@ -43,6 +45,26 @@ pub enum Security {
     Unknown,
 }
 
+/// What a link has proven of its peer, for whoever hears the name that the peer goes by.
+pub trait PeerIdentity: Send + Sync {
+    /// Whether the peer may speak as the node of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeNameError`]; the link is to be closed.
+    fn verify_node_name(&self, node_name: &str) -> Result<(), NodeNameError>;
+}
+
+/// The sockets that a link is between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a connection has two ends")]
+pub struct SocketAddrs {
+    /// The peer's.
+    pub peer: SocketAddr,
+    /// The own.
+    pub local: SocketAddr,
+}
+
 /// An open connection to another node, not authenticated yet.
 pub struct Link {
     /// Bytes from the peer.
@@ -59,24 +81,28 @@ pub struct Link {
     /// [`Config::channel_binding`](shiome_handshake::Config::channel_binding). `None` on plain links and for streams
     /// that were opened elsewhere.
     pub channel_binding: Option<[u8; 32]>,
+    /// What has been proven of the peer; `None` when nothing has, and it may speak as any node that knows the cookie.
+    pub identity: Option<Arc<dyn PeerIdentity>>,
+    /// Where the node at the other end is reached at its socket and nothing stands in between: over TCP and TLS. `None` for
+    /// all other links; those of WebSockets may lead to a proxy of many nodes.
+    pub addrs: Option<SocketAddrs>,
 }
 
 impl Link {
     /// A link over a TCP connection.
     pub fn tcp(stream: TcpStream) -> Self {
-        let label = |addr: std::io::Result<std::net::SocketAddr>| {
-            addr.map_or_else(|_| "unknown".to_owned(), |addr| addr.to_string())
-        };
-        let (peer, local) = (label(stream.peer_addr()), label(stream.local_addr()));
+        let addrs = SocketAddrs::of(&stream);
         let (reader, writer) = stream.into_split();
-        Self {
-            reader: Box::new(reader),
-            writer: Box::new(writer),
-            peer,
-            local,
-            security: Security::Plain,
-            channel_binding: None,
-        }
+        Self::over(
+            Box::new(reader),
+            Box::new(writer),
+            (
+                unknown(addrs.map(|addrs| addrs.peer)),
+                unknown(addrs.map(|addrs| addrs.local)),
+            ),
+            Security::Plain,
+        )
+        .between(addrs)
     }
 
     /// A link over any stream, with the labels of its ends and without a channel binding.
@@ -87,15 +113,55 @@ impl Link {
         security: Security,
     ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
+        let labels = (peer.into(), local.into());
+        Self::over(Box::new(reader), Box::new(writer), labels, security)
+    }
+
+    /// A link over two halves, with the labels of the peer and of the own end, of which nothing else is known.
+    pub fn over(
+        reader: BoxRead,
+        writer: BoxWrite,
+        (peer, local): (String, String),
+        security: Security,
+    ) -> Self {
         Self {
-            reader: Box::new(reader),
-            writer: Box::new(writer),
-            peer: peer.into(),
-            local: local.into(),
+            reader,
+            writer,
+            peer,
+            local,
             security,
             channel_binding: None,
+            identity: None,
+            addrs: None,
         }
     }
+
+    /// The peer has proven to be this one.
+    #[must_use]
+    pub fn with_identity(self, identity: Arc<dyn PeerIdentity>) -> Self {
+        Self {
+            identity: Some(identity),
+            ..self
+        }
+    }
+
+    /// The link is between these sockets, see [`addrs`](Self::addrs).
+    #[must_use]
+    pub fn between(self, addrs: Option<SocketAddrs>) -> Self {
+        Self { addrs, ..self }
+    }
+}
+
+impl SocketAddrs {
+    /// Those of a connection; `None` when it is gone already.
+    pub fn of(stream: &TcpStream) -> Option<Self> {
+        let (peer, local) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+        Some(Self { peer, local })
+    }
+}
+
+fn unknown(addr: Option<SocketAddr>) -> String {
+    addr.map_or_else(|| "unknown".to_owned(), |addr| addr.to_string())
 }
 
 impl From<Box<dyn ClusterBidiStream>> for Link {
@@ -103,14 +169,7 @@ impl From<Box<dyn ClusterBidiStream>> for Link {
         let label = |label: Option<String>| label.unwrap_or_else(|| "external".to_owned());
         let (peer, local) = (label(stream.peer_label()), label(stream.local_label()));
         let (reader, writer) = stream.split();
-        Self {
-            reader,
-            writer,
-            peer,
-            local,
-            security: Security::Unknown,
-            channel_binding: None,
-        }
+        Self::over(reader, writer, (peer, local), Security::Unknown)
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) mod tls;
 /// Time for a dial, everything included, unless [`Links::with_dial_timeout`] says otherwise.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time for an accepted connection to become a link.
-pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for an accepted connection to become a link. Who dials gives up after [`DIAL_TIMEOUT`].
+pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What links a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,6 +130,15 @@ impl fmt::Debug for Scheme {
 #[derive(Debug, Clone)]
 pub struct Links {
     schemes: BTreeMap<String, Scheme>,
+    /// What `wss` runs on: `tls`, as it is spoken with web servers.
+    #[cfg_attr(
+        not(feature = "websocket"),
+        expect(dead_code, reason = "nothing runs on it")
+    )]
+    web_tls: Option<Scheme>,
+    /// Schemes that run on others.
+    #[cfg(feature = "websocket")]
+    web: crate::websocket::Web,
     policy: Policy,
     dial_timeout: Duration,
 }
@@ -139,6 +148,9 @@ impl Links {
     pub fn new(policy: Policy) -> Self {
         let links = Self {
             schemes: BTreeMap::new(),
+            web_tls: None,
+            #[cfg(feature = "websocket")]
+            web: crate::websocket::Web::default(),
             policy,
             dial_timeout: DIAL_TIMEOUT,
         };
@@ -148,9 +160,45 @@ impl Links {
     }
 
     /// Adds a scheme, or takes the place of the one of that name. Names are in lower case.
+    ///
+    /// What runs on `tcp`, as `ws` does, then runs on this `tcp`.
     pub fn with_scheme(mut self, name: impl Into<String>, scheme: Scheme) -> Self {
-        self.schemes.insert(name.into(), scheme);
+        let name = name.into();
+        let is_below = name == "tcp";
+        self.schemes.insert(name, scheme);
+        if is_below { self.with_web() } else { self }
+    }
+
+    /// Dials and listens under another policy.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    fn with_web_tls(self, scheme: Scheme) -> Self {
+        let links = Self {
+            web_tls: Some(scheme),
+            ..self
+        };
+        links.with_web()
+    }
+
+    #[cfg(not(feature = "websocket"))]
+    fn with_web(self) -> Self {
         self
+    }
+
+    /// Puts the schemes that run on others on these as they are now.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn with_web(mut self) -> Self {
+        for (name, scheme) in self.web.over(&self) {
+            self.schemes.insert(name, scheme);
+        }
+        self
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn web(&mut self) -> &mut crate::websocket::Web {
+        &mut self.web
     }
 
     /// Takes so long for a dial, everything included. Default: [`DIAL_TIMEOUT`].
@@ -173,6 +221,11 @@ impl Links {
     /// [`TransportError::Address`]
     pub fn address(&self, text: &str) -> Result<Address, TransportError> {
         Ok(Address::parse_with(self.policy.default_scheme(), text)?)
+    }
+
+    /// Whether there is a scheme of this name.
+    pub fn has_scheme(&self, name: &str) -> bool {
+        self.schemes.contains_key(name)
     }
 
     /// Opens a link. Cancel-safe: dropped earlier, nothing stays open.
@@ -209,9 +262,13 @@ impl Links {
         Ok(Box::new(Checked { listener, policy }))
     }
 
+    /// What WebSockets of this scheme run on.
     #[cfg(feature = "websocket")]
-    pub(crate) fn get(&self, scheme: &str) -> Option<&Scheme> {
-        self.schemes.get(scheme)
+    pub(crate) fn below_web(&self, name: &str) -> Option<&Scheme> {
+        match name {
+            "tls" => self.web_tls.as_ref(),
+            _ => self.schemes.get(name),
+        }
     }
 
     fn scheme(&self, address: &Address) -> Result<&Scheme, TransportError> {

@@ -186,6 +186,12 @@ impl<C> Peer<C> {
         self.lock().session.is_finishing()
     }
 
+    /// Whether the session is ending or has ended; by this side, unless an event says otherwise.
+    pub(crate) fn is_ending(&self) -> bool {
+        let state = self.lock();
+        state.session.is_finishing() || state.session.is_closed()
+    }
+
     /// Lets the writer use session and progress.
     pub(crate) fn write<R>(
         &self,

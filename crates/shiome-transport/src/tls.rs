@@ -6,9 +6,9 @@
 //!    cryptography, which is always passed and never taken from the process. [`Reloading`] keeps them like their files.
 //! 2. [`ServerConfig`] accepts and [`ClientConfig`] dials with them: TLS 1.3, the peer's certificate verified, for the host
 //!    that was dialled.
-//! 3. Once the cluster's handshake has told the peer's node name, [`Credentials::verify_node_name`] says whether its
-//!    certificate is for that node: the certificate of `a` cannot speak as `b`. It is to be asked on resumed connections too,
-//!    whose `peer_certificates` are those of the first.
+//! 3. Once the cluster's handshake has told the peer's node name, [`authenticate()`](crate::authenticate()) asks whether its
+//!    certificate is for that node: the certificate of `a` cannot speak as `b`. [`ServerConfig::link`] and
+//!    [`ClientConfig::link`] put it into the [`Link`], on resumed connections too, where it is that of the first.
 //!
 //! # With the application's own
 //!
@@ -37,6 +37,7 @@ mod error;
 mod identity;
 mod load;
 mod name;
+mod peer;
 mod reload;
 mod sessions;
 #[cfg(test)]
@@ -57,7 +58,7 @@ pub use sessions::{MAX_ACCEPTED_SESSIONS, MAX_DIALLED_SESSIONS};
 pub use trust::{Pin, Trust};
 
 /// Time for a TLS handshake. A peer that is slower is not served.
-pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long, and for how many bytes, a client that was refused is listened to. A connection that is closed with bytes unread
 /// is reset, and the reset overtakes the alert that says why.

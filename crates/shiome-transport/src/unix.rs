@@ -53,6 +53,17 @@ impl Users {
         self
     }
 
+    /// Who the system lets connect: the owner, or anybody, of whom those that may not are turned away then.
+    fn mode(&self) -> u32 {
+        let own = own_uid().ok();
+        let is_own = |uid: &u32| *uid == ROOT || Some(*uid) == own;
+        if self.uids.iter().all(is_own) {
+            file::OWNER_ONLY
+        } else {
+            file::EVERYBODY
+        }
+    }
+
     fn check(&self, stream: &UnixStream) -> Result<UCred, TransportError> {
         let peer = stream.peer_cred().map_err(TransportError::Lost)?;
         let uid = peer.uid();
@@ -70,8 +81,9 @@ fn own_uid() -> io::Result<u32> {
 
 /// The scheme, for [`Links::with_scheme`](crate::Links::with_scheme) under `unix`.
 ///
-/// A listener's file can be connected to by its owner alone (mode 0600), and is removed when the listener is dropped. One
-/// that a node has left behind is replaced; a file that is no socket, or where somebody answers, never is. Nodes that begin at once take turns, by a lock on the directory.
+/// A listener's file can be connected to by its owner alone (mode 0600) unless other users may come (mode 0666, and each is
+/// asked for its user), and is removed when the listener is dropped. One that a node has left behind is replaced; a file that
+/// is no socket, or where somebody answers, never is. Nodes that begin at once take turns, by a lock on the directory.
 pub fn scheme(users: Users) -> Scheme {
     Scheme::new(Security::Local)
         .with_connector(Unix(users.clone()))
@@ -97,7 +109,7 @@ impl Bind for Unix {
         address: &'a Address,
     ) -> BoxFuture<'a, Result<Box<dyn Listener>, TransportError>> {
         Box::pin(async {
-            let (listener, file) = SocketFile::listen(path(address)).await?;
+            let (listener, file) = SocketFile::listen(path(address), self.0.mode()).await?;
             let listener: Box<dyn Listener> = Box::new(Sockets {
                 listener,
                 _file: file,
@@ -149,14 +161,8 @@ fn label(peer: UCred) -> String {
 
 fn link(stream: UnixStream, peer: String, local: String) -> Link {
     let (reader, writer) = stream.into_split();
-    Link {
-        reader: Box::new(reader),
-        writer: Box::new(writer),
-        peer,
-        local,
-        security: Security::Local,
-        channel_binding: None,
-    }
+    let (reader, writer) = (Box::new(reader), Box::new(writer));
+    Link::over(reader, writer, (peer, local), Security::Local)
 }
 
 #[cfg(test)]

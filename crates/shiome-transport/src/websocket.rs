@@ -34,6 +34,7 @@ use std::io::Cursor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join};
 use tokio_websockets::{ClientBuilder, Config, Limits, ServerBuilder};
 
+pub(crate) use self::scheme::Web;
 pub use self::{
     close::CloseReason,
     endpoint::{Endpoint, Origins, UpgradeError},
@@ -130,6 +131,7 @@ fn open(link: Link, read: bytes::Bytes, side: Side) -> Link {
     };
     Link {
         channel_binding: link.channel_binding,
+        identity: link.identity,
         ..Link::from_stream(stream, link.peer, link.local, link.security)
     }
 }

@@ -11,14 +11,20 @@ pub struct Args {
     pub transitive: bool,
     pub listen_addr: Option<IpAddr>,
     pub tls: Option<TlsFiles>,
-    /// Write the TLS files and end.
-    pub write_tls: bool,
+    /// The node is made by shiome's builder, which demands TLS.
+    pub built: bool,
+    /// What is logged to stderr.
+    pub log: Option<String>,
 }
 
-/// DER files: a self-signed certificate and its PKCS #8 key.
+/// PEM files, and what they are used for.
 pub struct TlsFiles {
+    /// Whose certificates are believed.
+    pub authority: PathBuf,
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Whether clients too show a certificate.
+    pub mutual: bool,
 }
 
 impl Args {
@@ -31,9 +37,11 @@ impl Args {
             transitive: false,
             listen_addr: None,
             tls: None,
-            write_tls: false,
+            built: false,
+            log: std::env::var("PEER_LOG").ok(),
         };
-        let (mut certificate, mut key) = (None, None);
+        let (mut authority, mut certificate, mut key) = (None, None, None);
+        let mut mutual = false;
         let mut words = words;
         while let Some(option) = words.next() {
             let mut value = || {
@@ -48,7 +56,10 @@ impl Args {
                 "--cookie" => args.cookie = value()?,
                 "--transitive" => args.transitive = true,
                 "--listen-addr" => args.listen_addr = Some(parse(&value()?)?),
-                "--write-tls" => args.write_tls = true,
+                "--builder" => args.built = true,
+                "--log" => args.log = Some(value()?),
+                "--tls-mutual" => mutual = true,
+                "--tls-ca" => authority = Some(value()?.into()),
                 "--tls-cert" => certificate = Some(value()?.into()),
                 "--tls-key" => key = Some(value()?.into()),
                 _ => return Err(format!("unknown option {option}")),
@@ -57,10 +68,15 @@ impl Args {
         if args.name.is_empty() || args.cookie.is_empty() {
             return Err("--name and --cookie are required".into());
         }
-        args.tls = match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (None, None) => None,
-            _ => return Err("--tls-cert and --tls-key go together".into()),
+        args.tls = match (authority, certificate, key) {
+            (Some(authority), Some(certificate), Some(key)) => Some(TlsFiles {
+                authority,
+                certificate,
+                key,
+                mutual,
+            }),
+            (None, None, None) if !mutual => None,
+            _ => return Err("--tls-ca, --tls-cert and --tls-key go together".into()),
         };
         Ok(args)
     }

@@ -28,8 +28,8 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
         return call(node, kind, words).await;
     }
     match command {
-        "connect" | "redial" | "keep" | "sessions" | "wait-session" | "wait-no-session"
-        | "children" | "disconnect" => session(node, command, words).await,
+        "connect" | "redial" | "keep" | "announce" | "sessions" | "wait-session"
+        | "wait-no-session" | "children" | "disconnect" => session(node, command, words).await,
         "spawn" | "spawn-plain" | "local-named" | "stop-actor" | "where-is" | "flood-spawn"
         | "flood-stop" => actor(node, command, words).await,
         "join" | "leave" | "members" | "wait-members" | "node-ids" => group(command, words).await,
@@ -57,6 +57,7 @@ async fn session(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
             .connect(words.text("address")?)
             .await
             .map(|()| String::new()),
+        "announce" => node.announce(words.number("port")?).map(|()| String::new()),
         "redial" => {
             node.redial(words.text("address")?.to_owned(), words.millis()?);
             Ok(String::new())

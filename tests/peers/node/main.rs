@@ -3,6 +3,8 @@
 
 mod actor;
 mod args;
+#[cfg(feature = "remote-ref")]
+mod built;
 mod calls;
 mod casts;
 mod command;
@@ -26,7 +28,6 @@ use crate::node::Node;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    log_to_stderr();
     let node = match start().await {
         Ok(node) => node,
         Err(reason) => {
@@ -41,11 +42,7 @@ async fn main() -> ExitCode {
 
 async fn start() -> Result<Node, String> {
     let args = Args::parse(std::env::args().skip(1))?;
-    if args.write_tls {
-        let files = args.tls.as_ref().ok_or("--write-tls says not where to")?;
-        tls::write(files)?;
-        std::process::exit(0);
-    }
+    log_to_stderr(args.log.as_deref());
     let port = args.port;
     let node = Node::start(args).await?;
     say(&format!("ready {port}"));
@@ -78,8 +75,7 @@ fn say(line: &str) {
     }
 }
 
-fn log_to_stderr() {
-    let level = std::env::var("PEER_LOG").ok();
+fn log_to_stderr(level: Option<&str>) {
     if let Some(level) = level.and_then(|level| level.parse::<LevelFilter>().ok()) {
         tracing_subscriber::fmt()
             .with_max_level(level)

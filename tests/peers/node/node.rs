@@ -18,7 +18,7 @@ use crate::args::Args;
 use crate::events::Events;
 use crate::inbox::Inbox;
 use crate::sessions::sessions;
-use crate::tls::{SERVER_NAME, Tls};
+use crate::tls::Tls;
 
 pub struct Node {
     pub server: ActorRef<NodeServerMessage>,
@@ -30,10 +30,16 @@ pub struct Node {
     /// What `flood-spawn` made.
     pub flood: Vec<ActorCell>,
     tls: Option<Tls>,
+    /// Of shiome's builder.
+    #[cfg(feature = "remote-ref")]
+    built: Option<ractor_cluster::Node>,
 }
 
 impl Node {
     pub async fn start(args: Args) -> Result<Self, String> {
+        if args.built {
+            return Self::start_built(args).await;
+        }
         let tls = args.tls.as_ref().map(Tls::load).transpose()?;
         let encryption = tls
             .as_ref()
@@ -57,6 +63,26 @@ impl Node {
         let (server, _) = Actor::spawn(None, server, ())
             .await
             .map_err(|e| e.to_string())?;
+        Self::new(server, tls)
+    }
+
+    #[cfg(feature = "remote-ref")]
+    async fn start_built(args: Args) -> Result<Self, String> {
+        let files = args.tls.as_ref().ok_or("--builder needs --tls-ca")?;
+        let built = crate::built::start(&args, files).await?;
+        let node = Self::new(built.server().clone(), None)?;
+        Ok(Self {
+            built: Some(built),
+            ..node
+        })
+    }
+
+    #[cfg(not(feature = "remote-ref"))]
+    async fn start_built(_args: Args) -> Result<Self, String> {
+        Err("--builder is shiome's".into())
+    }
+
+    fn new(server: ActorRef<NodeServerMessage>, tls: Option<Tls>) -> Result<Self, String> {
         server
             .cast(NodeServerMessage::SubscribeToEvents {
                 id: "stdout".into(),
@@ -70,12 +96,25 @@ impl Node {
             calls: HashMap::new(),
             flood: Vec::new(),
             tls,
+            #[cfg(feature = "remote-ref")]
+            built: None,
         })
     }
 
     /// Returns when the socket is open; `wait-session` tells when the session is ready.
     pub async fn connect(&self, address: &str) -> Result<(), String> {
+        #[cfg(feature = "remote-ref")]
+        if let Some(built) = &self.built {
+            return crate::built::connect(built, address).await;
+        }
         connect(&self.server, self.tls.as_ref(), address).await
+    }
+
+    /// From now on peers are told that the node is reached at this port.
+    pub fn announce(&self, port: u16) -> Result<(), String> {
+        self.server
+            .cast(NodeServerMessage::PortChanged { port })
+            .map_err(|error| error.to_string())
     }
 
     /// Dials whenever there is no session, as a program does that wants to stay connected.
@@ -123,7 +162,8 @@ async fn connect(
     let connected = match tls {
         None => client_connect(server, address).await,
         Some(tls) => {
-            let name = ServerName::try_from(SERVER_NAME).map_err(|e| e.to_string())?;
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            let name = ServerName::try_from(host.to_owned()).map_err(|e| e.to_string())?;
             client_connect_enc(server, address, tls.connector.clone(), name).await
         }
     };

@@ -1,16 +1,16 @@
-//! TLS between nodes that share one self-signed certificate for `localhost`.
+//! TLS between nodes whose certificates are of one authority.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::args::TlsFiles;
-
-pub const SERVER_NAME: &str = "localhost";
 
 #[derive(Clone)]
 pub struct Tls {
@@ -20,55 +20,65 @@ pub struct Tls {
 
 impl Tls {
     pub fn load(files: &TlsFiles) -> Result<Self, String> {
-        let certificate = CertificateDer::from(read(&files.certificate)?);
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(read(&files.key)?));
-        let acceptor = server(certificate.clone(), key).map_err(|error| error.to_string())?;
-        let connector = client(certificate).map_err(|error| error.to_string())?;
+        let mut roots = RootCertStore::empty();
+        for authority in certificates(&files.authority)? {
+            roots.add(authority).map_err(|error| error.to_string())?;
+        }
+        let chain = certificates(&files.certificate)?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| format!("{}: {error}", files.key.display()))?;
         Ok(Self {
-            acceptor,
-            connector,
+            acceptor: server(files, chain.clone(), key.clone_key(), roots.clone())?,
+            connector: client(files, chain, key, roots)?,
         })
     }
 }
 
-/// Makes a certificate and its key.
-pub fn write(files: &TlsFiles) -> Result<(), String> {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed([SERVER_NAME.to_owned()]).map_err(|e| e.to_string())?;
-    let save = |path: &std::path::Path, bytes: &[u8]| {
-        std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    save(&files.certificate, cert.der())?;
-    save(&files.key, &signing_key.serialize_der())
-}
-
-fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn server(
-    certificate: CertificateDer<'static>,
+    files: &TlsFiles,
+    chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> Result<TlsAcceptor, tokio_rustls::rustls::Error> {
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    roots: RootCertStore,
+) -> Result<TlsAcceptor, String> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = if files.mutual {
+        let roots = Arc::new(roots);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+        builder.with_client_cert_verifier(clients.map_err(|error| error.to_string())?)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder.with_single_cert(chain, key);
+    Ok(Arc::new(config.map_err(|error| error.to_string())?).into())
 }
 
 fn client(
-    certificate: CertificateDer<'static>,
-) -> Result<TlsConnector, tokio_rustls::rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate)?;
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    files: &TlsFiles,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    roots: RootCertStore,
+) -> Result<TlsConnector, String> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots);
+    let config = if files.mutual {
+        let config = builder.with_client_auth_cert(chain, key);
+        config.map_err(|error| error.to_string())?
+    } else {
+        builder.with_no_client_auth()
+    };
+    Ok(Arc::new(config).into())
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -60,7 +60,9 @@ fn names(certificate: &[u8], name: &str) -> bool {
     let Some((_, host)) = name.rsplit_once('@') else {
         return false;
     };
-    if let Ok(ip) = host.parse() {
+    // An IPv6 address may be in brackets.
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse() {
         return match ip {
             IpAddr::V4(ip) => has(certificate, &ip.octets()),
             IpAddr::V6(ip) => has(certificate, &ip.octets()),

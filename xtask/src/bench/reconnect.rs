@@ -135,7 +135,7 @@ fn back(stage: &Stage<'_>, kind: Kind, dial: Dial) -> Result<Option<Duration>, S
     peer.kill();
     survivor.await_event("disconnected")?;
 
-    let mut peer = stage.again(kind, "peer", port)?;
+    let mut peer = stage.again(kind, "peer", &[], port)?;
     let start = Instant::now();
     survivor.allow(2 * PATIENCE);
     populate(&mut peer)?;

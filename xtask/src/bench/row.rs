@@ -5,7 +5,7 @@ use crate::{
     report,
 };
 
-const GROUP: &str = "bench";
+pub(super) const GROUP: &str = "bench";
 
 const BASELINE: &str = "ractor_cluster 0.16.5";
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::security::Security;
 use crate::peers::{
     node::Node,
     programs::{Kind, Programs},
@@ -34,26 +35,75 @@ pub(super) struct Lab<'a> {
     /// What the other node is built from.
     pub(super) peer: Kind,
     pub(super) dialler: Dialler,
+    pub(super) security: Security,
     pub(super) rounds: usize,
 }
 
 impl<'a> Lab<'a> {
-    pub(super) fn new(programs: &'a Programs, peer: Kind, dialler: Dialler, rounds: usize) -> Self {
-        Self {
-            stage: Stage::new(programs),
+    /// # Errors
+    ///
+    /// What to tell when links cannot be protected so.
+    pub(super) fn new(
+        programs: &'a Programs,
+        security: Security,
+        peer: Kind,
+        dialler: Dialler,
+        rounds: usize,
+    ) -> Result<Self, String> {
+        let stage = Stage::new(programs);
+        Ok(Self {
+            stage: if security.is_plain() {
+                stage
+            } else {
+                stage.over_tls()?
+            },
             peer,
             dialler,
+            security,
             rounds,
-        }
+        })
     }
 
-    /// Starts a node.
+    /// Starts a node whose links are protected so.
     ///
     /// # Errors
     ///
     /// What to tell when it does not start.
     pub(super) fn node(&self, kind: Kind, name: &str, options: &[&str]) -> Result<Node, String> {
-        self.stage.node(kind, name, options)
+        let options: Vec<_> = [self.security.options(kind), options].concat();
+        self.stage.node(kind, name, &options)
+    }
+
+    /// Starts a node with these options and no others.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it does not start.
+    pub(super) fn bare_node(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &[&str],
+    ) -> Result<Node, String> {
+        self.stage.bare_node(kind, name, options)
+    }
+
+    /// What a node of this name is started with to show a certificate, and to believe those of the others.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when there is none.
+    pub(super) fn credentials(&self, name: &str) -> Result<Vec<String>, String> {
+        self.stage.credentials(name)
+    }
+
+    /// Another one, with an authority that nobody here knows.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when there is none.
+    pub(super) fn foreign(&self) -> Result<Stage<'a>, String> {
+        self.stage.over_tls()
     }
 
     /// Starts a node in place of one that was killed.
@@ -62,7 +112,8 @@ impl<'a> Lab<'a> {
     ///
     /// What to tell when it does not start.
     pub(super) fn again(&self, kind: Kind, name: &str, port: u16) -> Result<Node, String> {
-        self.stage.again(kind, name, port)
+        self.stage
+            .again(kind, name, self.security.options(kind), port)
     }
 
     /// Two nodes with actors, connected and ready.
@@ -90,6 +141,18 @@ impl<'a> Lab<'a> {
         populate(&mut duo.ours)?;
         populate(&mut duo.peer)?;
         Ok(duo)
+    }
+
+    pub(super) fn is_dialled_by_ours(&self) -> bool {
+        self.dialler == Dialler::Ours
+    }
+
+    /// What the node is built from that dials, and that listens.
+    pub(super) fn dials_and_listens(&self) -> (Kind, Kind) {
+        match self.dialler {
+            Dialler::Ours => (Kind::Shiome, self.peer),
+            Dialler::Peer => (self.peer, Kind::Shiome),
+        }
     }
 
     /// The panics of our nodes since the last look.

@@ -48,7 +48,7 @@ pub(crate) fn restart(
     let port = first.port();
     drop(first);
 
-    let mut again = stage.again(dialler, name, port)?;
+    let mut again = stage.again(dialler, name, &[], port)?;
     populate(&mut again)?;
     let start = Instant::now();
     for node in [&mut survivor, &mut again] {

@@ -1,6 +1,7 @@
 //! A node: a process that takes commands on stdin, see `tests/peers/README.md`.
 
 mod events;
+mod log;
 mod output;
 mod port;
 mod process;
@@ -19,7 +20,7 @@ use std::{
 use super::programs::{Kind, Programs};
 
 /// The host part of every node's name, and where it is dialled.
-const HOST: &str = "127.0.0.1";
+pub(crate) const HOST: &str = "127.0.0.1";
 
 /// What all nodes that are to meet share.
 pub(crate) const COOKIE: &str = "a-cookie-for-interop";
@@ -48,6 +49,7 @@ pub(crate) struct Node {
     stdin: ChildStdin,
     lines: Receiver<(Instant, String)>,
     events: Vec<(Instant, String)>,
+    log: log::Log,
     /// Connections that were opened, and those of them that have ended, as the events tell.
     opened: usize,
     ended: usize,
@@ -113,7 +115,14 @@ impl Node {
             .zip(child.stderr.take())
             .map(|((stdin, stdout), stderr)| (stdin, stdout, stderr))
             .expect("all three were asked for");
-        output::watch(stderr, format!("{name} ({kind})"), kind, Arc::clone(panics));
+        let log = log::Log::default();
+        output::watch(
+            stderr,
+            format!("{name} ({kind})"),
+            kind,
+            Arc::clone(panics),
+            log.clone(),
+        );
         let mut node = Self {
             kind,
             name: format!("{name}@{HOST}"),
@@ -122,6 +131,7 @@ impl Node {
             stdin,
             lines: output::lines_of(stdout),
             events: Vec::new(),
+            log,
             opened: 0,
             ended: 0,
             deadline: Instant::now() + START_PATIENCE,

@@ -50,19 +50,22 @@ pub(crate) enum Profile {
 pub(crate) struct Programs {
     real: PathBuf,
     ours: PathBuf,
+    /// The binary `shiome`, which makes certificates.
+    shiome: PathBuf,
     /// Why the sample does not build on shiome, which says nothing about the nodes.
     dropin_problem: Option<String>,
 }
 
 impl Programs {
-    /// Builds both workspaces of peers.
+    /// Builds the programs that meet, of both workspaces.
     ///
     /// # Errors
     ///
     /// What to tell when the nodes do not build.
     pub(crate) fn build(root: &Path) -> Result<Self, String> {
         Ok(Self {
-            real: build(root, "real", Profile::Debug, &[])?,
+            shiome: build_shiome(root)?,
+            real: build(root, "real", Profile::Debug, MET)?,
             ours: build(root, "ours", Profile::Debug, &["peer-node-shiome"])?,
             dropin_problem: build(root, "ours", Profile::Debug, &["dropin-shiome"]).err(),
         })
@@ -76,6 +79,7 @@ impl Programs {
     pub(crate) fn nodes(root: &Path, profile: Profile) -> Result<Self, String> {
         let published = ["peer-node-0-16", "peer-node-0-15"];
         Ok(Self {
+            shiome: build_shiome(root)?,
             real: build(root, "real", profile, &published)?,
             ours: build(root, "ours", profile, &["peer-node-shiome"])?,
             dropin_problem: Some("the sample was not asked for".to_owned()),
@@ -88,6 +92,11 @@ impl Programs {
             Kind::V0_16 => program(&self.real, "peer-node-0-16"),
             Kind::V0_15 => program(&self.real, "peer-node-0-15"),
         }
+    }
+
+    /// The binary of this workspace.
+    pub(crate) fn shiome(&self) -> PathBuf {
+        self.shiome.clone()
     }
 
     /// The sample program on the published crate.
@@ -108,8 +117,15 @@ impl Programs {
     }
 }
 
-/// Builds packages of one workspace, or all of it, and returns where the programs are.
-fn build(
+/// The published programs that others meet: what is only measured is built for that.
+const MET: &[&str] = &["peer-node-0-16", "peer-node-0-15", "dropin-real"];
+
+/// Builds packages of one workspace, and returns where the programs are.
+///
+/// # Errors
+///
+/// What to tell when they do not build.
+pub(crate) fn build(
     root: &Path,
     workspace: &str,
     profile: Profile,
@@ -133,6 +149,14 @@ fn build(
         }
     };
     cargo::succeed(&mut command).map(|()| dir.join(folder))
+}
+
+/// Builds the binary of this workspace, which is not measured.
+fn build_shiome(root: &Path) -> Result<PathBuf, String> {
+    let mut command = cargo::cargo(root);
+    command.args(["build", "--locked", "--package", "shiome-cli"]);
+    let dir = cargo::target_dir(root).join("debug");
+    cargo::succeed(&mut command).map(|()| program(&dir, "shiome"))
 }
 
 fn program(dir: &Path, name: &str) -> PathBuf {

@@ -5,10 +5,14 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
+
+/// The first byte of each TLS connection: the content type `handshake` (RFC 8446 §5.1). A node's first frame begins with
+/// the zeros of its length.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Carries connections to one address. Dropped, it closes them.
 pub(crate) struct Proxy {
@@ -20,6 +24,9 @@ pub(crate) struct Proxy {
 struct Shared {
     swallows: AtomicBool,
     closed: AtomicBool,
+    /// Connections by what their diallers said first.
+    tls: AtomicUsize,
+    plain: AtomicUsize,
     /// Both ends of every connection: held, so that none is closed because its other end was.
     ends: Mutex<Vec<TcpStream>>,
 }
@@ -53,6 +60,16 @@ impl Proxy {
         self.address
     }
 
+    /// Connections whose diallers have begun to speak TLS.
+    pub(crate) fn tls_dials(&self) -> usize {
+        self.shared.tls.load(Ordering::SeqCst)
+    }
+
+    /// Connections whose diallers have begun to speak anything else.
+    pub(crate) fn plain_dials(&self) -> usize {
+        self.shared.plain.load(Ordering::SeqCst)
+    }
+
     /// From now on nothing arrives any more, not even that a side has closed, and nobody can tell.
     pub(crate) fn swallow(&self) {
         self.shared.swallows.store(true, Ordering::SeqCst);
@@ -78,7 +95,7 @@ impl Shared {
 
     /// Starts to copy between the two. Without the handles for it, both are closed.
     fn carry(self: &Arc<Self>, near: &TcpStream, far: &TcpStream) {
-        for (from, to) in [(near, far), (far, near)] {
+        for (from, to, first) in [(near, far, true), (far, near, false)] {
             let (Ok(from), Ok(to), Ok(held)) = (from.try_clone(), to.try_clone(), from.try_clone())
             else {
                 return;
@@ -87,14 +104,22 @@ impl Shared {
             let _ = to.set_nodelay(true);
             self.ends().push(held);
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.copy(from, to));
+            thread::spawn(move || shared.copy(from, to, first));
         }
     }
 
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// `first`: what comes first is to be looked at.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, mut first: bool) {
         let mut buffer = [0; 64 * 1024];
         loop {
             let read = from.read(&mut buffer).unwrap_or(0);
+            if std::mem::take(&mut first) && read > 0 {
+                let of_its_kind = match buffer[0] {
+                    TLS_HANDSHAKE => &self.tls,
+                    _ => &self.plain,
+                };
+                of_its_kind.fetch_add(1, Ordering::SeqCst);
+            }
             let swallows = self.swallows.load(Ordering::SeqCst);
             if read == 0 {
                 if !swallows {
@@ -115,6 +140,20 @@ mod tests {
     use std::{io::ErrorKind, time::Duration};
 
     use super::*;
+
+    #[test]
+    fn tells_tls_from_all_else() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let target = listener.local_addr().unwrap().to_string();
+        let proxy = Proxy::to(target).unwrap();
+        for first in [[22, 0], [0, 22], [22, 3]] {
+            let mut near = TcpStream::connect(proxy.address()).unwrap();
+            let (mut far, _) = listener.accept().unwrap();
+            near.write_all(&first).unwrap();
+            far.read_exact(&mut [0; 2]).unwrap();
+        }
+        assert_eq!((proxy.tls_dials(), proxy.plain_dials()), (2, 1));
+    }
 
     #[test]
     fn carries_until_it_swallows_and_then_keeps_silent() {

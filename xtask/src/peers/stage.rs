@@ -3,6 +3,7 @@
 use std::{sync::PoisonError, time::Duration};
 
 use super::{
+    authority::Authority,
     node::{Node, Panics},
     programs::{Kind, Programs},
     way::Way,
@@ -19,6 +20,8 @@ pub(crate) const ANNOUNCED: usize = 3;
 pub(crate) struct Stage<'a> {
     programs: &'a Programs,
     panics: Panics,
+    /// Whose certificates all nodes show and believe.
+    authority: Option<Authority>,
 }
 
 impl<'a> Stage<'a> {
@@ -26,11 +29,31 @@ impl<'a> Stage<'a> {
         Self {
             programs,
             panics: Panics::default(),
+            authority: None,
         }
     }
 
-    pub(crate) fn programs(&self) -> &'a Programs {
-        self.programs
+    /// The same, where all nodes speak TLS.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when there cannot be certificates.
+    pub(crate) fn over_tls(&self) -> Result<Self, String> {
+        Ok(Self {
+            programs: self.programs,
+            panics: Panics::clone(&self.panics),
+            authority: Some(Authority::make(self.programs)?),
+        })
+    }
+
+    /// What a node of this name is started with, so that its links are protected as all are.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when there is no certificate for it.
+    pub(crate) fn credentials(&self, name: &str) -> Result<Vec<String>, String> {
+        let authority = self.authority.as_ref();
+        authority.map_or(Ok(Vec::new()), |authority| authority.options(name))
     }
 
     /// Starts a node.
@@ -39,6 +62,22 @@ impl<'a> Stage<'a> {
     ///
     /// What to tell when it does not start.
     pub(crate) fn node(&self, kind: Kind, name: &str, options: &[&str]) -> Result<Node, String> {
+        let credentials = self.credentials(name)?;
+        let options: Vec<_> = strs(&credentials).chain(options.iter().copied()).collect();
+        self.bare_node(kind, name, &options)
+    }
+
+    /// Starts a node with these options and no others.
+    ///
+    /// # Errors
+    ///
+    /// What to tell when it does not start.
+    pub(crate) fn bare_node(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &[&str],
+    ) -> Result<Node, String> {
         let mut node = Node::start(self.programs, &self.panics, kind, name, options)?;
         node.allow(CHECK_TIME);
         Ok(node)
@@ -49,8 +88,16 @@ impl<'a> Stage<'a> {
     /// # Errors
     ///
     /// What to tell when it does not start.
-    pub(crate) fn again(&self, kind: Kind, name: &str, port: u16) -> Result<Node, String> {
-        let mut node = Node::start_at(self.programs, &self.panics, kind, name, &[], port)?;
+    pub(crate) fn again(
+        &self,
+        kind: Kind,
+        name: &str,
+        options: &[&str],
+        port: u16,
+    ) -> Result<Node, String> {
+        let credentials = self.credentials(name)?;
+        let options: Vec<_> = strs(&credentials).chain(options.iter().copied()).collect();
+        let mut node = Node::start_at(self.programs, &self.panics, kind, name, &options, port)?;
         node.allow(CHECK_TIME);
         Ok(node)
     }
@@ -101,6 +148,10 @@ impl Pair {
         self.subject.allow(time);
         self.other.allow(time);
     }
+}
+
+pub(crate) fn strs(strings: &[String]) -> impl Iterator<Item = &str> {
+    strings.iter().map(String::as_str)
 }
 
 /// The name of the named actor that peers hear of.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Outcome, Tally};
 use crate::{
     cargo::{self, cargo},
-    codegen, vectors,
+    codegen, hostile, vectors,
 };
 
 /// One check.
@@ -97,6 +97,12 @@ pub(super) const STEPS: &[Step] = &[
         about: "the published gossip codecs and engine and ours agree, and form one cluster",
         needs: &["build"],
         run: |root, tally| gossip(root, tally).into(),
+    },
+    Step {
+        name: "hostile",
+        about: "a node withstands attacks, each small",
+        needs: &["build"],
+        run: |root, _| hostile(root),
     },
     Step {
         name: "interop",
@@ -286,6 +292,18 @@ fn gossip(root: &Path, tally: &mut Tally) -> Result<(), String> {
         .arg(cargo::target_dir(root).join("peers-gossip"))
         .env("GOSSIP_ROUNDS", GOSSIP_ROUNDS);
     tally.run(&mut test)
+}
+
+/// Attacks a node that is built with all assertions. What it takes of memory and files is read from `/proc`.
+fn hostile(root: &Path) -> Outcome {
+    if !Path::new("/proc/self/status").exists() {
+        return Outcome::Skipped("this system has no /proc".to_owned());
+    }
+    let attacked = all(root, &["build"]).and_then(|mut build| {
+        cargo::succeed(build.args(["--bin", hostile::PACKAGE]))?;
+        hostile::quick(root, &hostile::program_in(root, "debug"))
+    });
+    attacked.into()
 }
 
 /// Runs `cargo xtask interop`, as a process because of what it prints and counts.

@@ -9,7 +9,10 @@ use std::{
 };
 
 use ractor::{Actor, ActorCell, ActorRef, MessagingErr, RpcReplyPort, pg, rpc::CallResult};
-use shiome::{Builder, Events, Expose, Gossip, Node, NodeEvent, NodeId};
+use shiome::{
+    Builder, Events, Expose, Gossip, Node, NodeEvent, NodeId, Security,
+    transport::tls::{Credentials, Identity, LoadError, Trust, ring},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines, Stdin},
     sync::{Notify, watch},
@@ -19,7 +22,7 @@ use tokio::{
 use super::{
     counter::{Count, GROUP},
     promise,
-    protocol::{Answer, Line, Order, Request, Role, Setup, View},
+    protocol::{Answer, Line, Order, Request, Role, Setup, Tls, View},
 };
 use crate::{error::chain, print};
 
@@ -49,9 +52,19 @@ pub(super) async fn run() -> io::Result<()> {
 }
 
 async fn start(setup: Setup) -> Result<Node, String> {
-    let builder = Node::builder(setup.address).cookie(setup.cookie);
+    let mut builder = Node::builder(setup.address).cookie(setup.secrets.cookie);
+    if let Some(tls) = setup.secrets.tls {
+        let credentials = credentials(&tls).map_err(|error| chain(&error))?;
+        builder = builder.tls(&credentials);
+    }
     let builder = play(builder, setup.role);
     builder.start().await.map_err(|error| chain(&error))
+}
+
+fn credentials(tls: &Tls) -> Result<Arc<Credentials>, LoadError> {
+    let identity = Identity::from_pem(tls.certificate.as_bytes(), tls.key.as_bytes())?;
+    let trust = Trust::authorities_pem(tls.authority.as_bytes())?;
+    Credentials::new(Some(identity), trust, ring())
 }
 
 /// Makes the node one for that.
@@ -62,6 +75,7 @@ fn play(builder: Builder, role: Role) -> Builder {
             .gossip(Gossip::new().config(promise::config())),
         Role::Owner => builder.expose(Expose::Explicit).session(promise::session()),
         Role::User { owner } => builder.peers([owner]).session(promise::session()),
+        Role::Stranger => builder,
     }
 }
 
@@ -219,6 +233,16 @@ impl Local {
                 let members = pg::get_members(&GROUP.to_owned());
                 Ok(Answer::Counted(members.len() as u64))
             }
+            Request::Encrypted => {
+                let sessions = self.node.sessions().await.unwrap_or_default();
+                let links = sessions.iter().filter_map(|peer| self.node.link(peer));
+                let encrypted = links.filter(|link| link.security == Security::Tls);
+                Ok(Answer::Counted(encrypted.count() as u64))
+            }
+            Request::Connect(address) => match self.node.connect(address).await {
+                Ok(_) => Ok(Answer::Done),
+                Err(error) => Err(chain(&error)),
+            },
             Request::Use(order) => self.user.answer(&self.node, order).await,
         }
     }

@@ -10,7 +10,7 @@ use super::{
     node::{self, Node},
     pending::Pending,
     process::{DEADLINE, Failure, Process, Status},
-    protocol::{Answer, Request, Role},
+    protocol::{Answer, Request, Role, Secrets},
 };
 
 /// Casts from one node to another, a round.
@@ -28,12 +28,12 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// So many nodes, none running, with these cookies.
-    pub(super) fn new(cookies: Vec<String>, log: &str) -> Self {
-        let nodes = ('a'..='z').zip(cookies);
+    /// Nodes of these labels, none running, with their secrets.
+    pub(super) fn new(nodes: Vec<(char, Secrets)>, log: &str) -> Self {
+        let nodes = nodes.into_iter();
         Self {
             nodes: nodes
-                .map(|(label, cookie)| Node::new(label, cookie))
+                .map(|(label, secrets)| Node::new(label, secrets))
                 .collect(),
             log: log.to_owned(),
             sent: BTreeMap::new(),
@@ -125,6 +125,21 @@ impl Cluster {
             status.view.peers == others
         })
         .await
+    }
+
+    /// Checks that each of these nodes has TLS on its sessions with all others of them; how many nodes there are.
+    pub(super) async fn expect_encrypted(&mut self, nodes: Range<usize>) -> Result<usize, Failure> {
+        let others = nodes.len().saturating_sub(1) as u64;
+        for node in nodes.clone() {
+            let expected = format!("TLS on {others} sessions");
+            let all = |answer| match answer {
+                Answer::Counted(count) if count == others => Ok(()),
+                other => Err(other),
+            };
+            let request = self.request(node, Request::Encrypted).await;
+            request.answer(&expected, all).await?;
+        }
+        Ok(nodes.len())
     }
 
     /// Waits until each of these nodes has all their counters in the group, and no other.

@@ -3,23 +3,23 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::{
     pending::Pending,
     process::{DEADLINE, Failure, Observer, Process},
-    protocol::{Request, Role, Setup},
+    protocol::{Request, Role, Secrets, Setup},
 };
 
 /// A node, whether it runs or not.
 pub(super) struct Node {
     pub(super) label: char,
-    cookie: String,
+    secrets: Secrets,
     /// Where it listens. Port 0 until it has run.
     pub(super) address: SocketAddr,
     process: Option<Process>,
 }
 
 impl Node {
-    pub(super) fn new(label: char, cookie: String) -> Self {
+    pub(super) fn new(label: char, secrets: Secrets) -> Self {
         Self {
             label,
-            cookie,
+            secrets,
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             process: None,
         }
@@ -34,7 +34,7 @@ impl Node {
     pub(super) async fn start(&mut self, log: &str, role: Role) -> Result<(), Failure> {
         let setup = Setup {
             address: format!("{}:{}", self.name(), self.address.port()),
-            cookie: self.cookie.clone(),
+            secrets: self.secrets.clone(),
             role,
         };
         let started = Process::start(self.label, &setup, log).await;

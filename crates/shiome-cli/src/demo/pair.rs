@@ -7,7 +7,7 @@ use super::{
     pending::Pending,
     process::{DEADLINE, Failure, Process, Status},
     promise,
-    protocol::{Answer, Owned, Request, Role, Use},
+    protocol::{Answer, Owned, Request, Role, Secrets, Use},
 };
 
 /// Casts that are counted.
@@ -33,11 +33,11 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// With the same cookie, not running.
-    pub(super) fn new(cookie: String, log: &str) -> Self {
+    /// With these secrets, not running.
+    pub(super) fn new([user, owner]: [Secrets; 2], log: &str) -> Self {
         Self {
-            user: Node::new('x', cookie.clone()),
-            owner: Node::new('y', cookie),
+            user: Node::new('x', user),
+            owner: Node::new('y', owner),
             log: log.to_owned(),
             counted: 0,
         }
@@ -46,6 +46,11 @@ impl Pair {
     /// Starts both, and waits until they are connected.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         self.start_owner().await?;
+        self.start_user().await
+    }
+
+    /// Starts the user, and waits until it is connected to the owner, which is up.
+    pub(super) async fn start_user(&mut self) -> Result<(), Failure> {
         let owner = self.owner.address;
         self.user.start(&self.log, Role::User { owner }).await?;
         self.user.listening().await?;

@@ -9,8 +9,24 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Setup {
     /// `name@host:port`.
     pub(super) address: String,
-    pub(super) cookie: String,
+    pub(super) secrets: Secrets,
     pub(super) role: Role,
+}
+
+/// What lets a node in.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Secrets {
+    pub(super) cookie: String,
+    /// In a demo with TLS.
+    pub(super) tls: Option<Tls>,
+}
+
+/// What a node shows of itself and whom it believes, in PEM.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Tls {
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) authority: String,
 }
 
 /// What a node is there for.
@@ -22,6 +38,8 @@ pub(super) enum Role {
     Owner,
     /// Keeps connected to the owner there, and uses its actors.
     User { owner: SocketAddr },
+    /// Knows of nobody, and has nothing.
+    Stranger,
 }
 
 /// Every other line to a node. End of file stops it.
@@ -45,6 +63,10 @@ pub(super) enum Request {
     Group,
     /// Use the owner's actors.
     Use(Use),
+    /// Tell how many sessions there are whose link is TLS.
+    Encrypted,
+    /// Connect to the node there, by one dial.
+    Connect(SocketAddr),
 }
 
 /// What a user does with the actors of the owner, by handles.
@@ -141,7 +163,7 @@ pub(super) struct View {
 /// A request that went well.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// To [`Request::Cast`], [`Request::Group`] and [`Use::Cast`]: how many there are, or have arrived.
+    /// To [`Request::Cast`], [`Request::Group`], [`Request::Encrypted`] and [`Use::Cast`]: how many there are, or have arrived.
     Counted(u64),
     /// To [`Request::Call`]: the totals, and the median time of a call, in microseconds.
     Totals { totals: Vec<u64>, median_us: u64 },

@@ -3,6 +3,7 @@
 pub(super) enum Step {
     Start,
     Join,
+    Encrypt,
     Group,
     Cast,
     Call,
@@ -37,13 +38,29 @@ pub(super) enum Step {
     Lost,
     Renew,
     Part,
+    Stranger,
+    Impostor,
+    Admit,
 }
 
 impl Step {
-    /// All steps, in order.
-    pub(super) const ALL: &[Self] = &[
+    /// All steps, in order, of a demo with TLS or without.
+    pub(super) fn all(with_tls: bool) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(move |step| with_tls || !step.is_of_tls())
+    }
+
+    fn is_of_tls(self) -> bool {
+        matches!(
+            self,
+            Self::Encrypt | Self::Stranger | Self::Impostor | Self::Admit
+        )
+    }
+
+    const ALL: &[Self] = &[
         Self::Start,
         Self::Join,
+        Self::Encrypt,
         Self::Group,
         Self::Cast,
         Self::Call,
@@ -78,12 +95,16 @@ impl Step {
         Self::Lost,
         Self::Renew,
         Self::Part,
+        Self::Stranger,
+        Self::Impostor,
+        Self::Admit,
     ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Join => "join",
+            Self::Encrypt => "encrypt",
             Self::Group => "group",
             Self::Cast => "cast",
             Self::Call => "call",
@@ -118,6 +139,9 @@ impl Step {
             Self::Lost => "lost",
             Self::Renew => "renew",
             Self::Part => "part",
+            Self::Stranger => "stranger",
+            Self::Impostor => "impostor",
+            Self::Admit => "admit",
         }
     }
 }

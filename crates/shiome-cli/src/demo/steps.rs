@@ -13,19 +13,25 @@ use super::{
     process::{DEADLINE, Failure, all},
     promise::Promise,
     step::Step,
+    strangers::Strangers,
     table::{Seen, Table},
 };
 
 mod pair;
+mod tls;
 
 /// Runs all steps, or up to the first that fails.
 pub(super) async fn run(
     cluster: &mut Cluster,
     pair: &mut Pair,
+    strangers: Option<&mut Strangers>,
     table: &mut Table<impl Write>,
 ) -> Result<(), Step> {
     table.step(Step::Start, start(cluster)).await?;
     table.step(Step::Join, meet(cluster)).await?;
+    if strangers.is_some() {
+        table.step(Step::Encrypt, encrypted(cluster)).await?;
+    }
     table.step(Step::Group, group(cluster)).await?;
     table.step(Step::Cast, cast(cluster)).await?;
     table.step(Step::Call, call(cluster)).await?;
@@ -40,7 +46,11 @@ pub(super) async fn run(
     #[cfg(unix)]
     thaw(cluster, table).await?;
     table.step(Step::Stop, stop(cluster)).await?;
-    pair::run(pair, table).await
+    pair::run(pair, table).await?;
+    match strangers {
+        Some(strangers) => tls::run(pair, strangers, table).await,
+        None => Ok(()),
+    }
 }
 
 async fn start(cluster: &mut Cluster) -> Result<String, Failure> {
@@ -69,6 +79,14 @@ async fn meet(cluster: &mut Cluster) -> Result<Seen, Failure> {
     let sessions = count * (count - 1) / 2;
     let seen = format!("all know a and find each other: {sessions} sessions");
     Ok(in_time(meet, seen))
+}
+
+async fn encrypted(cluster: &mut Cluster) -> Result<String, Failure> {
+    let count = cluster.expect_encrypted(0..cluster.len()).await?;
+    let sessions = count * (count - 1) / 2;
+    Ok(format!(
+        "{sessions} sessions over TLS, each name as certified"
+    ))
 }
 
 async fn group(cluster: &mut Cluster) -> Result<String, Failure> {

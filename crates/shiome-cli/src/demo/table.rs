@@ -36,6 +36,7 @@ impl From<String> for Seen {
 pub(super) struct Table<W> {
     out: W,
     rows: Vec<Row>,
+    with_tls: bool,
     began: Instant,
 }
 
@@ -57,14 +58,16 @@ struct Row {
 
 impl<W: Write> Table<W> {
     /// Prints the head to `out`.
-    pub(super) fn begin(nodes: u8, out: W) -> Self {
+    pub(super) fn begin(nodes: u8, with_tls: bool, out: W) -> Self {
         let mut table = Self {
             out,
             rows: Vec::new(),
+            with_tls,
             began: Instant::now(),
         };
         table.line(&format!(
-            "shiome demo: {nodes} nodes on 127.0.0.1, a process each"
+            "shiome demo: {nodes} nodes on 127.0.0.1, a process each{}",
+            if with_tls { ", all links TLS" } else { "" }
         ));
         table.line("");
         table.row("step", "what was seen", "ms", "promised");
@@ -121,15 +124,15 @@ impl<W: Write> Table<W> {
     /// Prints the foot.
     pub(super) fn end(&mut self) {
         let good = self.rows.iter().filter(|row| row.holds == Some(true));
-        let (good, all) = (good.count(), Step::ALL.len());
+        let (good, all) = (good.count(), Step::all(self.with_tls).count());
         let took = self.began.elapsed().as_secs_f64();
         self.rule();
         self.line(&format!(
             "  {good} of {all} steps as expected, in {took:.2} s"
         ));
         let reached = self.rows.len();
-        let rest = Step::ALL.iter().skip(reached);
-        let rest = rest.map(|&step| row(step, None, None, "not reached".to_owned()));
+        let rest = Step::all(self.with_tls).skip(reached);
+        let rest = rest.map(|step| row(step, None, None, "not reached".to_owned()));
         self.rows.extend(rest);
     }
 
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_ends_the_demo_and_the_rest_is_listed_as_not_reached() {
-        let mut table = Table::begin(3, Vec::new());
+        let mut table = Table::begin(3, false, Vec::new());
         let ms = Duration::from_millis(1);
         let up = Seen {
             promised: Some(ms * 2),
@@ -193,11 +196,11 @@ mod tests {
         let printed = String::from_utf8(table.out.clone()).unwrap();
         assert!(printed.contains("join      FAILED"), "{printed}");
         assert!(printed.contains("expected  a session"), "{printed}");
-        let foot = format!("1 of {} steps as expected", Step::ALL.len());
+        let foot = format!("1 of {} steps as expected", Step::all(false).count());
         assert!(printed.contains(&foot), "{printed}");
 
         let rows: Vec<serde_json::Value> = serde_json::from_str(&table.json()).unwrap();
-        assert_eq!(rows.len(), Step::ALL.len());
+        assert_eq!(rows.len(), Step::all(false).count());
         let holds: Vec<_> = rows.iter().map(|row| row["holds"].as_bool()).collect();
         assert_eq!(holds[..3], [Some(true), Some(false), None]);
         assert!(holds[3..].iter().all(Option::is_none));

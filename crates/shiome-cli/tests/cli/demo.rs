@@ -4,46 +4,48 @@ fn rows(file: &std::path::Path) -> Vec<serde_json::Value> {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
-#[test]
-fn the_demo_takes_all_steps() {
+/// What every demo must have seen, not how long that took.
+const SEEN: [&str; 25] = [
+    "all know a and find each other: 3 sessions",
+    "6000 casts, every node to every other: all counted",
+    "600 calls: all answers right",
+    "c gets SIGKILL: a and b see the session end",
+    "a and b see the counter of c leave the group",
+    "2 open calls to c end",
+    "gossip: a and b know c failed",
+    "2 new calls by old refs fail",
+    "c is found: sessions and group whole",
+    "4000 casts from and to c, 600 calls: all right",
+    "c gets SIGSTOP: a and b know it failed",
+    "its sessions are closed, 2 open calls end",
+    "c gets SIGCONT: is back, calls right",
+    "no seeds, no gossip: x keeps connected to y",
+    "y exports 4 of its 5 actors: x finds no other",
+    "1000 casts by a RemoteRef: all counted",
+    "x stops an actor of y: \"stopped: out of work\"",
+    "3 calls end, and say why; at most ",
+    " of 100000 casts, then Full; ",
+    "\"node down: it does not respond\", ",
+    "y gets SIGCONT: connected, the RemoteRef is good",
+    "100 MiB and ",
+    "y is killed: \"node down: ",
+    "y is back: the old RemoteRef has ended, a new works",
+    "x and y closed their session",
+];
+
+/// Runs the demo, which must see these things beside [`SEEN`], in so many lines at most.
+fn takes_all_steps(args: &[&str], more: &[&str], lines: usize) {
     let file = tempfile::NamedTempFile::new().unwrap();
     let json = file.path().to_str().unwrap();
-    let output = output(&mut shiome(&["demo", "--json", json]));
+    let output = output(&mut shiome(&[&["demo", "--json", json], args].concat()));
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(output.stderr.is_empty());
 
-    // What it must have seen, not how long that took.
-    for seen in [
-        "all know a and find each other: 3 sessions",
-        "6000 casts, every node to every other: all counted",
-        "600 calls: all answers right",
-        "c gets SIGKILL: a and b see the session end",
-        "a and b see the counter of c leave the group",
-        "2 open calls to c end",
-        "gossip: a and b know c failed",
-        "2 new calls by old refs fail",
-        "c is found: sessions and group whole",
-        "4000 casts from and to c, 600 calls: all right",
-        "c gets SIGSTOP: a and b know it failed",
-        "its sessions are closed, 2 open calls end",
-        "c gets SIGCONT: is back, calls right",
-        "no seeds, no gossip: x keeps connected to y",
-        "y exports 4 of its 5 actors: x finds no other",
-        "1000 casts by a RemoteRef: all counted",
-        "x stops an actor of y: \"stopped: out of work\"",
-        "3 calls end, and say why; at most ",
-        " of 100000 casts, then Full; ",
-        "\"node down: it does not respond\", ",
-        "y gets SIGCONT: connected, the RemoteRef is good",
-        "100 MiB and ",
-        "y is killed: \"node down: ",
-        "y is back: the old RemoteRef has ended, a new works",
-        "x and y closed their session",
-    ] {
+    for seen in SEEN.iter().chain(more) {
         assert!(printed.contains(seen), "`{seen}` is not in:\n{printed}");
     }
-    assert!(printed.lines().count() <= 36, "one screen:\n{printed}");
+    assert!(printed.lines().count() <= lines, "one screen:\n{printed}");
     assert!(printed.lines().all(|line| line.chars().count() <= 80));
 
     let rows = rows(file.path());
@@ -56,6 +58,23 @@ fn the_demo_takes_all_steps() {
         promises += usize::from(row["goal"].as_f64().is_some_and(|goal| ms <= goal));
     }
     assert_eq!(promises, 10);
+}
+
+#[test]
+fn the_demo_takes_all_steps() {
+    takes_all_steps(&[], &[], 36);
+}
+
+#[test]
+fn the_demo_takes_all_steps_over_tls_and_refuses_wrong_certificates() {
+    let more = [
+        "a process each, all links TLS",
+        "3 sessions over TLS, each name as certified",
+        "z of another CA: refused, \"fatal alert: UnknownCA\"",
+        "z with certificate of x: \"refused: not allowed\"",
+        "x, with its own certificate, is let in",
+    ];
+    takes_all_steps(&["--tls"], &more, 40);
 }
 
 #[test]

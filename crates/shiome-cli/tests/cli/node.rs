@@ -203,9 +203,10 @@ fn a_wrong_address_is_refused() {
         args.extend(more);
         error_of(&mut shiome(&args), 2)
     };
-    assert_eq!(
-        with(&["--name", "no-host"]),
-        "error: `no-host` is not of the form name@host:port"
+    let error = with(&["--name", "no-host"]);
+    assert!(
+        error.contains("`no-host` is not of the form name@host:port"),
+        "{error}"
     );
     assert!(with(&["--name", "a@0.0.0.0:1"]).contains("cannot dial"));
     assert!(with(&["--name", "a@127.0.0.1:0", "--connect", "nowhere"]).contains("HOST:PORT"));

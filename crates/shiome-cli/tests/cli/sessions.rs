@@ -130,7 +130,7 @@ fn what_cannot_be_is_refused() {
     let secret = cookie("a secret");
     let path = secret.path().to_str().unwrap();
     for (wrong, named) in [
-        (&["--require-native", "--legacy-only"][..], "--legacy-only"),
+        (&["--require-native", "--legacy-only"][..], "`legacy-only`"),
         (&["--liveness", "0"], "--liveness"),
         (&["--max-outbox", "0"], "--max-outbox"),
         (&["--max-outbox", "4096"], "--max-outbox"),

@@ -16,9 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The command, without what the surroundings would have it do.
 pub(crate) fn shiome(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shiome"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SHIOME_") {
+            command.env_remove(name);
+        }
+    }
     command
         .args(args)
-        .env_remove("SHIOME_COOKIE")
         .env_remove("RUST_LOG")
         .stdin(Stdio::null());
     command

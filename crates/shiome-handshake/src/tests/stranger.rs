@@ -116,3 +116,22 @@ fn a_challenge_of_another_connection_of_ours_is_recognized() {
     outstanding.remove(2);
     assert!(!outstanding.is_reflected(challenge));
 }
+
+#[test]
+fn a_peer_that_says_everything_but_a_handshake_is_not_listened_to() {
+    let empty = shiome_wire::meta::NetworkMessage::default;
+    let mut pair = Pair::of(config("client"), config("server"));
+    let server = &mut pair.server;
+    for _ in 0..crate::MAX_SKIPPED {
+        assert_eq!(server.handle_message(pair.now, empty()), Ok(()));
+    }
+    let mut patient = server.clone();
+    let error = server.handle_message(pair.now, empty()).unwrap_err();
+    assert_eq!(error, HandshakeError::TooManySkipped);
+    assert_eq!(error.fault(), Fault::Protocol);
+    assert!(server.is_finished() && !server.is_authenticated());
+    // Those before it did no harm.
+    std::mem::swap(&mut pair.server, &mut patient);
+    pair.drive();
+    assert_eq!(pair.authenticated(), [true, true]);
+}

@@ -75,8 +75,12 @@ pub enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
-    /// Full name, `name@host`, as the peer says: every node that knows the cookie can take any that is free.
+    /// Full name, `name@host`, as the peer says: every node that knows the cookie can take any that is free, unless
+    /// [`is_bound`](Self::is_bound).
     pub name: String,
+    /// Whether the name was held against what the link has [proven](shiome_transport::Link::identity) of the peer, as it is
+    /// over TLS with [`Builder::tls`](crate::Builder::tls). A policy that decides by name is worth nothing without.
+    pub is_bound: bool,
     /// Its socket address, or the label of its stream.
     pub address: String,
     /// Number of the connection.

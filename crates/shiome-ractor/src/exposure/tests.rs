@@ -45,6 +45,7 @@ async fn worker() -> ActorRef<Job> {
 
 fn peer() -> PeerInfo {
     PeerInfo {
+        is_bound: false,
         name: "peer@h".to_owned(),
         address: "h:1".to_owned(),
         node_id: 1,

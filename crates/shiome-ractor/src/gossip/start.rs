@@ -10,7 +10,7 @@ use tokio::{net::lookup_host, time::timeout};
 use super::{Gossip, Handle, member::gossip_port};
 use crate::{
     BuildError, Builder, Node,
-    builder::{host_ip, parse_address},
+    builder::{Ways, host_ip, parse_address},
     node::NodeConnectionMode,
 };
 
@@ -56,7 +56,7 @@ impl Joining {
 
 impl Builder {
     /// Starts a node that gossips, on the port that belongs to the one that it listens on.
-    pub(crate) async fn start_gossiping(mut self) -> Result<Node, BuildError> {
+    pub(crate) async fn start_gossiping(mut self, ways: Ways) -> Result<Node, BuildError> {
         let Joining { gossip, seeds } = self.joining.take().unwrap_or_default();
         let seeds = seeds?;
         let cookie = self.cookie.clone().ok_or(BuildError::NoCookie)?;
@@ -64,18 +64,17 @@ impl Builder {
         let advertised = advertised(&gossip, host, self.listen).await?;
 
         let mut attempts = 1..=if port == 0 { PORT_ATTEMPTS } else { 1 };
-        let (listener, membership) = loop {
+        let (bound, membership) = loop {
             attempts.next();
-            let listener = self.bind()?;
-            let node = listener.local_addr()?;
-            match join(&gossip, seeds.clone(), &cookie, advertised, node).await {
-                Ok(membership) => break (listener, membership),
+            let bound = ways.bind(&self).await?;
+            match join(&gossip, seeds.clone(), &cookie, advertised, bound.addr).await {
+                Ok(membership) => break (bound, membership),
                 Err(error) if is_about_the_port(&error) && !attempts.is_empty() => {}
                 Err(error) => return Err(error),
             }
         };
         self.mode.get_or_insert(NodeConnectionMode::Isolated);
-        let mut node = self.start_on(listener).await?;
+        let mut node = self.start_on(ways, bound).await?;
         node.gossip = Some(Handle::start(membership, &gossip, &node));
         Ok(node)
     }

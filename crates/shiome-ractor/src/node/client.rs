@@ -45,7 +45,8 @@ pub async fn connect<T: ToSocketAddrs>(
 /// Connects `node_server` to the node at `address` over TLS, where it must prove to be `domain`.
 ///
 /// From then on the connections that the node dials by itself, to the peers of its peers, use `encryption_settings`
-/// too, with the host of the peer's connection string as the name to prove. Otherwise as [`connect`].
+/// too, with the host of the peer's connection string as the name to prove; unless the node was built with
+/// [links](crate::Builder::links) or [credentials](crate::Builder::tls) of its own, which stay. Otherwise as [`connect`].
 ///
 /// # Errors
 ///
@@ -72,7 +73,7 @@ pub async fn connect_enc<T: ToSocketAddrs>(
     Ok(open(node_server, stream)?)
 }
 
-/// Keeps `node_server` connected to the node at `address`, `host:port`: dials at once, again until there is a session,
+/// Keeps `node_server` connected to the node at `address`, with or without scheme: dials at once, again until there is a session,
 /// and again when it is lost, as `reconnect` says. Returns at once.
 ///
 /// Protected as the connections that the node dials by itself, see [`connect_enc`]. It ends with the node server. More of

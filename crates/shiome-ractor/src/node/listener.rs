@@ -1,90 +1,59 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ractor::ActorRef;
-use shiome_transport::tls;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::sleep,
+use shiome_transport::{Accepted, Listener};
+use tokio::{task::JoinSet, time::sleep};
+use tracing::warn;
+
+use super::{
+    NodeServerMessage,
+    opened::Opened,
+    strangers::{Stranger, Strangers},
 };
-use tracing::{debug, warn};
-
-use super::{NodeServerMessage, client};
-use crate::{IncomingEncryptionMode, NetworkStream};
-
-/// TLS handshakes under way at a time. Above that connections are closed at once; each holds some 40 KiB.
-const MAX_TLS_HANDSHAKES: usize = 256;
 
 /// Pause after a failed accept. The usual cause, too many open files, does not go away faster.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Accepts connections and hands them to the node server, until it is gone.
+/// Accepts connections and hands them to the node server, until it is dropped.
 pub(super) async fn run(
-    listener: TcpListener,
-    encryption: IncomingEncryptionMode,
+    mut listener: Box<dyn Listener>,
+    strangers: Arc<Strangers>,
     server: ActorRef<NodeServerMessage>,
 ) {
-    let handshakes = Arc::new(Semaphore::new(MAX_TLS_HANDSHAKES));
+    // As many as there are strangers. They end with the listener.
+    let mut establishing = JoinSet::new();
+    let mut fails = false;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = establishing.join_next() => continue,
+        };
+        match accepted {
+            Ok(accepted) => {
+                fails = false;
+                // Before the first byte is read.
+                if let Some(stranger) = strangers.admit(accepted.remote().clone()) {
+                    establishing.spawn(establish(accepted, stranger, server.clone()));
+                }
+            }
             Err(error) => {
-                warn!(%error, "accept failed");
+                if !fails {
+                    warn!(address = %listener.local(), %error, "accept failed, trying again");
+                }
+                fails = true;
                 sleep(ACCEPT_RETRY).await;
-                continue;
             }
-        };
-        let opened = match &encryption {
-            IncomingEncryptionMode::Raw => accept_raw(stream, &server),
-            IncomingEncryptionMode::Tls(acceptor) => {
-                let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-                    warn!("too many TLS handshakes under way, connection closed");
-                    continue;
-                };
-                let (acceptor, server) = (acceptor.clone(), server.clone());
-                // In a task of its own: a silent client holds up nobody.
-                tokio::spawn(async move {
-                    let _permit = permit;
-                    if let Err(error) = accept_tls(stream, &acceptor, &server).await {
-                        debug!(%error, "TLS handshake failed");
-                    }
-                });
-                Ok(())
-            }
-        };
-        if let Err(error) = opened {
-            debug!(%error, "accepted connection is gone already");
         }
     }
 }
 
-fn accept_raw(stream: TcpStream, server: &ActorRef<NodeServerMessage>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    open(client::raw(stream)?, server);
-    Ok(())
-}
-
-async fn accept_tls(
-    stream: TcpStream,
-    acceptor: &tokio_rustls::TlsAcceptor,
-    server: &ActorRef<NodeServerMessage>,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (peer_addr, local_addr) = (stream.peer_addr()?, stream.local_addr()?);
-    let stream = tls::accept(acceptor, stream).await?;
-    let stream = NetworkStream::TlsServer {
-        peer_addr,
-        local_addr,
-        stream,
-    };
-    open(stream, server);
-    Ok(())
-}
-
-fn open(stream: NetworkStream, server: &ActorRef<NodeServerMessage>) {
-    // Fails only when the server is gone, and then this task is about to be.
-    let _ = server.cast(NodeServerMessage::ConnectionOpened {
-        stream: Box::new(stream),
-        is_server: true,
-    });
+/// In a task of its own: a silent client holds up nobody.
+async fn establish(accepted: Accepted, stranger: Stranger, server: ActorRef<NodeServerMessage>) {
+    match accepted.establish().await {
+        Ok(link) => {
+            // Fails only when the server is gone, and then this task is about to be.
+            let _ = server.cast(Opened::accepted(link, stranger).into_message(true));
+        }
+        Err(error) => stranger.not_established(&error),
+    }
 }

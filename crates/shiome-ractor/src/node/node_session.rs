@@ -11,7 +11,7 @@ use std::{
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Announce, Cookie, Local, Side};
 use shiome_session::{Event, GoodbyeReason, Session};
-use shiome_transport::{Link, Peer, Security};
+use shiome_transport::{Peer, PeerIdentity, Security};
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
     runtime::Handle,
@@ -22,7 +22,8 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    Dialer, NodeConnectionMode, NodeServerMessage, Registry,
+    Dialer, NodeConnectionMode, NodeServerMessage, Opened, Registry,
+    reach::Reach,
     registry::{Phase, Record},
 };
 use crate::{
@@ -30,7 +31,6 @@ use crate::{
     events::Broadcast,
     exposure::Exposure,
     native::{self, NativePolicy},
-    outcome::Outcome,
     overflow::{Losses, Overflow, Tell, Unsent},
     remote::{Down, Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
@@ -40,9 +40,11 @@ mod exports;
 mod inbound;
 mod link;
 mod monitored;
+mod replies;
 mod shims;
 
 use monitored::Monitored;
+pub(crate) use shims::Place;
 use shims::Shims;
 
 /// Time that a session that is stopped takes at most to write what is on its way.
@@ -77,7 +79,6 @@ pub(crate) struct Setup {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
     pub(crate) overflow: Overflow,
-    pub(crate) outcome: Outcome,
 }
 
 impl NodeSession {
@@ -108,10 +109,9 @@ impl NodeSession {
             session,
             registry: Arc::default(),
             registered: false,
-            dialer: Arc::new(Dialer::new(&IncomingEncryptionMode::Raw)),
+            dialer: Arc::new(Dialer::new(IncomingEncryptionMode::Raw.links())),
             exposure: Arc::default(),
             overflow: Overflow::default(),
-            outcome: Outcome::none(),
         })
     }
 
@@ -119,6 +119,77 @@ impl NodeSession {
         Self {
             setup: Mutex::new(Some(setup)),
         }
+    }
+
+    /// Makes a session of a connection.
+    fn begin(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        opened: Opened,
+    ) -> Result<NodeSessionState, ActorProcessingErr> {
+        let setup = self
+            .setup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or("a node session starts once")?;
+        let side = if setup.is_server {
+            Side::Server
+        } else {
+            Side::Client
+        };
+        let now = Instant::now().into_std();
+        let mut config = setup.session;
+        config.announced = setup.announce.is_some();
+        if let Some(announce) = &setup.announce {
+            native::keep_word(&mut config, announce);
+        }
+        let session = Session::new(now, config, rand::random());
+        let peer = Arc::new(Peer::new(session));
+        let events = setup.registry.events.upgrade();
+        let shared = Arc::new_cyclic(|shared| Shared {
+            node_id: setup.node_id,
+            local: setup.local,
+            mode: setup.mode,
+            shims: Shims::new(setup.node_id, myself.get_cell(), shared.clone()),
+            myself,
+            server: setup.server,
+            registry: setup.registry,
+            registered: setup.registered,
+            dialer: setup.dialer,
+            exposure: setup.exposure,
+            security: opened.link.security,
+            reach: Reach::of(&opened.link),
+            identity: opened.link.identity.clone(),
+            peer_info: OnceLock::new(),
+            peer,
+            authenticated: AtomicBool::new(false),
+            run: OnceLock::new(),
+            events,
+            info: OnceLock::new(),
+            introduced: watch::Sender::new(false),
+            watchers: Watchers::default(),
+            monitored: Monitored::default(),
+            overflow: setup.overflow,
+            losses: Losses::default(),
+            ending: OnceLock::new(),
+        });
+        let record = Record::new(&shared, side, &opened);
+        shared.registry.insert(record);
+        let task = link::Task {
+            shared: Arc::clone(&shared),
+            opened,
+            side,
+            cookie: setup.cookie,
+            announce: setup.announce,
+            require_native: setup.require_native,
+            max_frame_len: setup.max_inbound_frame_size,
+        };
+        Ok(NodeSessionState {
+            _linked: Linked::enter(&shared),
+            shared,
+            link: tokio::spawn(task.run()),
+        })
     }
 
     /// Accepts frames of up to so many bytes from the authenticated peer. A longer one ends the session. Of a node of
@@ -174,6 +245,8 @@ pub(crate) struct Shared {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
     security: Security,
+    reach: Reach,
+    identity: Option<Arc<dyn PeerIdentity>>,
     /// What the policy is told of the peer, once that is authenticated.
     peer_info: OnceLock<PeerInfo>,
     pub(crate) peer: Arc<Peer<Caller>>,
@@ -270,69 +343,7 @@ impl Actor for NodeSession {
         myself: ActorRef<NodeSessionMessage>,
         stream: NetworkStream,
     ) -> Result<NodeSessionState, ActorProcessingErr> {
-        let setup = self
-            .setup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .ok_or("a node session starts once")?;
-        let side = if setup.is_server {
-            Side::Server
-        } else {
-            Side::Client
-        };
-        let (label, address) = (stream.peer_label(), stream.socket_addr());
-        let now = Instant::now().into_std();
-        let mut config = setup.session;
-        config.announced = setup.announce.is_some();
-        if let Some(announce) = &setup.announce {
-            native::keep_word(&mut config, announce);
-        }
-        let session = Session::new(now, config, rand::random());
-        let peer = Arc::new(Peer::new(session));
-        let events = setup.registry.events.upgrade();
-        let shared = Arc::new_cyclic(|shared| Shared {
-            node_id: setup.node_id,
-            local: setup.local,
-            mode: setup.mode,
-            shims: Shims::new(setup.node_id, myself.get_cell(), shared.clone()),
-            myself,
-            server: setup.server,
-            registry: setup.registry,
-            registered: setup.registered,
-            dialer: setup.dialer,
-            exposure: setup.exposure,
-            security: stream.security(),
-            peer_info: OnceLock::new(),
-            peer,
-            authenticated: AtomicBool::new(false),
-            run: OnceLock::new(),
-            events,
-            info: OnceLock::new(),
-            introduced: watch::Sender::new(false),
-            watchers: Watchers::default(),
-            monitored: Monitored::default(),
-            overflow: setup.overflow,
-            losses: Losses::default(),
-            ending: OnceLock::new(),
-        });
-        let record = Record::new(&shared, side, label, address);
-        shared.registry.insert(record);
-        let task = link::Task {
-            shared: Arc::clone(&shared),
-            link: Link::from(stream),
-            side,
-            cookie: setup.cookie,
-            announce: setup.announce,
-            require_native: setup.require_native,
-            max_frame_len: setup.max_inbound_frame_size,
-            outcome: setup.outcome,
-        };
-        Ok(NodeSessionState {
-            _linked: Linked::enter(&shared),
-            shared,
-            link: tokio::spawn(task.run()),
-        })
+        self.begin(myself, stream.into())
     }
 
     async fn post_stop(
@@ -405,6 +416,51 @@ impl Actor for NodeSession {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// A [`NodeSession`] of a connection of any kind, with all that belongs to it.
+#[derive(Debug)]
+pub(super) struct OpenedSession(pub(super) NodeSession);
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for OpenedSession {
+    type Msg = NodeSessionMessage;
+    type State = NodeSessionState;
+    type Arguments = Opened;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        opened: Opened,
+    ) -> Result<NodeSessionState, ActorProcessingErr> {
+        self.0.begin(myself, opened)
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        self.0.post_stop(myself, state).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        message: NodeSessionMessage,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        self.0.handle(myself, message, state).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<NodeSessionMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeSessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        self.0.handle_supervisor_evt(myself, event, state).await
     }
 }
 
@@ -567,6 +623,7 @@ impl Shared {
         let name = record.peer_name?.name;
         Some(self.peer_info.get_or_init(|| PeerInfo {
             name,
+            is_bound: self.identity.is_some(),
             address: record.peer_addr,
             node_id: self.node_id,
             security: self.security,

@@ -1,6 +1,5 @@
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicUsize},
     time::Duration,
 };
@@ -16,10 +15,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{SessionCheckReply, node_session::Shared};
+use super::{MAX_SESSIONS, SessionCheckReply, node_session::Shared};
 use crate::{
     events::{Broadcast, WeakBroadcast},
-    outcome::Outcome,
     remote::{NodeDown, Run, Runs},
 };
 
@@ -29,13 +27,6 @@ mod takeover;
 
 use neighbour::Neighbour;
 pub(crate) use record::{Phase, Record};
-
-/// Accepted connections that have not proven the cookie, at a time. Above that new ones are closed at once: each
-/// holds a socket, a task and a few KiB, and strangers can open them.
-pub(crate) const MAX_UNAUTHENTICATED: usize = 256;
-
-/// The socket addresses of a connection, the own one first.
-type Ends = (SocketAddr, SocketAddr);
 
 /// A session that has lost an election, and why.
 pub(crate) type Loser = (Arc<Shared>, NodeDown);
@@ -52,14 +43,28 @@ pub(crate) struct Registry {
     pub(crate) events: WeakBroadcast,
 }
 
-#[derive(Debug, Default)]
+/// The node has as many sessions as it may.
+#[derive(Debug)]
+pub(crate) struct TooManySessions;
+
+#[derive(Debug)]
 struct State {
+    max_sessions: usize,
     sessions: HashMap<ActorId, Record>,
     challenges: OutstandingChallenges,
     /// Addresses that the node is dialling by itself.
     dialling: HashSet<String>,
-    /// Who waits for what becomes of a dialled connection, by its socket addresses, until it gets its session.
-    outcomes: HashMap<Ends, Outcome>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            max_sessions: MAX_SESSIONS,
+            sessions: HashMap::default(),
+            challenges: OutstandingChallenges::default(),
+            dialling: HashSet::default(),
+        }
+    }
 }
 
 impl Default for Registry {
@@ -79,6 +84,15 @@ impl Registry {
             runs: Runs::default(),
             events: events.downgrade(),
         }
+    }
+
+    /// Has so many authenticated sessions at most.
+    pub(crate) fn set_max_sessions(&self, count: usize) {
+        self.lock().max_sessions = count;
+    }
+
+    pub(crate) fn max_sessions(&self) -> usize {
+        self.lock().max_sessions
     }
 
     pub(crate) fn insert(&self, record: Record) {
@@ -121,13 +135,6 @@ impl Registry {
         }
     }
 
-    /// Accepted connections that have not proven the cookie.
-    pub(crate) fn unauthenticated(&self) -> usize {
-        let state = self.lock();
-        let accepted = state.sessions.values().filter(|r| r.side == Side::Server);
-        accepted.filter(|r| r.is_pending()).count()
-    }
-
     /// Those whose handshake is over, also those that are being closed.
     pub(crate) fn established(&self) -> Vec<Record> {
         let state = self.lock();
@@ -167,22 +174,6 @@ impl Registry {
 
     pub(crate) fn end_dial(&self, address: &str) {
         self.lock().dialling.remove(address);
-    }
-
-    /// Lets `outcome` be settled by the session that is made of the connection between these sockets.
-    pub(crate) fn expect_session(&self, ends: Ends, outcome: Outcome) {
-        self.lock().outcomes.insert(ends, outcome);
-    }
-
-    /// Who waits for the session of the connection between these sockets.
-    pub(crate) fn take_outcome(&self, ends: Option<Ends>) -> Outcome {
-        let expected = ends.and_then(|ends| self.lock().outcomes.remove(&ends));
-        expected.unwrap_or_else(Outcome::none)
-    }
-
-    /// No session will be made any more.
-    pub(crate) fn abandon_outcomes(&self) {
-        self.lock().outcomes.clear();
     }
 
     pub(crate) fn issue_challenge(&self, challenge: u32) {
@@ -241,19 +232,26 @@ impl Registry {
     /// each with the reason for those who watch it, and the peer's run that stands by this one, unless it has lost.
     ///
     /// Of several sessions that win one after the other, the run stands by the last.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManySessions`]; nothing has changed.
     pub(crate) fn authenticate(
         &self,
         id: ActorId,
         our_name: &str,
         link_up: impl FnOnce(&Runs) -> Arc<Run>,
-    ) -> (Vec<Loser>, Option<Arc<Run>>) {
+    ) -> Result<(Vec<Loser>, Option<Arc<Run>>), TooManySessions> {
         let (losers, run) = {
             let mut state = self.lock();
+            if state.is_full_for(id) {
+                return Err(TooManySessions);
+            }
             let (losers, lost) = state.authenticate(id, our_name);
             (losers, (!lost).then(|| link_up(&self.runs)))
         };
         self.changed.notify_waiters();
-        (losers, run)
+        Ok((losers, run))
     }
 
     /// A session has ended by which a run may stand.
@@ -310,6 +308,9 @@ impl State {
         peer: &NameMessage,
         held: Duration,
     ) -> Option<Admission> {
+        if self.is_full_for(id) {
+            return Some(Admission::NotAllowed);
+        }
         let admission = if peer.connection_id == 0 {
             let others = self.others(id, &peer.connection_string);
             let verdict = admit_nonceless(
@@ -337,6 +338,17 @@ impl State {
             record.phase = Phase::Challenged;
         }
         Some(admission)
+    }
+
+    /// Whether there are as many sessions as may be, and none with the peer of this one that could end for it.
+    fn is_full_for(&self, id: ActorId) -> bool {
+        let authenticated = || self.sessions.values().filter(|r| r.is_authenticated());
+        if authenticated().count() < self.max_sessions {
+            return false;
+        }
+        let record = self.sessions.get(&id);
+        let peer = record.and_then(|record| record.peer_name.as_ref());
+        !peer.is_some_and(|peer| authenticated().any(|other| other.is_named(&peer.name)))
     }
 
     fn authenticate(&mut self, id: ActorId, our_name: &str) -> (Vec<Loser>, bool) {
@@ -418,25 +430,5 @@ fn why_lost(loser: &Candidate<ActorId>, incarnation: u64) -> NodeDown {
         NodeDown::Unresponsive
     } else {
         NodeDown::Replaced
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn two_dials_from_one_port_to_two_nodes_are_told_apart() {
-        let registry = Registry::default();
-        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let ((one, first), (two, second)) = (Outcome::pair(), Outcome::pair());
-        registry.expect_session((at(50_000), at(1)), one);
-        registry.expect_session((at(50_000), at(2)), two);
-        let mut taken = registry.take_outcome(Some((at(50_000), at(2))));
-        taken.settle(Err(crate::ConnectError::Stopped));
-        assert!(second.await.unwrap().is_err());
-        let mut taken = registry.take_outcome(Some((at(50_000), at(1))));
-        taken.settle(Err(crate::ConnectError::Stopped));
-        assert!(first.await.unwrap().is_err());
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -9,25 +9,21 @@ use std::{
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use shiome_handshake::{Cookie, Local};
-use shiome_transport::tcp;
-use tokio::{
-    net::TcpListener,
-    task::{JoinHandle, JoinSet},
-};
+use shiome_transport::{Address, Links, Listener, Remote, TransportError, limits::Limits};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::{
-    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, ListenAddr, NodeConnectionMode,
-    NodeServerMessage, NodeServerSessionInformation, NodeSession, Registry,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, Dialer, Ending, NodeConnectionMode, NodeServerMessage,
+    NodeServerSessionInformation, NodeSession, Opened, Registry, Strangers,
     events::{SessionEvent, Subscriptions},
     listener,
-    node_session::Setup,
-    registry::MAX_UNAUTHENTICATED,
+    node_session::{OpenedSession, Setup},
     serving::Serving,
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId, Overflow, connector::Connector,
-    events::Broadcast, exposure::Exposure, native::NativePolicy, reconnect::Connections,
+    IncomingEncryptionMode, NodeId, Overflow, connector::Connector, events::Broadcast,
+    exposure::Exposure, native::NativePolicy, reconnect::Connections,
 };
 
 /// Time for a session to end when the node does: what it has to say is written in a second.
@@ -39,11 +35,14 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct NodeServer {
     listen: ListenAddr,
-    listener: Mutex<Option<std::net::TcpListener>>,
+    links: Links,
+    listeners: Mutex<Listeners>,
+    strangers: Arc<Strangers>,
     cookie: Cookie,
     name: String,
     hostname: String,
-    encryption: IncomingEncryptionMode,
+    /// What peers are told to dial in place of host and port.
+    advertised: Option<String>,
     mode: NodeConnectionMode,
     max_inbound_frame_size: u64,
     session: shiome_session::Config,
@@ -70,26 +69,21 @@ impl NodeServer {
         encryption_mode: Option<IncomingEncryptionMode>,
         connection_mode: Option<NodeConnectionMode>,
     ) -> Self {
+        let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
+        let links = encryption.links();
+        let dialer = Dialer::new(links.clone());
+        let mode = connection_mode.unwrap_or(NodeConnectionMode::Isolated);
         let cookie = Cookie::new(cookie);
-        Self::with_cookie(
-            port,
-            cookie,
-            node_name,
-            hostname,
-            encryption_mode,
-            connection_mode,
-        )
+        Self::with_links((node_name, hostname, port), cookie, links, dialer).with_mode(mode)
     }
 
-    pub(crate) fn with_cookie(
-        port: u16,
+    /// A node that listens by these links, and dials by its dialer.
+    pub(crate) fn with_links(
+        (name, hostname, port): (String, String, u16),
         cookie: Cookie,
-        node_name: String,
-        hostname: String,
-        encryption_mode: Option<IncomingEncryptionMode>,
-        connection_mode: Option<NodeConnectionMode>,
+        links: Links,
+        dialer: Dialer,
     ) -> Self {
-        let encryption = encryption_mode.unwrap_or(IncomingEncryptionMode::Raw);
         let (events, _) = Broadcast::new();
         let registry = Arc::new(Registry::new(&events));
         let mut subscriptions = Subscriptions::default();
@@ -98,17 +92,19 @@ impl NodeServer {
             subscriptions: Mutex::new(subscriptions),
             events,
             registry,
-            dialer: Arc::new(Dialer::new(&encryption)),
+            dialer: Arc::new(dialer),
             exposure: Arc::default(),
             native: NativePolicy::default(),
             overflow: Overflow::default(),
             listen: ListenAddr { ip: None, port },
-            listener: Mutex::new(None),
+            links,
+            listeners: Mutex::default(),
+            strangers: Arc::default(),
             cookie,
-            name: node_name,
+            name,
             hostname,
-            encryption,
-            mode: connection_mode.unwrap_or(NodeConnectionMode::Isolated),
+            advertised: None,
+            mode: NodeConnectionMode::Isolated,
             max_inbound_frame_size: DEFAULT_MAX_INBOUND_FRAME_SIZE,
             session: shiome_session::Config::default(),
         }
@@ -136,15 +132,40 @@ impl NodeServer {
         self
     }
 
-    /// Accepts from a listener that is bound already.
-    pub(crate) fn with_listener(self, listener: std::net::TcpListener) -> Self {
+    /// Has so many authenticated sessions at most. Default: [`MAX_SESSIONS`](crate::MAX_SESSIONS). Who would be one more is
+    /// refused.
+    #[must_use]
+    pub fn with_max_sessions(self, count: usize) -> Self {
+        self.registry.set_max_sessions(count);
+        self
+    }
+
+    pub(crate) fn with_mode(self, mode: NodeConnectionMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Accepts from listeners that are bound already. The first is that of the node's own address.
+    pub(crate) fn with_listeners(self, listeners: Vec<Box<dyn Listener>>) -> Self {
         Self {
-            listener: Mutex::new(Some(listener)),
+            listeners: Mutex::new(Listeners(listeners)),
             ..self
         }
     }
 
-    /// Exposes actors so.
+    /// Tells peers to dial this.
+    pub(crate) fn with_advertised(self, advertised: Option<String>) -> Self {
+        Self { advertised, ..self }
+    }
+
+    /// Admits connections that are not authenticated yet under these limits. Default: [`Limits::default`].
+    #[must_use]
+    pub fn with_admission(self, limits: Limits) -> Self {
+        Self {
+            strangers: Strangers::new(limits),
+            ..self
+        }
+    }
+
     pub(crate) fn with_native(self, native: NativePolicy) -> Self {
         Self { native, ..self }
     }
@@ -155,6 +176,7 @@ impl NodeServer {
         Self { overflow, ..self }
     }
 
+    /// Exposes actors so.
     pub(crate) fn with_exposure(self, exposure: Arc<Exposure>) -> Self {
         Self { exposure, ..self }
     }
@@ -172,10 +194,21 @@ impl NodeServer {
         &self.dialer
     }
 
-    fn bind(&self) -> std::io::Result<TcpListener> {
-        match lock(&self.listener).take() {
-            Some(listener) => TcpListener::from_std(listener),
-            None => tcp::listen(self.listen.ip, self.listen.port),
+    pub(crate) fn strangers(&self) -> &Arc<Strangers> {
+        &self.strangers
+    }
+
+    /// Where the node listens, of which there is one place at least.
+    async fn bind(&self) -> Result<Vec<Box<dyn Listener>>, ActorProcessingErr> {
+        let Listeners(bound) = std::mem::take(&mut *lock(&self.listeners));
+        if !bound.is_empty() {
+            return Ok(bound);
+        }
+        match listen_at(&self.links, self.listen.ip, self.listen.port).await {
+            Ok(listener) => Ok(vec![listener]),
+            // As it is told by the system.
+            Err(TransportError::Listen(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -187,7 +220,7 @@ pub struct NodeServerState {
     _serving: Serving,
     port: u16,
     subscriptions: Subscriptions,
-    accepting: JoinHandle<()>,
+    accepting: JoinSet<()>,
 }
 
 impl std::fmt::Debug for NodeServerState {
@@ -198,9 +231,8 @@ impl std::fmt::Debug for NodeServerState {
 
 impl Drop for NodeServerState {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.abort_all();
         self.connections.stop();
-        self.registry.abandon_outcomes();
     }
 }
 
@@ -215,8 +247,12 @@ impl Actor for NodeServer {
         myself: ActorRef<NodeServerMessage>,
         (): (),
     ) -> Result<NodeServerState, ActorProcessingErr> {
-        let listener = self.bind()?;
-        let port = listener.local_addr()?.port();
+        let listeners = self.bind().await?;
+        let listening: Arc<[Address]> = listeners.iter().map(|l| l.local().clone()).collect();
+        let port = listening
+            .first()
+            .and_then(Address::port)
+            .unwrap_or_default();
         if self
             .hostname
             .parse()
@@ -224,16 +260,18 @@ impl Actor for NodeServer {
         {
             warn!(hostname = %self.hostname, "other nodes are told an address that they cannot dial");
         }
-        info!(name = %self.full_name(), port, "node listens");
+        info!(name = %self.full_name(), addresses = ?listening, "node listens");
         let id = myself.get_id();
         let connector = Connector {
             server: myself.clone(),
             registry: Arc::clone(&self.registry),
             dialer: Arc::clone(&self.dialer),
-            listening: listener.local_addr()?,
+            listening,
         };
         let connections = Connections::new(connector, self.events.clone());
-        let accepting = tokio::spawn(listener::run(listener, self.encryption.clone(), myself));
+        let accepting = (listeners.into_iter())
+            .map(|listener| listener::run(listener, Arc::clone(&self.strangers), myself.clone()))
+            .collect();
         Ok(NodeServerState {
             registry: Arc::clone(&self.registry),
             _serving: Serving::enter(id, &connections),
@@ -252,18 +290,10 @@ impl Actor for NodeServer {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             NodeServerMessage::ConnectionOpened { stream, is_server } => {
-                self.open(myself, state, *stream, is_server).await;
+                self.open(myself, state, (*stream).into(), is_server).await;
             }
             NodeServerMessage::ConnectionOpenedExternal { stream, is_server } => {
-                let (peer_label, local_label) = (stream.peer_label(), stream.local_label());
-                let (reader, writer) = stream.split();
-                let stream = NetworkStream::External {
-                    peer_label,
-                    local_label,
-                    reader,
-                    writer,
-                };
-                self.open(myself, state, stream, is_server).await;
+                self.open(myself, state, stream.into(), is_server).await;
             }
             NodeServerMessage::ConnectionAuthenticated(id) => {
                 state.tell(SessionEvent::Authenticated, id);
@@ -300,9 +330,7 @@ impl Actor for NodeServer {
         state: &mut NodeServerState,
     ) -> Result<(), ActorProcessingErr> {
         state.connections.stop();
-        state.accepting.abort();
-        // An error says that it was aborted.
-        let _ = (&mut state.accepting).await;
+        state.accepting.shutdown().await;
         let mut ending = JoinSet::new();
         for record in self.registry.established() {
             if let Some(shared) = record.shared.upgrade() {
@@ -341,9 +369,10 @@ impl NodeServer {
     }
 
     fn local(&self, port: u16) -> Local {
+        let at_port = || format!("{}:{port}", self.hostname);
         Local {
             name: self.full_name(),
-            connection_string: format!("{}:{port}", self.hostname),
+            connection_string: self.advertised.clone().unwrap_or_else(at_port),
         }
     }
 
@@ -352,12 +381,19 @@ impl NodeServer {
         &self,
         myself: ActorRef<NodeServerMessage>,
         state: &mut NodeServerState,
-        stream: NetworkStream,
+        mut opened: Opened,
         is_server: bool,
     ) {
-        if is_server && self.registry.unauthenticated() >= MAX_UNAUTHENTICATED {
-            warn!(peer = %stream.peer_label(), "too many unauthenticated connections, closed");
-            return;
+        if is_server && opened.stranger.is_none() {
+            // Accepted elsewhere.
+            let remote = match opened.link.addrs {
+                Some(addrs) => addrs.peer.into(),
+                None => Remote::labelled(&opened.link.peer),
+            };
+            opened.stranger = self.strangers.admit(remote);
+            if opened.stranger.is_none() {
+                return;
+            }
         }
         let session = NodeSession::from_setup(Setup {
             node_id: next_node_id(),
@@ -377,9 +413,9 @@ impl NodeServer {
             dialer: Arc::clone(&self.dialer),
             exposure: Arc::clone(&self.exposure),
             overflow: self.overflow,
-            outcome: self.registry.take_outcome(stream.ends()),
         });
-        match Actor::spawn_linked(None, session, stream, myself.get_cell()).await {
+        let session = OpenedSession(session);
+        match Actor::spawn_linked(None, session, opened, myself.get_cell()).await {
             Ok((actor, _)) => state.opened(actor.get_id()),
             Err(error) => warn!(%error, "node session did not start"),
         }
@@ -418,6 +454,36 @@ impl NodeServerState {
             self.subscriptions.tell(event, &record.information());
         }
     }
+}
+
+/// Where a node of the drop-in API listens.
+#[derive(Debug, Clone, Copy)]
+struct ListenAddr {
+    ip: Option<IpAddr>,
+    port: u16,
+}
+
+/// Listeners that are bound already.
+#[derive(Default)]
+struct Listeners(Vec<Box<dyn Listener>>);
+
+impl std::fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let addresses = self.0.iter().map(|listener| listener.local());
+        f.debug_list().entries(addresses).finish()
+    }
+}
+
+/// Listens on a port of one address or all, over what the policy of the links wants.
+pub(crate) async fn listen_at(
+    links: &Links,
+    ip: Option<IpAddr>,
+    port: u16,
+) -> Result<Box<dyn Listener>, TransportError> {
+    let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let socket = SocketAddr::new(ip.unwrap_or(all), port);
+    let address = links.address(&socket.to_string())?;
+    links.listen(&address).await
 }
 
 /// What starts with the server, and is taken when it does.

@@ -19,8 +19,8 @@ const MAX_DIALS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeepError {
-    /// The address is not `host:port`, or its port is 0.
-    #[error("`{0}` is not of the form host:port")]
+    /// It is no [`Address`](shiome_transport::Address), its port is 0, or nobody knows its scheme.
+    #[error("`{0}` is no address to dial, such as host:port")]
     Address(String),
     /// There are [`MAX_KEPT_CONNECTIONS`] already.
     #[error("{MAX_KEPT_CONNECTIONS} addresses are kept connected to already")]
@@ -60,7 +60,7 @@ impl Connections {
         address: &str,
         reconnect: Reconnect,
     ) -> Result<Connection, KeepError> {
-        check_address(address)?;
+        check_address(&self.connector.dialer, address)?;
         let mut kept = self.lock();
         let kept = kept.as_mut().ok_or(KeepError::Stopped)?;
         if let Some(connection) = kept.get(address).filter(|kept| !kept.is_ended()) {
@@ -121,27 +121,9 @@ impl Drop for Forget {
 }
 
 /// Accepts what can be dialled, if somebody is there.
-pub(crate) fn check_address(address: &str) -> Result<(), KeepError> {
-    let complete = address.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
-    });
-    complete
-        .then_some(())
-        .ok_or_else(|| KeepError::Address(address.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_host_and_port() {
-        for right in ["h:1", "127.0.0.1:4697", "[::1]:65535"] {
-            assert_eq!(check_address(right), Ok(()));
-        }
-        for wrong in ["", "h", "h:", ":1", "h:0", "h:65536", "h:x"] {
-            let error = KeepError::Address(wrong.to_owned());
-            assert_eq!(check_address(wrong), Err(error));
-        }
+pub(crate) fn check_address(dialer: &Dialer, address: &str) -> Result<(), KeepError> {
+    match dialer.address_to_keep(address) {
+        Some(_) => Ok(()),
+        None => Err(KeepError::Address(address.to_owned())),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, pending},
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
@@ -24,7 +23,8 @@ use super::{
     keeper::{Action, Keeper},
 };
 use crate::{
-    ConnectError, NodeEvent, SessionInfo, connector::Connector, events::Broadcast, outcome::Chain,
+    ConnectError, NodeEvent, SessionInfo, connector::Connector, events::Broadcast, node::is_socket,
+    outcome::Chain,
 };
 
 /// Keeps one connection.
@@ -265,11 +265,13 @@ impl Driver {
 
     /// Whether a session is with the node at the address, as far as that is known without asking.
     fn is_here(&self, session: &SessionInfo) -> bool {
-        let address = self.connection.address();
-        if session.connection_string == address || self.peer == Some(session.into()) {
+        let (address, dialer) = (self.connection.address(), &self.connector.dialer);
+        if self.peer == Some(session.into()) || dialer.is_same(&session.connection_string, address)
+        {
             return true;
         }
-        let Ok(address) = address.parse::<SocketAddr>() else {
+        let socket = dialer.address(address).ok().filter(is_socket);
+        let Some(address) = socket.and_then(|address| address.socket_addr()) else {
             return false;
         };
         let record = self.connector.registry.get(session.session().get_id());

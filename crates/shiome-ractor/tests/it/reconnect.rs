@@ -229,6 +229,8 @@ async fn two_nodes_that_keep_each_other_have_one_session_and_find_each_other_aga
         .await
         .unwrap();
     assert_eq!(of_a.connected().await.unwrap().name, b.name());
+    // Both may have dialled; one of the sessions is elected.
+    time_for_other_dials(&a).await;
     assert_eq!(a.sessions().await.unwrap().len(), 1);
     a.stop().await;
     b.stop().await;

@@ -281,18 +281,7 @@ fn nonceless(name: &str) -> auth::authentication_message::Msg {
 /// Plays the acceptor up to the end of the handshake.
 pub(crate) async fn accept(peer: &mut RawPeer, name: &str) {
     peer.receive().await.expect("the node's name");
-    peer.send(auth::ServerStatus {
-        status: Status::Ok.into(),
-    })
-    .await;
-    let name = name_of(name);
-    peer.send(auth::Challenge {
-        name: name.name,
-        flags: name.flags,
-        challenge: 1,
-        connection_string: name.connection_string,
-    })
-    .await;
+    peer.send_challenge(name).await;
     let challenge = peer
         .expect(|message| match message.into_auth()? {
             auth::authentication_message::Msg::ClientChallenge(reply) => Some(reply.challenge),

@@ -25,6 +25,7 @@ use tokio::{
 };
 
 mod native;
+pub(crate) mod tls;
 
 pub(crate) const COOKIE: &str = "the cookie of the tests";
 
@@ -196,6 +197,22 @@ impl RawPeer {
     pub(crate) async fn send_name(&mut self, name: &str) {
         let name = authentication_message::Msg::Name(name_of(name));
         self.send(name).await;
+    }
+
+    /// Lets a node that has dialled go on, and asks it for its proof.
+    pub(crate) async fn send_challenge(&mut self, name: &str) {
+        self.send(auth::ServerStatus {
+            status: Status::Ok.into(),
+        })
+        .await;
+        let name = name_of(name);
+        self.send(auth::Challenge {
+            name: name.name,
+            flags: name.flags,
+            challenge: 1,
+            connection_string: name.connection_string,
+        })
+        .await;
     }
 
     pub(crate) async fn status(&mut self) -> Status {

@@ -110,6 +110,7 @@ fn what_is_wrong_is_told() {
         ("tcp://localhost", port("")),
         ("tcp://localhost:", port("")),
         ("tcp://localhost:65536", port("65536")),
+        ("localhost:65536", port("65536")),
         ("tcp://localhost:+1", port("+1")),
         ("tcp://:1", host("")),
         ("tcp://a b:1", host("a b")),

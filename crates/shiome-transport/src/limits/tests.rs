@@ -10,6 +10,12 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// A connection from there lies.
+fn fail(admission: &Admission, now: Instant, from: IpAddr) {
+    let source = Some(Source::of(from));
+    admission.table().failed(now, source, now, Failure::Lie);
+}
+
 fn limits() -> Limits {
     Limits {
         max_unauthenticated: 4,
@@ -56,13 +62,13 @@ fn a_source_is_an_ipv4_address_or_an_ipv6_network() {
 fn each_failure_doubles_the_penalty_up_to_the_longest() {
     let (admission, from) = (Admission::new(limits()), ip("10.0.0.1"));
     let mut now = Instant::now();
-    admission.failed(now, from);
+    admission.try_admit(now, from).unwrap().failed(now);
     assert!(
         admission.try_admit(now, from).is_ok(),
         "one failure is free"
     );
     for seconds in [1, 2, 4, 8, 8, 8] {
-        admission.failed(now, from);
+        fail(&admission, now, from);
         let until = now + seconds * SECOND;
         let early = until - Duration::from_nanos(1);
         assert_eq!(
@@ -76,37 +82,111 @@ fn each_failure_doubles_the_penalty_up_to_the_longest() {
 }
 
 #[test]
+fn who_wastes_places_waits_for_a_moment_however_often() {
+    let (admission, from) = (Admission::new(limits()), ip("10.0.0.1"));
+    let mut now = Instant::now();
+    admission.try_admit(now, from).unwrap().wasted(now);
+    for _ in 0..10 {
+        admission.try_admit(now, from).unwrap().wasted(now);
+        let until = now + SECOND;
+        assert_eq!(
+            admission.try_admit(now, from).unwrap_err(),
+            Refusal::Penalty { until }
+        );
+        now = until;
+    }
+    // A lie does not count for less, or more, for that.
+    for seconds in [1, 2] {
+        admission.try_admit(now, from).unwrap().failed(now);
+        let until = now + seconds * SECOND;
+        assert_eq!(
+            admission.try_admit(now, from).unwrap_err(),
+            Refusal::Penalty { until }
+        );
+        now = until;
+    }
+}
+
+#[test]
+fn many_that_lie_at_once_are_punished_as_one() {
+    let limits = Limits::default();
+    let (admission, from) = (Admission::new(limits.clone()), ip("10.0.0.1"));
+    let now = Instant::now();
+    let at_once: Vec<_> = (0..limits.max_unauthenticated_per_source)
+        .map(|_| admission.try_admit(now, from).unwrap())
+        .collect();
+    let later = now + SECOND;
+    for ticket in at_once {
+        ticket.failed(later);
+    }
+    let until = later + limits.first_penalty;
+    let refused = admission.try_admit(later, from).unwrap_err();
+    assert_eq!(refused, Refusal::Penalty { until });
+    let again = admission.try_admit(until, from).unwrap();
+    again.failed(until);
+    let until = until + 2 * limits.first_penalty;
+    let refused = admission.try_admit(later + SECOND, from).unwrap_err();
+    assert_eq!(refused, Refusal::Penalty { until });
+}
+
+#[test]
+fn who_fails_has_fewer_places_and_then_one() {
+    let limits = Limits {
+        max_unauthenticated: 100,
+        max_unauthenticated_per_source: 8,
+        ..limits()
+    };
+    let (admission, from) = (Admission::new(limits), ip("10.0.0.1"));
+    let mut now = Instant::now();
+    let places = |now| {
+        let admit = || admission.try_admit(now, from);
+        let tickets: Vec<_> = std::iter::from_fn(|| admit().ok()).collect();
+        assert_eq!(admit().unwrap_err(), Refusal::SourceFull);
+        tickets.len()
+    };
+    for expected in [8, 8, 4, 2, 1, 1] {
+        assert_eq!(places(now), expected);
+        admission.try_admit(now, from).unwrap().wasted(now);
+        now += SECOND;
+    }
+    admission.try_admit(now, from).unwrap().succeeded();
+    assert_eq!(places(now), 8);
+}
+
+#[test]
 fn success_or_time_makes_a_source_new() {
     let (admission, now) = (Admission::new(limits()), Instant::now());
     let from = ip("10.0.0.1");
-    let fail = |now| {
-        admission.failed(now, from);
+    let is_punished = |now| {
+        fail(&admission, now, from);
         admission.try_admit(now, from).is_err()
     };
-    assert!(!fail(now) && fail(now));
-    admission.succeeded(from);
+    let earlier = admission.try_admit(now, from).unwrap();
+    assert!(!is_punished(now) && is_punished(now));
+    earlier.succeeded();
     assert_eq!(admission.remembered(), 0);
-    assert!(!fail(now) && fail(now));
+    assert!(!is_punished(now) && is_punished(now));
     let (penalty, memory) = (limits().first_penalty, limits().memory);
     let forgotten = now + penalty + memory;
-    assert!(!fail(forgotten), "forgotten");
-    assert!(fail(forgotten + memory - SECOND), "remembered");
+    assert!(!is_punished(forgotten), "forgotten");
+    assert!(is_punished(forgotten + memory - SECOND), "remembered");
 }
 
 #[test]
 fn who_failed_least_is_forgotten_first() {
     let (admission, now) = (Admission::new(limits()), Instant::now());
     let bad = ip("10.0.0.1");
-    for _ in 0..5 {
-        admission.failed(now, bad);
+    for n in 0..5 {
+        fail(&admission, now + n * SECOND, bad);
     }
     // These would be remembered for longer.
     let later = now + 20 * SECOND;
     for n in 2..=200 {
-        admission.failed(later, IpAddr::from([10, 0, 0, n]));
+        fail(&admission, later, IpAddr::from([10, 0, 0, n]));
         assert!(admission.remembered() <= limits().max_remembered);
     }
-    admission.failed(later, bad);
+    fail(&admission, later, bad);
+    // The fifth penalty of one that is remembered.
     let until = later + limits().longest_penalty;
     let refused = admission.try_admit(later, bad).unwrap_err();
     assert_eq!(refused, Refusal::Penalty { until });
@@ -127,7 +207,7 @@ fn limits_of_any_size_do_no_harm() {
         Instant::now(),
     );
     let from = ip("10.0.0.1");
-    admission.failed(now, from);
+    fail(&admission, now, from);
     assert_eq!(admission.remembered(), 0);
     let harsh = Admission::new(Limits {
         longest_penalty: Duration::MAX,
@@ -136,19 +216,45 @@ fn limits_of_any_size_do_no_harm() {
         ..limits()
     });
     for _ in 0..100 {
-        harsh.failed(now, from);
+        fail(&harsh, now, from);
     }
     let until = now + MAX_PENALTY;
     let refused = harsh.try_admit(now, from).unwrap_err();
     assert_eq!(refused, Refusal::Penalty { until });
 }
 
+#[test]
+fn who_has_no_address_counts_among_all_and_is_never_punished() {
+    let (admission, now) = (Admission::new(limits()), Instant::now());
+    let local: Vec<_> = (0..4)
+        .map(|_| admission.try_admit(now, None).unwrap())
+        .collect();
+    let from = ip("10.0.0.1");
+    assert_eq!(admission.try_admit(now, from).unwrap_err(), Refusal::Full);
+    for ticket in local {
+        ticket.failed(now);
+    }
+    assert_eq!(
+        (admission.unauthenticated(), admission.remembered()),
+        (0, 0)
+    );
+    assert!(admission.try_admit(now, None).is_ok());
+    let counts = Counts {
+        admitted: 5,
+        failed: 4,
+        refused_full: 1,
+        ..Counts::default()
+    };
+    assert_eq!(admission.counts(), counts);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Admit(u8),
     Drop(usize),
-    Failed(u8),
-    Succeeded(u8),
+    Failed(usize),
+    Wasted(usize),
+    Succeeded(usize),
     Wait(u16),
 }
 
@@ -156,8 +262,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..8u8).prop_map(Step::Admit),
         3 => any::<usize>().prop_map(Step::Drop),
-        3 => (0..8u8).prop_map(Step::Failed),
-        1 => (0..8u8).prop_map(Step::Succeeded),
+        2 => any::<usize>().prop_map(Step::Failed),
+        2 => any::<usize>().prop_map(Step::Wasted),
+        1 => any::<usize>().prop_map(Step::Succeeded),
         2 => (0..5000u16).prop_map(Step::Wait),
     ];
     proptest::collection::vec(step, 0..200)
@@ -178,38 +285,58 @@ proptest! {
         let mut now = Instant::now();
         let mut held: Vec<(u8, Ticket)> = Vec::new();
         let mut blamed: HashMap<u8, Instant> = HashMap::new();
+        let mut counts = Counts::default();
         for step in steps {
             match step {
                 Step::Admit(n) => {
                     let of_source = held.iter().filter(|(from, _)| *from == n).count();
                     match admission.try_admit(now, source(n)) {
                         Ok(ticket) => {
+                            counts.admitted += 1;
                             prop_assert!(held.len() < limits.max_unauthenticated);
                             prop_assert!(of_source < limits.max_unauthenticated_per_source);
                             held.push((n, ticket));
                         }
-                        Err(Refusal::Full) => prop_assert_eq!(held.len(), limits.max_unauthenticated),
+                        Err(Refusal::Full) => {
+                            counts.refused_full += 1;
+                            prop_assert_eq!(held.len(), limits.max_unauthenticated);
+                        }
                         Err(Refusal::SourceFull) => {
-                            prop_assert_eq!(of_source, limits.max_unauthenticated_per_source);
+                            counts.refused_source += 1;
+                            let is_known = blamed.contains_key(&n);
+                            let least = if is_known { 1 } else { limits.max_unauthenticated_per_source };
+                            prop_assert!(of_source >= least);
                         }
                         Err(Refusal::Penalty { until }) => {
+                            counts.refused_penalty += 1;
                             prop_assert!(now < until && until <= now + limits.longest_penalty);
                             prop_assert!(until <= blamed[&n] + limits.longest_penalty);
                         }
                     }
                 }
-                Step::Drop(_) if held.is_empty() => {}
+                Step::Drop(_) | Step::Failed(_) | Step::Wasted(_) | Step::Succeeded(_) if held.is_empty() => {}
                 Step::Drop(n) => drop(held.swap_remove(n % held.len())),
                 Step::Failed(n) => {
-                    admission.failed(now, source(n));
-                    blamed.insert(n, now);
+                    let (from, ticket) = held.swap_remove(n % held.len());
+                    ticket.failed(now);
+                    counts.failed += 1;
+                    blamed.insert(from, now);
+                }
+                Step::Wasted(n) => {
+                    let (from, ticket) = held.swap_remove(n % held.len());
+                    ticket.wasted(now);
+                    counts.failed += 1;
+                    blamed.insert(from, now);
                 }
                 Step::Succeeded(n) => {
-                    admission.succeeded(source(n));
-                    blamed.remove(&n);
+                    let (from, ticket) = held.swap_remove(n % held.len());
+                    ticket.succeeded();
+                    counts.authenticated += 1;
+                    blamed.remove(&from);
                 }
                 Step::Wait(millis) => now += Duration::from_millis(millis.into()),
             }
+            prop_assert_eq!(admission.counts(), counts);
             prop_assert_eq!(admission.unauthenticated(), held.len());
             prop_assert!(admission.remembered() <= limits.max_remembered);
         }

@@ -64,8 +64,14 @@ impl Sockets {
             // The unspecified address of IPv6 stands for all of both versions.
             let only = (addr.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED)).then_some(addr.ip());
             let listener = tcp::listen(only, addr.port())?;
-            let port = listener.local_addr()?.port();
-            Ok((listener, address.moved(address.scheme(), port)))
+            let bound = listener.local_addr()?;
+            let local = if addr.ip().is_unspecified() {
+                // Of IPv4 where the host has no IPv6.
+                address.at(bound)
+            } else {
+                address.moved(address.scheme(), bound.port())
+            };
+            Ok((listener, local))
         };
         let (listener, local) = bound.await.map_err(TransportError::Listen)?;
         Ok(Self { listener, local })

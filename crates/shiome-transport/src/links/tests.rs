@@ -135,7 +135,7 @@ async fn an_address_without_a_scheme_is_as_safe_as_the_policy() {
 
 #[tokio::test]
 async fn a_scheme_that_cannot_be_dialled_says_so() {
-    let links = Links::new(Policy::Any).with_tls(None, None);
+    let links = Links::new(Policy::Any).with_tls_streams(None, None);
     let unknown = links.address("carrier:pigeon").unwrap();
     let error = links.dial(&unknown).await.unwrap_err();
     assert!(matches!(error, TransportError::UnknownScheme { scheme } if scheme == "carrier"));
@@ -146,6 +146,35 @@ async fn a_scheme_that_cannot_be_dialled_says_so() {
         let error = result.unwrap_err();
         assert!(matches!(error, TransportError::NotSetUp { scheme } if scheme == "tls"));
     }
+}
+
+#[cfg(feature = "websocket")]
+#[tokio::test]
+async fn schemes_may_be_added_in_any_order() {
+    use crate::websocket::Origins;
+    let network = Network::default();
+    let tls = |links: Links| links.with_tls_streams(None, None);
+    let web = |links: Links| {
+        let links = links.with_websocket(Origins::none());
+        links.with_proxied_websocket("wss+proxy")
+    };
+    for links in [
+        web(tls(Links::new(Policy::Any))),
+        tls(web(Links::new(Policy::Any))),
+    ] {
+        for scheme in ["tcp", "tls", "ws", "wss", "wss+proxy"] {
+            assert!(links.has_scheme(scheme), "{scheme}");
+        }
+    }
+    // One that is there runs on what was put below it later.
+    let links = web(Links::new(Policy::Any)).with_scheme("tcp", network.scheme("here"));
+    assert!(!links.has_scheme("wss"));
+    let address = links.address("ws://nobody:1/").unwrap();
+    let error = links.dial(&address).await.unwrap_err();
+    let TransportError::Connect(error) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]

@@ -141,20 +141,18 @@ pub fn link(from: &str, to: &str, conditions: Conditions) -> (Link, Link, Faults
         lanes: [Lane::new(conditions), Lane::new(conditions)],
         broken: false,
     }));
-    let end = |reads, writes, peer: &str, local: &str| Link {
-        reader: Box::new(Reader {
+    let end = |reads, writes, peer: &str, local: &str| {
+        let reader = Reader {
             wire: Arc::clone(&wire),
             direction: reads,
             due: None,
-        }),
-        writer: Box::new(Writer {
+        };
+        let writer = Writer {
             wire: Arc::clone(&wire),
             direction: writes,
-        }),
-        peer: peer.to_owned(),
-        local: local.to_owned(),
-        security: Security::Local,
-        channel_binding: None,
+        };
+        let labels = (peer.to_owned(), local.to_owned());
+        Link::over(Box::new(reader), Box::new(writer), labels, Security::Local)
     };
     let here = end(Direction::ToDialler, Direction::FromDialler, to, from);
     let there = end(Direction::FromDialler, Direction::ToDialler, from, to);

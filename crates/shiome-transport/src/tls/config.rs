@@ -21,7 +21,7 @@ use super::{
     credentials::Credentials,
     error::TlsError,
     sessions::Sessions,
-    verify::{Believed, Shown},
+    verify::{Believed, Dialled, Shown},
 };
 
 /// The application protocol that nodes agree on (ALPN, RFC 7301).
@@ -81,6 +81,7 @@ pub enum ConfigError {
 pub struct ServerConfig {
     credentials: Arc<Credentials>,
     config: Arc<rustls::ServerConfig>,
+    client_auth: ClientAuth,
 }
 
 /// Builds a [`ServerConfig`].
@@ -125,6 +126,7 @@ impl ServerConfigBuilder {
             Arc::new(Believed {
                 credentials: Arc::clone(&credentials),
                 mandatory,
+                dialled: Dialled::Host,
             })
         };
         let builder = match self.client_auth {
@@ -142,6 +144,7 @@ impl ServerConfigBuilder {
         Ok(ServerConfig {
             credentials,
             config: Arc::new(config),
+            client_auth: self.client_auth,
         })
     }
 }
@@ -164,12 +167,18 @@ impl ServerConfig {
         Self {
             credentials: Arc::clone(&self.credentials),
             config: Arc::new(config),
+            client_auth: self.client_auth,
         }
     }
 
     /// The credentials.
     pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
+    }
+
+    /// Whether a client must show a certificate.
+    pub(super) fn demands_certificates(&self) -> bool {
+        self.client_auth == ClientAuth::Required
     }
 
     /// For those that run the handshake themselves. It follows the credentials; that the certificate of a resumed session
@@ -206,9 +215,13 @@ impl ServerConfig {
 pub struct ClientConfig {
     credentials: Arc<Credentials>,
     config: Arc<rustls::ClientConfig>,
+    dialled: Dialled,
+    resumes: bool,
 }
 
 impl ClientConfig {
+    /// A dialled node must prove to be the host of its address, see [`for_nodes`](Self::for_nodes).
+    ///
     /// Shows the identity of the credentials, if there is one and the server asks for it.
     ///
     /// Sessions to the last [`MAX_DIALLED_SESSIONS`](super::MAX_DIALLED_SESSIONS) nodes are resumed, and none from before
@@ -219,22 +232,42 @@ impl ClientConfig {
     /// [`ConfigError::Provider`].
     pub fn new(credentials: &Arc<Credentials>) -> Result<Self, ConfigError> {
         let provider = Arc::clone(credentials.provider());
+        let dialled = Dialled::Host;
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])
             .map_err(ConfigError::Provider)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Believed {
-                credentials: Arc::clone(credentials),
-                mandatory: true,
-            }))
+            .with_custom_certificate_verifier(believed(credentials, dialled))
             .with_client_cert_resolver(Arc::new(Shown(Arc::clone(credentials))));
         config.alpn_protocols = Alpn::default().protocols();
-        let sessions = Sessions::dialled(Arc::clone(credentials));
-        config.resumption = Resumption::store(Arc::new(sessions));
+        config.resumption = resumption(credentials);
         Ok(Self {
             credentials: Arc::clone(credentials),
             config: Arc::new(config),
+            dialled,
+            resumes: true,
         })
+    }
+
+    /// The same, for nodes that are dialled where they can be reached and not where they are called, as those that gossip has
+    /// found: a certificate that names its nodes by [URI](super::node_uri) is believed from any address. The node is to be
+    /// held against it as soon as it says its name, as [`link`](Self::link) lets [`authenticate()`](crate::authenticate())
+    /// do. A certificate without such a URI must be for the host, as it must otherwise.
+    ///
+    /// Who can bend addresses or routes, and has the certificate of a node, can so be that node at any address. It can be no
+    /// other.
+    #[must_use]
+    pub fn for_nodes(&self) -> Self {
+        let dialled = Dialled::Node;
+        let config = self.changed(|config| {
+            let verifier = believed(&self.credentials, dialled);
+            config.dangerous().set_certificate_verifier(verifier);
+            if self.resumes {
+                // Nobody resumes here what began there.
+                config.resumption = resumption(&self.credentials);
+            }
+        });
+        Self { dialled, ..config }
     }
 
     /// The same, with another application protocol. Default: [`Alpn::Cluster`].
@@ -246,7 +279,11 @@ impl ClientConfig {
     /// The same, that never resumes a session.
     #[must_use]
     pub fn without_resumption(&self) -> Self {
-        self.changed(|config| config.resumption = Resumption::disabled())
+        let config = self.changed(|config| config.resumption = Resumption::disabled());
+        Self {
+            resumes: false,
+            ..config
+        }
     }
 
     fn changed(&self, change: impl FnOnce(&mut rustls::ClientConfig)) -> Self {
@@ -255,6 +292,8 @@ impl ClientConfig {
         Self {
             credentials: Arc::clone(&self.credentials),
             config: Arc::new(config),
+            dialled: self.dialled,
+            resumes: self.resumes,
         }
     }
 
@@ -292,10 +331,22 @@ impl ClientConfig {
             let current = self.credentials.current();
             let now = UnixTime::now();
             let verifier = &current.verifier;
-            verifier.verify_server(end_entity, rest, &server, now)?;
+            verifier.verify_server(self.dialled, end_entity, rest, &server, now)?;
         }
         Ok(stream)
     }
+}
+
+fn believed(credentials: &Arc<Credentials>, dialled: Dialled) -> Arc<Believed> {
+    Arc::new(Believed {
+        credentials: Arc::clone(credentials),
+        mandatory: true,
+        dialled,
+    })
+}
+
+fn resumption(credentials: &Arc<Credentials>) -> Resumption {
+    Resumption::store(Arc::new(Sessions::dialled(Arc::clone(credentials))))
 }
 
 impl fmt::Debug for ServerConfig {

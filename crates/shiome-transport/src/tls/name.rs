@@ -57,8 +57,7 @@ pub fn verify_node_name(
 ) -> Result<(), NodeNameError> {
     let certificate = chain.first().ok_or(NodeNameError::NoCertificate)?;
     let certificate = EndEntityCert::try_from(certificate).map_err(|_| NodeNameError::Malformed)?;
-    let is_node_uri = |uri: &&str| uri.starts_with(NODE_URI_PREFIX);
-    let mut uris = certificate.valid_uri_names().filter(is_node_uri).peekable();
+    let mut uris = node_uris(&certificate).peekable();
     let is_for_node = if uris.peek().is_some() {
         let own = node_uri(node_name);
         uris.any(|uri| uri == own)
@@ -68,10 +67,30 @@ pub fn verify_node_name(
     is_for_node.then_some(()).ok_or(NodeNameError::OtherNode)
 }
 
+/// Whether a certificate names the nodes that it is for by [URI](node_uri).
+pub(super) fn names_nodes(certificate: &CertificateDer<'_>) -> bool {
+    EndEntityCert::try_from(certificate)
+        .is_ok_and(|certificate| node_uris(&certificate).next().is_some())
+}
+
+/// Those that are misspelt included: they name nobody, and nobody by the host either. Schemes have no case (RFC 3986 §3.1).
+fn node_uris<'a>(certificate: &'a EndEntityCert<'_>) -> impl Iterator<Item = &'a str> {
+    let is_node_uri = |uri: &&str| {
+        let begins = uri.as_bytes().get(..NODE_URI_PREFIX.len());
+        begins.is_some_and(|begins| begins.eq_ignore_ascii_case(NODE_URI_PREFIX.as_bytes()))
+    };
+    certificate.valid_uri_names().filter(is_node_uri)
+}
+
 fn is_for_host(certificate: &EndEntityCert<'_>, node_name: &str) -> bool {
     let Some((_, host)) = node_name.rsplit_once('@') else {
         return false;
     };
+    // An IPv6 address is in brackets in front of a port, and so in the name of a node.
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host = bare.filter(|bare| bare.contains(':')).unwrap_or(host);
     ServerName::try_from(host)
         .is_ok_and(|host| certificate.verify_is_valid_for_subject_name(&host).is_ok())
 }
@@ -101,6 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn a_node_uri_that_is_misspelt_does_not_make_a_certificate_one_of_all_nodes() {
+        for uri in ["SHIOME:node:a@host", "shiome:Node:a@host", "shiome:node:"] {
+            for name in ["a@host", "b@host"] {
+                let verified = verify(&[uri], &["host"], name);
+                assert_eq!(verified, Err(NodeNameError::OtherNode), "{uri} {name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_host_name_or_address_names_all_nodes_of_a_host() {
         let hosts = ["n1.example", "10.0.0.1", "fd00::1", "*.wild.example"];
         for node in [
@@ -109,6 +138,7 @@ mod tests {
             "odd@name@n1.example",
             "a@10.0.0.1",
             "a@fd00::1",
+            "a@[fd00::1]",
             "a@any.wild.example",
         ] {
             assert_eq!(verify(&[], &hosts, node), Ok(()), "{node}");
@@ -120,6 +150,9 @@ mod tests {
             "n1.example@n2.example",
             "a@10.0.0.2",
             "a@fd00::2",
+            "a@[fd00::2]",
+            "a@[10.0.0.1]",
+            "a@[n1.example]",
             "a@wild.example",
             "a@very.any.wild.example",
             "a@n1.example:80",

@@ -8,11 +8,14 @@ use tokio_rustls::rustls::{
     client::{
         ResolvesClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor,
     },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    },
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::{
-        ClientHello, ResolvesServerCert, WebPkiClientVerifier,
+        ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
     sign::CertifiedKey,
@@ -21,16 +24,28 @@ use tokio_rustls::rustls::{
 use super::{
     credentials::Credentials,
     load::LoadError,
+    name::names_nodes,
     trust::{Kind, Pin, Trust, digest},
 };
 
 /// Verifies certificates. That their owners have the keys is verified apart, by the same signature checks for all.
 pub(super) enum Verifier {
     Authorities {
+        roots: Arc<RootCertStore>,
+        algorithms: WebPkiSupportedAlgorithms,
         servers: Arc<WebPkiServerVerifier>,
         clients: Arc<dyn ClientCertVerifier>,
     },
     Pins(Vec<Pin>),
+}
+
+/// What the certificate of a dialled node must be for, if an authority vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialled {
+    /// The host that was dialled.
+    Host,
+    /// Nodes, which are known by their names later; or the host.
+    Node,
 }
 
 impl Verifier {
@@ -43,25 +58,41 @@ impl Verifier {
         for authority in authorities {
             roots.add(authority.clone()).map_err(LoadError::Malformed)?;
         }
+        let algorithms = provider.signature_verification_algorithms;
         let (roots, provider) = (Arc::new(roots), || Arc::clone(provider));
-        let servers =
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider()).build();
-        let clients = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+        let shared = || Arc::clone(&roots);
+        let servers = WebPkiServerVerifier::builder_with_provider(shared(), provider()).build();
+        let clients = WebPkiClientVerifier::builder_with_provider(shared(), provider()).build();
         Ok(Self::Authorities {
+            algorithms,
             servers: servers.map_err(LoadError::Authorities)?,
             clients: clients.map_err(LoadError::Authorities)?,
+            roots,
         })
     }
 
-    /// Whether the certificate of a dialled node holds, for the host that was dialled.
+    /// Whether the certificate of a dialled node holds, for the host that was dialled or for what else it may be.
     pub(super) fn verify_server(
         &self,
+        dialled: Dialled,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
         match self {
+            Self::Authorities {
+                roots, algorithms, ..
+            } if dialled == Dialled::Node && names_nodes(end_entity) => {
+                let certificate = ParsedCertificate::try_from(end_entity)?;
+                verify_server_cert_signed_by_trust_anchor(
+                    &certificate,
+                    roots,
+                    intermediates,
+                    now,
+                    algorithms.all,
+                )
+            }
             Self::Authorities { servers, .. } => servers
                 .verify_server_cert(end_entity, intermediates, server, &[], now)
                 .map(|_| ()),
@@ -120,6 +151,8 @@ pub(super) struct Believed {
     pub(super) credentials: Arc<Credentials>,
     /// Whether a client must show a certificate. Servers always do.
     pub(super) mandatory: bool,
+    /// What servers must be.
+    pub(super) dialled: Dialled,
 }
 
 impl ServerCertVerifier for Believed {
@@ -134,7 +167,7 @@ impl ServerCertVerifier for Believed {
         let current = self.credentials.current();
         current
             .verifier
-            .verify_server(end_entity, intermediates, server, now)
+            .verify_server(self.dialled, end_entity, intermediates, server, now)
             .map(|()| ServerCertVerified::assertion())
     }
 

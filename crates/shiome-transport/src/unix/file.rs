@@ -10,16 +10,29 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{net::UnixListener, task::spawn_blocking};
 
 use crate::error::TransportError;
 
-/// Only the owner may connect.
-const MODE: u32 = 0o600;
+/// Only the owner may connect, and root.
+pub(super) const OWNER_ONLY: u32 = 0o600;
+
+/// All may connect.
+pub(super) const EVERYBODY: u32 = 0o666;
+
+/// How long other nodes may hold the lock on the directory, and how often it is looked at. Any program that may read a
+/// directory can lock it for as long as it likes.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// Names that are tried for a file that is there for a moment only. Others are there after a crash.
 const MAX_NAMES: usize = 64;
@@ -35,10 +48,13 @@ pub(super) struct SocketFile {
 impl SocketFile {
     /// Listens at `path`. The file is there from the moment when it can be connected to, and never before its mode is
     /// right: it is made under another name, and takes its own by a link, which replaces nothing.
-    pub(super) async fn listen(path: &Path) -> Result<(UnixListener, Self), TransportError> {
+    pub(super) async fn listen(
+        path: &Path,
+        mode: u32,
+    ) -> Result<(UnixListener, Self), TransportError> {
         let path = path.to_owned();
         // It waits for others that do the same in this directory.
-        let listened = spawn_blocking(move || listen(&path)).await;
+        let listened = spawn_blocking(move || listen(&path, mode)).await;
         let (listener, file) = listened.map_err(|error| TransportError::Listen(error.into()))??;
         let listener = UnixListener::from_std(listener).map_err(TransportError::Listen)?;
         Ok((listener, file))
@@ -67,7 +83,7 @@ fn taken(error: io::Error) -> io::Error {
     }
 }
 
-fn listen(path: &Path) -> Result<(net::UnixListener, SocketFile), TransportError> {
+fn listen(path: &Path, mode: u32) -> Result<(net::UnixListener, SocketFile), TransportError> {
     // A longer one than sockets may have would be made, and nobody could connect to it.
     net::SocketAddr::from_pathname(path).map_err(TransportError::Listen)?;
     // Between the look at a file and its removal no other node takes its place. Released with the descriptor.
@@ -75,7 +91,7 @@ fn listen(path: &Path) -> Result<(net::UnixListener, SocketFile), TransportError
     clear(path)?;
     let bound = || {
         let (listener, made) = bind_nearby(path)?;
-        let placed = place(&made, path);
+        let placed = place(&made, path, mode);
         let removed = fs::remove_file(&made);
         let file = placed.map_err(taken)?;
         removed?;
@@ -89,8 +105,15 @@ fn listen(path: &Path) -> Result<(net::UnixListener, SocketFile), TransportError
 fn lock(path: &Path) -> io::Result<File> {
     let dir = path.parent().unwrap_or(path);
     let dir = File::open(dir)?;
-    flock(&dir, FlockOperation::LockExclusive)?;
-    Ok(dir)
+    let began = Instant::now();
+    loop {
+        match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(dir),
+            Err(Errno::WOULDBLOCK) if began.elapsed() < LOCK_TIMEOUT => thread::sleep(LOCK_RETRY),
+            Err(Errno::WOULDBLOCK) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Listens at a name of its own beside `path`.
@@ -114,8 +137,8 @@ fn nearby(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{:x}.{n:x}", process::id()))
 }
 
-fn place(made: &Path, path: &Path) -> io::Result<SocketFile> {
-    fs::set_permissions(made, Permissions::from_mode(MODE))?;
+fn place(made: &Path, path: &Path, mode: u32) -> io::Result<SocketFile> {
+    fs::set_permissions(made, Permissions::from_mode(mode))?;
     let id = id(&fs::symlink_metadata(made)?);
     fs::hard_link(made, path)?;
     Ok(SocketFile {

@@ -83,6 +83,36 @@ async fn other_users_are_refused_at_both_ends() {
 }
 
 #[tokio::test]
+async fn other_users_that_may_come_can_connect() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, address) = at(&dir);
+    let own = own_uid().unwrap();
+    for (users, mode) in [
+        (Users::default().and(own), 0o600),
+        (Users::only([own]), 0o600),
+        (Users::default().and(own + 1), 0o666),
+        (Users::only([own + 1]), 0o666),
+    ] {
+        let listener = links(users.clone()).listen(&address).await.unwrap();
+        let is = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(is, mode, "{users:?}");
+        drop(listener);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_kept_waiting_for_ever_by_a_lock_on_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, address) = at(&dir);
+    let held = fs::File::open(dir.path()).unwrap();
+    held.lock().unwrap();
+    let error = links(Users::default()).listen(&address).await;
+    assert_eq!(listen_error(error), io::ErrorKind::TimedOut);
+    held.unlock().unwrap();
+    assert!(links(Users::default()).listen(&address).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_socket_that_was_left_behind_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let (path, address) = at(&dir);

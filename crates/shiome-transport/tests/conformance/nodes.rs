@@ -1,7 +1,5 @@
 //! What two nodes do over a link.
 
-use std::io;
-
 use bytes::Bytes;
 use shiome_handshake::Side;
 use shiome_session::{CallEnd, Config, SendError};
@@ -14,16 +12,6 @@ use crate::{
 };
 
 const LEGACY_AND_NATIVE: [Option<Capabilities>; 2] = [None, Some(Capabilities::ALL)];
-
-/// Whether this end closed the link. A peer that then goes without the ceremony of TLS or WebSocket is not held against
-/// it.
-fn is_own(end: &LinkEnd) -> bool {
-    match end {
-        LinkEnd::Closed => true,
-        LinkEnd::Read(ReadError::Io(error)) => error.kind() == io::ErrorKind::UnexpectedEof,
-        _ => false,
-    }
-}
 
 /// The ends know each other, and how they are protected.
 pub(crate) async fn join(case: Case) {
@@ -73,7 +61,7 @@ pub(crate) async fn sync(case: Case) {
             assert_eq!(b.heard.recv().await, Some(expected));
         }
         let end = a.end.await.unwrap();
-        assert!(is_own(&end), "{end:?}");
+        assert!(matches!(end, LinkEnd::Closed), "{end:?}");
         let end = b.end.await.unwrap();
         match native {
             None => assert!(matches!(end, LinkEnd::ClosedByPeer), "{end:?}"),
@@ -163,8 +151,8 @@ pub(crate) async fn overflow(case: Case) {
         ),
         "{refused}"
     );
-    drop(b);
     a.peer.abandon(drop);
+    drop(b);
     let end = a.end.await.unwrap();
-    assert!(is_own(&end), "{end:?}");
+    assert!(matches!(end, LinkEnd::Closed), "{end:?}");
 }

@@ -89,7 +89,7 @@ fn tls_ends() -> (TlsConnector, TlsAcceptor) {
 pub(crate) fn all() -> Vec<Case> {
     let (connector, acceptor) = tls_ends();
     let links = Links::new(Policy::Any)
-        .with_tls(Some(connector), Some(acceptor))
+        .with_tls_streams(Some(connector), Some(acceptor))
         .with_scheme("mem", Network::default().scheme("dialler"))
         .with_scheme("pipe", pipe());
     let far = links.clone().with_scheme("mem", far());

@@ -42,6 +42,14 @@ impl Authority {
         self.issue_with(params(name))
     }
 
+    /// A certificate for all nodes on `localhost`.
+    pub(crate) fn issue_for_host(&self) -> Issued {
+        let mut params = params("any");
+        let is_uri = |name: &SanType| matches!(name, SanType::URI(_));
+        params.subject_alt_names.retain(|name| !is_uri(name));
+        self.issue_with(params)
+    }
+
     pub(crate) fn issue_flawed(&self, name: &str, flaw: Flaw) -> Issued {
         let mut params = params(name);
         match flaw {

@@ -1,15 +1,25 @@
 //! The cluster's handshake over TLS, and peers that speak another TLS, or none.
 
-use shiome_handshake::{Admission, Config, Entropy, Handshake, Local, Peer, Side};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use shiome_handshake::{
+    Admission, Config, Entropy, Handshake, HandshakeError, Local, Peer, RefusedBy, Side,
+};
 use shiome_transport::{
-    AuthenticateError, FrameReader, Gate, Link, ReadError, authenticate,
+    AuthenticateError, FrameReader, Gate, Link, PeerIdentity, ReadError, Security, authenticate,
     tls::{self, Alpn, NodeNameError, TlsError},
 };
 use shiome_wire::{
     MAX_FRAME_LEN,
-    auth::{AuthenticationMessage, NameMessage},
+    auth::{AuthenticationMessage, NameMessage, NodeFlags, authentication_message},
+    encode,
 };
-use tokio::io::{AsyncWriteExt, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
     rustls::{
@@ -21,12 +31,18 @@ use tokio_rustls::{
 
 use super::{
     authority::Authority,
-    ends::{client, credentials, greet, handshake, localhost, node, open, peers, provider, server},
+    ends::{client, credentials, greet, handshake, localhost, node, open, provider, server},
 };
 
-struct Open;
+/// Admits whom the link does not prove to be another.
+struct Open(Option<Arc<dyn PeerIdentity>>);
 
 impl Gate for Open {
+    fn verify_name(&self, peer: &NameMessage) -> Result<(), NodeNameError> {
+        let verify = |identity: &Arc<dyn PeerIdentity>| identity.verify_node_name(&peer.name);
+        self.0.as_ref().map_or(Ok(()), verify)
+    }
+
     async fn admit(&self, _: &NameMessage) -> Admission {
         Admission::Ok
     }
@@ -63,32 +79,122 @@ async fn shake_hands(link: Link, name: &str, side: Side) -> Result<Peer, Authent
     };
     let mut reader = FrameReader::new(link.reader, MAX_FRAME_LEN);
     let mut writer = link.writer;
-    authenticate(&mut reader, &mut writer, handshake, &Open).await
+    authenticate(&mut reader, &mut writer, handshake, &Open(link.identity)).await
+}
+
+/// `a` dials as `as_a`, `b` accepts as `as_b`, each with the certificate of its own name.
+async fn meet(
+    authority: &Authority,
+    as_a: &str,
+    as_b: &str,
+) -> (
+    Result<Peer, AuthenticateError>,
+    Result<Peer, AuthenticateError>,
+) {
+    let (here, there) = (client(&node(authority, "a")), server(&node(authority, "b")));
+    let (dialled, accepted) = open(&here, &there).await;
+    let dialled = here.link(dialled, "b".to_owned(), "a".to_owned());
+    let accepted = there.link(accepted, "a".to_owned(), "b".to_owned());
+    tokio::join!(
+        shake_hands(dialled, as_a, Side::Client),
+        shake_hands(accepted, as_b, Side::Server),
+    )
+}
+
+fn lied(result: &Result<Peer, AuthenticateError>, name: &str) -> bool {
+    let other = NodeNameError::OtherNode;
+    matches!(result, Err(AuthenticateError::NodeName { name: told, error }) if told == name && *error == other)
 }
 
 #[tokio::test]
 async fn who_knows_the_cookie_still_cannot_take_another_nodes_name() {
     let authority = Authority::new();
-    let (mallory, b) = (node(&authority, "mallory"), node(&authority, "b"));
-    let ends = open(&client(&mallory), &server(&b)).await;
-    let (of_b, of_mallory) = peers(&ends);
-    let (of_b, of_mallory) = (of_b.to_vec(), of_mallory.to_vec());
-    let (here, there) = (
-        tls::dialled(ends.0, "b".to_owned(), "m".to_owned()),
-        tls::accepted(ends.1, "m".to_owned(), "b".to_owned()),
+    let (here, there) = meet(&authority, "a", "b").await;
+    assert_eq!(here.unwrap().name.name, "b@localhost");
+    assert_eq!(there.unwrap().name.name, "a@localhost");
+
+    let (here, there) = meet(&authority, "c", "b").await;
+    assert!(lied(&there, "c@localhost"), "{there:?}");
+    let refused = HandshakeError::Refused(RefusedBy::NotAllowed);
+    assert!(
+        matches!(&here, Err(AuthenticateError::Handshake(error)) if *error == refused),
+        "{here:?}"
     );
-    let (here, there) = tokio::join!(
-        shake_hands(here, "alice", Side::Client),
-        shake_hands(there, "b", Side::Server),
-    );
-    let (here, there) = (here.unwrap().name.name, there.unwrap().name.name);
-    assert_eq!(there, "alice@localhost");
-    assert_eq!(
-        b.verify_node_name(&of_mallory, &there),
-        Err(NodeNameError::OtherNode)
-    );
-    assert_eq!(b.verify_node_name(&of_mallory, "mallory@localhost"), Ok(()));
-    assert_eq!(mallory.verify_node_name(&of_b, &here), Ok(()));
+
+    let (here, there) = meet(&authority, "a", "c").await;
+    assert!(lied(&here, "c@localhost"), "{here:?}");
+    assert!(matches!(there, Err(AuthenticateError::Closed)), "{there:?}");
+}
+
+#[tokio::test]
+async fn a_liar_that_does_not_wait_for_the_answer_is_a_liar() {
+    struct Nobody;
+    impl PeerIdentity for Nobody {
+        fn verify_node_name(&self, _: &str) -> Result<(), NodeNameError> {
+            Err(NodeNameError::OtherNode)
+        }
+    }
+    let (mut here, there) = duplex(64 * 1024);
+    let name = NameMessage {
+        name: "c@localhost".to_owned(),
+        flags: Some(NodeFlags::default()),
+        connection_string: "c:1".to_owned(),
+        connection_id: 1,
+    };
+    let mut frame = bytes::BytesMut::new();
+    let name = authentication_message::Msg::Name(name);
+    encode(&name.into(), MAX_FRAME_LEN, &mut frame).unwrap();
+    here.write_all(&frame).await.unwrap();
+    drop(here);
+    let link = Link::from_stream(there, "c", "b", Security::Tls).with_identity(Arc::new(Nobody));
+    let result = shake_hands(link, "b", Side::Server).await;
+    assert!(lied(&result, "c@localhost"), "{result:?}");
+}
+
+/// A connection whose server has said why it takes nothing more.
+struct Refusing;
+
+impl AsyncRead for Refusing {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let alert = rustls::Error::AlertReceived(AlertDescription::CertificateExpired);
+        Poll::Ready(Err(io::Error::other(alert)))
+    }
+}
+
+impl AsyncWrite for Refusing {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_reason_also_when_the_first_write_fails() {
+    let link = Link::from_stream(Refusing, "b", "a", Security::Tls);
+    match shake_hands(link, "a", Side::Client).await.unwrap_err() {
+        AuthenticateError::Read(ReadError::Io(error)) => assert_eq!(
+            tls::refusal(&error),
+            Some(AlertDescription::CertificateExpired)
+        ),
+        error => panic!("{error:?}"),
+    }
+    // Where nobody has said anything, it is the write that failed.
+    let (here, there) = duplex(64 * 1024);
+    drop(there);
+    let link = Link::from_stream(here, "b", "a", Security::Tls);
+    let error = shake_hands(link, "a", Side::Client).await.unwrap_err();
+    assert!(matches!(error, AuthenticateError::Write(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -147,7 +253,7 @@ async fn a_peer_with_a_configuration_of_its_own_is_welcome() {
     let (their_client, their_server) = foreign(&authority, rustls::DEFAULT_VERSIONS);
 
     let (here, there) = duplex(64 * 1024);
-    let connector = TlsConnector::from(std::sync::Arc::new(their_client));
+    let connector = TlsConnector::from(Arc::new(their_client));
     let acceptor = server(&b).acceptor();
     let (here, there) = tokio::join!(
         tls::connect(&connector, localhost(), here),
@@ -160,7 +266,7 @@ async fn a_peer_with_a_configuration_of_its_own_is_welcome() {
     assert_eq!(b.verify_node_name(shown, "foreign@localhost"), Ok(()));
 
     let (here, there) = duplex(64 * 1024);
-    let acceptor = TlsAcceptor::from(std::sync::Arc::new(their_server));
+    let acceptor = TlsAcceptor::from(Arc::new(their_server));
     let connector = client(&b).connector();
     let (here, there) = tokio::join!(
         tls::connect(&connector, localhost(), here),
@@ -174,7 +280,7 @@ async fn tls_1_2_is_not_spoken() {
     let authority = Authority::new();
     let (old, _) = foreign(&authority, &[&TLS12]);
     let (here, there) = duplex(64 * 1024);
-    let connector = TlsConnector::from(std::sync::Arc::new(old));
+    let connector = TlsConnector::from(Arc::new(old));
     let server = server(&node(&authority, "b"));
     let (here, there) = tokio::join!(
         tls::connect(&connector, localhost(), here),

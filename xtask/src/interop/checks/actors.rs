@@ -63,7 +63,9 @@ fn await_children(way: &mut Way<'_>, count: usize) -> Result<(), String> {
 
 pub(super) fn termination(way: &mut Way<'_>) -> Verdict {
     let pid = way.reference("mortal")?;
-    way.from.expect("ref-status mortal", "Running")?;
+    // A published node puts it into the group before it runs.
+    way.from
+        .expect("wait-ref-status mortal Running 5000", "Running")?;
     way.to.ask(&format!("stop-actor {pid}"))?;
     way.from.ask("wait-ref-status mortal Stopped 5000")?;
     way.from.ask("wait-members - mortal 0 5000")?;

@@ -43,13 +43,13 @@ fn mesh(lab: &Lab<'_>, [left, hub, right]: [Kind; 3]) -> Verdict {
     Ok(None)
 }
 
-fn talk(from: &mut Node, to: &mut Node, group: &str) -> Result<(), String> {
+pub(super) fn talk(from: &mut Node, to: &mut Node, group: &str) -> Result<(), String> {
     from.ask(&format!("cast - {group} hello"))?;
     to.expect("wait-received 1 5000", "1 hello")?;
     from.expect(&format!("call - {group} hello 5000"), "hello")
 }
 
-fn member(lab: &Lab<'_>, kind: Kind, name: &str) -> Result<Node, String> {
+pub(super) fn member(lab: &Lab<'_>, kind: Kind, name: &str) -> Result<Node, String> {
     let mut node = lab.node(kind, name, &["--transitive"])?;
     let actor = node.ask("spawn -")?;
     node.ask(&format!("join - {name} {actor}"))?;

@@ -6,7 +6,7 @@ use super::{
     Scene,
     figure::{Figure, Goal, Reading},
 };
-use crate::peers::{certificate::Certificate, node::Node, wire::Client};
+use crate::peers::{node::Node, wire::Client};
 
 /// Time for a join beside a silent client, in milliseconds.
 const JOIN_MS: u64 = 8_000;
@@ -21,10 +21,9 @@ pub(super) const SILENT: &[Figure] = &[Figure::new(
 )];
 
 pub(super) fn silent(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
-    let certificate = certificate(scene, "silent")?;
-    let options = certificate.options();
-    let mut node = scene.stage.node(scene.subject, "listens", &options)?;
-    let mut joins = scene.stage.node(scene.partner, "joins", &options)?;
+    let stage = scene.stage.over_tls()?;
+    let mut node = stage.node(scene.subject, "listens", &[])?;
+    let mut joins = stage.node(scene.partner, "joins", &[])?;
     let _silent = Client::dial(&node.address())?;
     let start = Instant::now();
     // It is not waited for: the published node connects until the listener has time for it.
@@ -45,14 +44,12 @@ pub(super) const MESH: &[Figure] = &[Figure::new(
 
 /// Two nodes join a third, which is the partner.
 pub(super) fn mesh(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
-    let certificate = certificate(scene, "mesh")?;
-    let mut options = certificate.options();
-    // The certificate is for this name.
-    options.extend(["--transitive", "--host", "localhost"]);
-    let hub = scene.stage.node(scene.partner, "hub", &options)?;
+    let stage = scene.stage.over_tls()?;
+    let options = ["--transitive"];
+    let hub = stage.node(scene.partner, "hub", &options)?;
     let mut ends = [
-        scene.stage.node(scene.subject, "left", &options)?,
-        scene.stage.node(scene.subject, "right", &options)?,
+        stage.node(scene.subject, "left", &options)?,
+        stage.node(scene.subject, "right", &options)?,
     ];
     for end in &mut ends {
         end.allow(Duration::from_secs(30));
@@ -70,9 +67,4 @@ fn has_link(node: &mut Node, peer: &str) -> Result<usize, String> {
     Ok(usize::from(
         node.try_ask(&format!("wait-session {peer} 0"))?.is_ok(),
     ))
-}
-
-fn certificate(scene: &Scene<'_>, run: &str) -> Result<Certificate, String> {
-    let run = format!("{run}-{}-{}", scene.subject, scene.partner);
-    Certificate::make(scene.stage.programs(), &run)
 }

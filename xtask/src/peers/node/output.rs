@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use super::Panics;
+use super::{Panics, log::Log};
 use crate::peers::programs::Kind;
 
 /// The lines, and when each came.
@@ -26,8 +26,14 @@ pub(super) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<(Instant,
     receiver
 }
 
-/// Shows what a node logs, when it was asked to log, and takes down panics of our nodes.
-pub(super) fn watch(stderr: impl Read + Send + 'static, node: String, kind: Kind, panics: Panics) {
+/// Takes down what a node logs, and panics of our nodes, and shows it when all are asked to log.
+pub(super) fn watch(
+    stderr: impl Read + Send + 'static,
+    node: String,
+    kind: Kind,
+    panics: Panics,
+    log: Log,
+) {
     let shown = std::env::var_os("PEER_LOG").is_some();
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -38,6 +44,7 @@ pub(super) fn watch(stderr: impl Read + Send + 'static, node: String, kind: Kind
                 let mut panics = panics.lock().unwrap_or_else(PoisonError::into_inner);
                 panics.push(format!("{node}: {line}"));
             }
+            log.push(line);
         }
     });
 }

@@ -1,6 +1,11 @@
 //! The process of a node, as the system sees it.
 
-use std::{fs, process::Child};
+use std::{
+    fs,
+    process::Child,
+    sync::mpsc::RecvTimeoutError,
+    time::{Duration, Instant},
+};
 
 use super::Node;
 
@@ -36,6 +41,18 @@ impl Node {
     /// Whether the process has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whether the process ends by itself within this time.
+    pub(crate) fn ends(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok((at, line)) => drop(self.is_event(at, &line)),
+                Err(error) => return error == RecvTimeoutError::Disconnected,
+            }
+        }
     }
 }
 

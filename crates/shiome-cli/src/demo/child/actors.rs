@@ -20,7 +20,7 @@ pub(super) async fn spawn(
             pg::join(GROUP.to_owned(), vec![counter.get_cell()]);
         }
         Role::Owner => own(node, holding).await?,
-        Role::User { .. } => {}
+        Role::User { .. } | Role::Stranger => {}
     }
     Ok(())
 }

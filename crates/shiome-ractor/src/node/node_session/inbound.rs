@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
@@ -10,11 +10,11 @@ use shiome_transport::EventSink;
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 use tracing::{debug, trace, warn};
 
-use super::{Shared, shims::MAX_EAGER_SHIMS};
+use super::{Shared, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal},
-    node::{NodeConnectionMode, NodeServerMessage},
-    outcome::Outcome,
+    node::{NodeConnectionMode, NodeServerMessage, Opened},
+    outcome::{ConnectError, Outcome},
     remote::Down,
     remote_actor::Caller,
 };
@@ -29,6 +29,7 @@ pub(super) struct Inbound {
     shared: Arc<Shared>,
     /// Calls from the peer that wait for a local actor. They end with the link.
     calls: JoinSet<()>,
+    replies: Arc<Replies>,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -78,6 +79,7 @@ impl Inbound {
         Self {
             shared,
             calls: JoinSet::new(),
+            replies: Arc::default(),
             outcome,
             exporter,
         }
@@ -88,6 +90,10 @@ impl Inbound {
         let (to, tag, limit) = (call.to, call.tag, call.timeout);
         let (port, reply) = oneshot::channel();
         let peer = Arc::clone(&self.shared.peer);
+        let refuse = |code| peer.apply(|session, now| session.drop_call(now, to, tag, code));
+        if self.replies.are_too_many() {
+            return refuse(CallErrorCode::Overloaded);
+        }
         let message = SerializedMessage::Call {
             variant: call.variant,
             args: call.what.into(),
@@ -98,23 +104,20 @@ impl Inbound {
             metadata: call.metadata.map(Into::into),
         };
         if let Some(code) = undelivered(self.deliver(to, message)) {
-            return peer.apply(|session, now| session.drop_call(now, to, tag, code));
+            return refuse(code);
         }
+        let replies = Arc::clone(&self.replies);
         self.calls.spawn(async move {
             let what = match limit {
                 Some(limit) => timeout(limit, reply).await.ok().and_then(Result::ok),
                 None => reply.await.ok(),
             };
-            let Some(what) = what else {
-                let code = CallErrorCode::NoReply;
-                return peer.apply(|session, now| session.drop_call(now, to, tag, code));
+            let answered = match what {
+                Some(what) => replies.send(&peer, to, tag, what).await,
+                None => Err(CallErrorCode::NoReply),
             };
-            while !peer.apply(|session, _| session.has_room_for_reply(what.len())) {
-                peer.room().await;
-            }
-            let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
-            if let Err(error) = sent {
-                debug!(pid = to, %error, "reply was not sent");
+            if let Err(code) = answered {
+                peer.apply(|session, now| session.drop_call(now, to, tag, code));
             }
         });
     }
@@ -179,7 +182,7 @@ impl Inbound {
 
     async fn spawned(&self, actors: Vec<Actor>) {
         for actor in actors {
-            if self.shared.shims.len() >= MAX_EAGER_SHIMS {
+            if !self.shared.shims.has_room() {
                 return;
             }
             self.shared.shims.get_or_spawn(actor.pid).await;
@@ -189,6 +192,7 @@ impl Inbound {
     async fn joined(&self, scope: String, group: String, actors: Vec<Actor>) {
         let mut members = Vec::with_capacity(actors.len());
         for actor in actors {
+            self.shared.shims.settle().await;
             members.extend(self.shared.shims.get_or_spawn(actor.pid).await);
         }
         pg::join_scoped(scope, group, members);
@@ -217,7 +221,9 @@ impl Inbound {
 
     fn sessions_listed(&self, sessions: Vec<NameMessage>) {
         if self.shared.mode == NodeConnectionMode::Transitive {
-            for session in sessions {
+            // More than there can be sessions need not be looked at.
+            let most = self.shared.registry.max_sessions();
+            for session in sessions.into_iter().take(most) {
                 self.dial_if_unknown(session);
             }
         }
@@ -230,25 +236,42 @@ impl Inbound {
             ..
         } = node;
         let (local, registry) = (&self.shared.local, &self.shared.registry);
-        if address.len() > MAX_NAME_LEN
+        if name.len() > MAX_NAME_LEN
             || name == local.name
             || address == local.connection_string
             || registry.knows(&name, &address)
-            || !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS)
         {
+            return;
+        }
+        let Some(target) = self
+            .shared
+            .dialer
+            .address_of_peer(&address, self.shared.reach)
+        else {
+            return debug!("address of a peer's peer is not one to dial");
+        };
+        if !registry.begin_dial(&address, MAX_TRANSITIVE_DIALS) {
             return;
         }
         let shared = Arc::clone(&self.shared);
         // In a task of its own: the session that told of the node need not outlive the dial.
         tokio::spawn(async move {
-            match shared.dialer.dial(&address).await {
-                Ok(stream) => {
-                    let _ = shared.server.cast(NodeServerMessage::ConnectionOpened {
-                        stream: Box::new(stream),
-                        is_server: false,
-                    });
+            let dialled = async {
+                if !shared.reach.includes_all_of(&target).await {
+                    return Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into());
                 }
-                Err(error) => warn!(%name, %address, %error, "peer of a peer cannot be reached"),
+                shared
+                    .dialer
+                    .dial(&target)
+                    .await
+                    .map_err(ConnectError::from)
+            };
+            match dialled.await {
+                Ok(link) => {
+                    let opened = Opened::dialled(link, target, Outcome::none());
+                    let _ = shared.server.cast(opened.into_message(false));
+                }
+                Err(error) => shared.dialer.not_reached(&name, &address, &error),
             }
             shared.registry.end_dial(&address);
         });

@@ -11,6 +11,7 @@ use shiome_handshake::{
 use shiome_session::GoodbyeReason;
 use shiome_transport::{
     AuthenticateError, BoxWrite, FrameReader, Gate, Link, LinkEnd, ReadError, authenticate, drive,
+    tls::NodeNameError,
 };
 use shiome_wire::{
     MAX_UNAUTHENTICATED_FRAME_LEN,
@@ -23,7 +24,11 @@ use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
     connector::other_session,
     native,
-    node::{NodeServerMessage, SessionCheckReply, registry::Phase},
+    node::{
+        NodeServerMessage, Opened, SessionCheckReply,
+        registry::{Phase, TooManySessions},
+        strangers::Stranger,
+    },
     outcome::{Chain, ConnectError, HandshakeFailure, Outcome},
     remote::NodeDown,
 };
@@ -37,13 +42,12 @@ const CHECK_TIMEOUT: RactorDuration = RactorDuration::from_millis(500);
 /// The task of one connection, from its first byte to its last.
 pub(super) struct Task {
     pub(super) shared: Arc<Shared>,
-    pub(super) link: Link,
+    pub(super) opened: Opened,
     pub(super) side: Side,
     pub(super) cookie: Cookie,
     pub(super) announce: Option<Announce>,
     pub(super) require_native: bool,
     pub(super) max_frame_len: u64,
-    pub(super) outcome: Outcome,
 }
 
 /// Why a connection has ended.
@@ -52,6 +56,8 @@ enum End {
     Connected,
     /// Another session with that node stays.
     ElectionLost,
+    /// There are too many sessions.
+    Full,
     Unauthenticated(AuthenticateError),
     Ended(LinkEnd),
 }
@@ -71,6 +77,7 @@ impl End {
     fn down(&self) -> NodeDown {
         match self {
             Self::Connected | Self::ElectionLost => NodeDown::Replaced,
+            Self::Full => NodeDown::Closed,
             Self::Unauthenticated(error) => NodeDown::Protocol(Chain(error).to_string()),
             Self::Ended(end) => link_down(end),
         }
@@ -81,6 +88,7 @@ impl End {
         match self {
             Self::Connected => "duplicate_connection",
             Self::ElectionLost => "session_election_lost",
+            Self::Full => "too_many_sessions",
             Self::Unauthenticated(AuthenticateError::Handshake(HandshakeError::SelfConnection)) => {
                 "self_connection"
             }
@@ -106,8 +114,10 @@ impl Task {
     /// Runs the connection, then stops the session's actor.
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let label = std::mem::take(&mut self.link.peer);
-        let mut outcome = std::mem::replace(&mut self.outcome, Outcome::none());
+        let label = std::mem::take(&mut self.opened.link.peer);
+        let mut outcome = std::mem::replace(&mut self.opened.outcome, Outcome::none());
+        // Strangers, of whom there may be many, are told of by who admits them.
+        let is_quiet = self.opened.stranger.is_some();
         let end = match self.establish(&label).await {
             Ok((reader, writer)) => {
                 let waiting = std::mem::replace(&mut outcome, Outcome::none());
@@ -115,7 +125,7 @@ impl Task {
             }
             Err(end) => end,
         };
-        report(&end, &label);
+        report(&end, &label, is_quiet);
         if matches!(end, End::ElectionLost) {
             shared.registry.share_addresses(shared.myself.get_id());
         }
@@ -136,7 +146,7 @@ impl Task {
             security,
             channel_binding,
             ..
-        } = self.link;
+        } = self.opened.link;
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
         let promised = (self.announce.as_ref()).map_or(0, |announce| announce.max_frame_len);
@@ -146,9 +156,19 @@ impl Task {
             channel_binding,
             ..Config::new(shared.local.clone(), self.cookie)
         };
-        let peer = shake_hands(shared, side, config, &mut reader, &mut writer)
-            .await
-            .map_err(End::Unauthenticated)?;
+        let peer = shake_hands(shared, side, config, &mut reader, &mut writer).await;
+        let peer = match (peer, self.opened.stranger) {
+            (Ok(peer), stranger) => {
+                stranger.into_iter().for_each(Stranger::authenticated);
+                peer
+            }
+            (Err(error), stranger) => {
+                if let Some(stranger) = stranger {
+                    stranger.not_authenticated(&error);
+                }
+                return Err(End::Unauthenticated(error));
+            }
+        };
         let max_frame_len = match &peer.native {
             Some(_) => promised.max(self.max_frame_len),
             None => self.max_frame_len,
@@ -193,9 +213,10 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         record.introduce(peer.name);
     });
     let incarnation = (peer.native.as_ref()).map_or(0, |native| native.hello.incarnation);
-    let (losers, run) = registry.authenticate(id, &shared.local.name, |runs| {
+    let elected = registry.authenticate(id, &shared.local.name, |runs| {
         runs.link_up(&name, incarnation, Arc::downgrade(shared))
     });
+    let (losers, run) = elected.map_err(|TooManySessions| End::Full)?;
     for (loser, down) in losers {
         loser.end(Ending::lost_election(down));
     }
@@ -275,10 +296,12 @@ fn link_down(end: &LinkEnd) -> NodeDown {
     }
 }
 
-fn report(end: &End, peer: &str) {
+fn report(end: &End, peer: &str, is_quiet: bool) {
     match end {
+        End::Unauthenticated(_) if is_quiet => {}
         End::Connected => info!(peer, "already connected, dial dropped"),
         End::ElectionLost => info!(peer, "another connection stays"),
+        End::Full => warn!(peer, "not connected: as many sessions as there may be"),
         End::Unauthenticated(error) => warn!(peer, error = %Chain(error), "not authenticated"),
         End::Ended(LinkEnd::ClosedByPeer | LinkEnd::Closed | LinkEnd::Goodbye { .. }) => {
             info!(peer, reason = %end.down(), "link closed");
@@ -292,6 +315,11 @@ fn end_of_dial(end: &End, shared: &Shared) -> ConnectError {
     match end {
         End::Connected | End::ElectionLost => {
             ConnectError::Duplicate(other_session(registry, id).map(Box::new))
+        }
+        End::Full => ConnectError::TooManySessions,
+        End::Unauthenticated(AuthenticateError::NodeName { name, error }) => {
+            let (name, error) = (name.clone(), *error);
+            ConnectError::NodeName { name, error }
         }
         End::Unauthenticated(error) => {
             let named = (registry.get(id)).is_some_and(|record| record.phase == Phase::Named);
@@ -329,6 +357,13 @@ impl Gate for Shared {
             return admission;
         }
         self.ask_server(peer).await
+    }
+
+    fn verify_name(&self, peer: &NameMessage) -> Result<(), NodeNameError> {
+        match &self.identity {
+            Some(identity) => identity.verify_node_name(&peer.name),
+            None => Ok(()),
+        }
     }
 
     async fn named(&self, peer: &NameMessage) {

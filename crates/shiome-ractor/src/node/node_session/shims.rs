@@ -1,11 +1,15 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError, Weak},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 use tracing::debug;
 
 use crate::{
@@ -18,7 +22,15 @@ use crate::{
 ///
 /// Each costs some 11 KiB, and only those in groups or asked for are ever used; the actors beyond get theirs when they
 /// join a group or somebody asks.
-pub(super) const MAX_EAGER_SHIMS: usize = 1024;
+const MAX_EAGER_SHIMS: usize = 1024;
+
+/// Shims that are ending, a peer, before what it says next waits: an actor takes its time to end, and a peer that lets actors
+/// come and go faster than that fills the memory with what is left of them.
+const MAX_ENDING_SHIMS: usize = 1024;
+
+/// How long that waits at most. A shim that waits for room on the link ends no sooner than there is some, for which the link
+/// has to be read.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for the mailboxes of a session's shims to empty when it ends. A message takes some microseconds, since nobody
 /// sends it any more.
@@ -30,8 +42,34 @@ pub(crate) struct Shims {
     supervisor: ActorCell,
     link: Weak<Shared>,
     made: Mutex<Made>,
+    places: Arc<Places>,
     /// Held while a shim is made, so that an actor gets one.
     spawning: tokio::sync::Mutex<()>,
+}
+
+/// Counts the shims that there are, also those that are ending and are not known any more.
+#[derive(Default)]
+struct Places {
+    taken: AtomicUsize,
+    /// Tells that there is one less.
+    left: Notify,
+}
+
+/// What a shim holds as long as it takes memory.
+pub(crate) struct Place(Arc<Places>);
+
+impl Place {
+    fn take(places: &Arc<Places>) -> Self {
+        places.taken.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(places))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.left.notify_waiters();
+    }
 }
 
 #[derive(Default)]
@@ -48,12 +86,31 @@ impl Shims {
             supervisor,
             link,
             made: Mutex::default(),
+            places: Arc::default(),
             spawning: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.lock().by_pid.len()
+    /// Whether there may be one more that nobody has asked for.
+    pub(crate) fn has_room(&self) -> bool {
+        self.places.taken.load(Ordering::Relaxed) < MAX_EAGER_SHIMS
+    }
+
+    /// Waits until not too many shims are ending, but not for ever.
+    pub(crate) async fn settle(&self) {
+        let settled = async {
+            loop {
+                let mut left = pin!(self.places.left.notified());
+                // From here on none is missed.
+                left.as_mut().enable();
+                let taken = self.places.taken.load(Ordering::Relaxed);
+                if taken.saturating_sub(self.lock().by_pid.len()) < MAX_ENDING_SHIMS {
+                    return;
+                }
+                left.await;
+            }
+        };
+        let _ = timeout(ENDING_TIMEOUT, settled).await;
     }
 
     /// The shim of `pid`, if there is one.
@@ -74,6 +131,7 @@ impl Shims {
         let route = Route {
             pid,
             link: self.link.clone(),
+            _place: Place::take(&self.places),
         };
         let spawned = ActorRuntime::spawn_linked_remote(
             None,
@@ -216,6 +274,32 @@ mod tests {
         shims.stop(7, "remote");
         next.wait(None).await.unwrap();
         assert!(!shims.forget(&next));
+        session.stop(None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stand_ins_that_are_ending_count_until_they_have_ended() {
+        let (session, _) = Actor::spawn(None, Deaf, ()).await.unwrap();
+        let shims = Shims::new(9, session.get_cell(), Weak::new());
+        let many = MAX_EAGER_SHIMS as u64;
+        for pid in 0..many {
+            assert!(shims.has_room());
+            shims.get_or_spawn(pid).await.unwrap();
+        }
+        assert!(!shims.has_room(), "as many as are made unasked");
+        // That all live is nothing to wait for.
+        let begun = tokio::time::Instant::now();
+        shims.settle().await;
+        for pid in 0..many {
+            shims.stop(pid, "remote");
+        }
+        assert!(!shims.has_room(), "they have not ended");
+        shims.settle().await;
+        assert!(shims.has_room());
+        while shims.places.taken.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO, "none of it took its time");
         session.stop(None);
     }
 }

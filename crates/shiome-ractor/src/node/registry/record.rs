@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use crate::{
     NodeId,
-    node::{NodeServerSessionInformation, NodeSessionMessage, node_session::Shared},
+    node::{
+        NodeServerSessionInformation, NodeSessionMessage, node_session::Shared, opened::Opened,
+    },
 };
 
 /// Addresses that are known of a peer: what a host name leads to is not this node's to say.
@@ -25,7 +27,7 @@ pub(crate) struct Record {
     pub(crate) node_id: NodeId,
     pub(crate) side: Side,
     pub(crate) peer_addr: String,
-    /// What was dialled; different for every stream that has no socket address.
+    /// What was dialled; different for every stream of which that is not known.
     pub(super) target: String,
     /// Socket addresses that lead to the peer, as far as they are known.
     pub(crate) reachable_at: Vec<SocketAddr>,
@@ -57,18 +59,13 @@ pub(crate) enum Phase {
 }
 
 impl Record {
-    /// A session that has just begun, with the socket address at the other end if it has one.
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        side: Side,
-        peer_addr: String,
-        address: Option<SocketAddr>,
-    ) -> Self {
+    /// A session that has just begun on this connection.
+    pub(crate) fn new(shared: &Arc<Shared>, side: Side, opened: &Opened) -> Self {
         let node_id = shared.node_id;
-        let target = match address {
-            Some(address) => address.to_string(),
-            None => format!("{peer_addr}, connection {node_id}"),
-        };
+        let peer_addr = opened.link.peer.clone();
+        let target =
+            (opened.target()).unwrap_or_else(|| format!("{peer_addr}, connection {node_id}"));
+        let address = opened.link.addrs.map(|addrs| addrs.peer);
         Self {
             shared: Arc::downgrade(shared),
             actor: shared.myself.clone(),

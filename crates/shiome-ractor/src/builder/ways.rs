@@ -1,0 +1,112 @@
+//! How a node dials and listens.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use shiome_transport::{
+    Address, Links, Listener, Policy, TransportError,
+    tls::{ClientConfig, ConfigError, Credentials, ServerConfig},
+};
+
+use super::{BuildError, Builder, MAX_LISTENERS, host_ip, parse_address};
+use crate::{
+    IncomingEncryptionMode,
+    node::{Dialer, encrypted, listen_at},
+    stream::with_websocket,
+};
+
+/// Both sides of shiome's own TLS.
+pub(super) type Configs = Result<(ServerConfig, ClientConfig), ConfigError>;
+
+/// Mutual TLS with these credentials, between nodes.
+pub(super) fn configs(credentials: &Arc<Credentials>) -> Configs {
+    let server = ServerConfig::builder(credentials).build()?;
+    // Members are known by their names, and dialled by their addresses.
+    Ok((server, ClientConfig::new(credentials)?.for_nodes()))
+}
+
+/// How a node dials and listens.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    pub(super) listens: Links,
+    pub(super) dialer: Dialer,
+}
+
+impl Ways {
+    /// As the builder says, which is asked once.
+    pub(super) fn of(builder: &mut Builder) -> Result<Self, BuildError> {
+        if let Some(address) = &builder.advertised {
+            let parsed: Result<Address, _> = address.parse();
+            parsed.map_err(|_| BuildError::Advertised(address.clone()))?;
+        }
+        let drop_in = (builder.encryption.take(), builder.connector.take());
+        match (builder.links.take(), builder.tls.take(), drop_in) {
+            (Some(links), None, (None, None)) => Ok(Self::fixed(links)),
+            (None, Some(configs), (None, None)) => {
+                let (server, client) = configs?;
+                let links = Links::new(Policy::Encrypted).with_tls(Some(server), Some(client));
+                Ok(Self::fixed(with_websocket(links)))
+            }
+            (None, None, (encryption, connector)) => {
+                let listens = encryption.unwrap_or(IncomingEncryptionMode::Raw).links();
+                let dials = match connector {
+                    Some(connector) => encrypted(listens.clone(), connector),
+                    None => listens.clone(),
+                };
+                let dialer = Dialer::new(dials);
+                Ok(Self { listens, dialer })
+            }
+            _ => Err(BuildError::LinksTwice),
+        }
+    }
+
+    fn fixed(links: Links) -> Self {
+        Self {
+            listens: links.clone(),
+            dialer: Dialer::fixed(links),
+        }
+    }
+
+    /// Listens at all addresses of the node.
+    pub(crate) async fn bind(&self, builder: &Builder) -> Result<Bound, BuildError> {
+        if builder.listen_at.len() > MAX_LISTENERS {
+            return Err(BuildError::TooManyListeners);
+        }
+        let (_, host, port) = parse_address(&builder.address)?;
+        let ip = builder.listen.or_else(|| host_ip(host));
+        let at = |address: &str| {
+            let address = address.to_owned();
+            |error| BuildError::ListenAt { address, error }
+        };
+        let own = listen_at(&self.listens, ip, port).await;
+        let own = own.map_err(|error| match error {
+            TransportError::Listen(error) => error.into(),
+            error => at(&builder.address)(error),
+        })?;
+        let addr = own.local().socket_addr();
+        let addr = addr.ok_or_else(|| BuildError::Address(builder.address.clone()))?;
+        let mut listeners = vec![own];
+        for address in &builder.listen_at {
+            let listener = self.listen(address).await;
+            listeners.push(listener.map_err(at(address))?);
+        }
+        Ok(Bound { addr, listeners })
+    }
+
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>, TransportError> {
+        self.listens.listen(&self.listens.address(address)?).await
+    }
+}
+
+/// Where a node listens: at its own address first.
+pub(crate) struct Bound {
+    pub(crate) addr: SocketAddr,
+    pub(super) listeners: Vec<Box<dyn Listener>>,
+}
+
+impl Bound {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.listeners
+            .iter()
+            .map(|listener| listener.local().clone())
+    }
+}
