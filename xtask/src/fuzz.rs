@@ -2,7 +2,7 @@
 //!
 //! A target starts from what is kept in `corpus/TARGET`, which the tests replay, and from recorded frames or datagrams.
 //! What it comes upon goes to `found/TARGET`, and what breaks it to `artifacts/TARGET`. With `--minimise` nothing is
-//! looked for: of all that, the corpus becomes what is needed to reach as much code.
+//! looked for: of all that, the corpus becomes what is needed to reach as much code, and what is written by hand stays.
 
 mod corpus;
 mod libfuzzer;

@@ -1,11 +1,11 @@
 use std::time::Instant;
 
-use bytes::Bytes;
 use shiome_handshake::{
     Admission, Announce, Config, Cookie, Entropy, Event, Handshake, Local, MIN_ANNOUNCED_LIMIT,
 };
 use shiome_wire::{
-    Capabilities, FrameDecoder, MAX_UNAUTHENTICATED_FRAME_LEN, meta::NetworkMessage, native::Proof,
+    Capabilities, Frame, FrameDecoder, MAX_UNAUTHENTICATED_FRAME_LEN, meta::NetworkMessage,
+    native::Proof,
 };
 
 use crate::memory::{PER_BYTE_OF_MESSAGE, within};
@@ -13,28 +13,37 @@ use crate::memory::{PER_BYTE_OF_MESSAGE, within};
 /// Memory for one end and what it answers, in bytes.
 const MEMORY: usize = 64 * 1024;
 
+/// More of them take time.
+const MAX_PROOFS: usize = 4;
+
 /// Any stream of frames, at both ends of a handshake: nobody gets in without the cookie, the deadline ends it, and a
 /// message takes no more memory than its length allows.
 pub fn handshake(stream: &[u8]) {
     let messages = messages(stream);
+    let proofs = proofs(stream);
     let now = Instant::now();
     let memory = MEMORY + PER_BYTE_OF_MESSAGE * stream.len();
-    let suffer = |end, admission| {
-        within(memory, || suffer(end, now, admission, &messages));
+    let suffer = |end, admission, messages: &[_]| {
+        within(memory, || suffer(end, now, admission, messages));
     };
     for announces in [false, true] {
         for require_native in [false, true] {
             for admission in [Admission::Ok, Admission::Alive, Admission::NotOk] {
                 let config = || config("node", announces, require_native);
                 let client = Handshake::client(now, config(), entropy(1));
-                suffer(client, admission);
+                suffer(client, admission, &messages);
                 let server = Handshake::server(now, config(), entropy(1));
-                suffer(server, admission);
+                suffer(server, admission, &messages);
             }
         }
     }
     for end in unproven(now) {
-        suffer(end, Admission::Ok);
+        suffer(end, Admission::Ok, &messages);
+    }
+    for proof in proofs {
+        for end in unproven(now) {
+            suffer(end, Admission::Ok, std::slice::from_ref(&proof));
+        }
     }
 }
 
@@ -114,15 +123,23 @@ fn suffer(mut end: Handshake, now: Instant, admission: Admission, messages: &[Ne
     assert_eq!(end.poll_timeout(), None);
 }
 
-/// Every frame of the stream, and each as if it were a proof.
+/// Every frame of the stream.
 fn messages(stream: &[u8]) -> Vec<NetworkMessage> {
+    let decoded = frames(stream).map(|frame| frame.decode().unwrap_or_default());
+    decoded.collect()
+}
+
+/// The first frames, as if they were proofs.
+fn proofs(stream: &[u8]) -> Vec<NetworkMessage> {
+    let proof = |frame: Frame| {
+        let mac = frame.body().clone();
+        Proof { mac }.into()
+    };
+    frames(stream).take(MAX_PROOFS).map(proof).collect()
+}
+
+fn frames(stream: &[u8]) -> impl Iterator<Item = Frame> {
     let mut decoder = FrameDecoder::new(MAX_UNAUTHENTICATED_FRAME_LEN);
     decoder.extend(stream);
-    let mut messages = Vec::new();
-    while let Ok(Some(frame)) = decoder.next_frame() {
-        let mac = Bytes::copy_from_slice(frame.body());
-        messages.push(frame.decode().unwrap_or_default());
-        messages.push(Proof { mac }.into());
-    }
-    messages
+    std::iter::from_fn(move || decoder.next_frame().ok().flatten())
 }

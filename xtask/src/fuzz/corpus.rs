@@ -37,33 +37,52 @@ impl Inputs {
     }
 }
 
-/// Makes the corpus of a target anew, of it and of what was found.
+/// Makes the corpus of a target anew, of it and of what was found. What has a name there is written by hand, and stays.
 pub(super) fn minimise(root: &Path, target: &str) -> Result<(), String> {
     let inputs = Inputs::of(root, target)?;
     let new = root.join(DIR).join("found").join(format!(".{target}"));
     clear(&new)?;
-    let mut merge = nightly(root);
-    merge
-        .args(["fuzz", "run", "--fuzz-dir", DIR, target])
-        .args([&new, &inputs.corpus, &inputs.found])
-        .args(inputs.seeds)
-        // As few inputs as reach it all. How often each place is reached says little, for three times as many.
-        .args(["--", "-set_cover_merge=1", "-use_counters=0"])
-        .arg(format!("-max_len={MAX_LEN}"));
-    cargo::succeed(&mut merge)?;
-    let kept = files(&new)?;
-    if kept.is_empty() {
-        return Err(format!("{target}: nothing to keep"));
+    let (found, named): (Vec<_>, Vec<_>) = files(&inputs.corpus)?
+        .into_iter()
+        .partition(|path| is_found(path));
+    for path in &named {
+        let to = new.join(path.file_name().unwrap_or_default());
+        fs::copy(path, &to).map_err(|e| format!("{}: {e}", to.display()))?;
     }
-    clear(&inputs.corpus)?;
-    for from in kept {
+    merge(root, target, &inputs, &new)?;
+    for path in found {
+        fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    for from in files(&new)?.into_iter().filter(|path| is_found(path)) {
         let to = inputs.corpus.join(from.file_name().unwrap_or_default());
         fs::rename(&from, &to).map_err(|e| format!("{}: {e}", to.display()))?;
     }
-    fs::remove_dir(&new).map_err(|e| format!("{}: {e}", new.display()))?;
+    fs::remove_dir_all(&new).map_err(|e| format!("{}: {e}", new.display()))?;
     let (count, len) = size(&inputs.corpus)?;
-    println!("{target}: {count} inputs, {len} bytes");
+    println!(
+        "{target}: {count} inputs, {len} bytes, {} by hand",
+        named.len()
+    );
     Ok(())
+}
+
+/// Adds to `new`, of all inputs, those that reach what is not reached yet.
+fn merge(root: &Path, target: &str, inputs: &Inputs, new: &Path) -> Result<(), String> {
+    let mut merge = nightly(root);
+    merge
+        .args(["fuzz", "run", "--fuzz-dir", DIR, target])
+        .args([new, &inputs.corpus, &inputs.found])
+        .args(&inputs.seeds)
+        // As few inputs as reach it all. How often each place is reached says little, for three times as many.
+        .args(["--", "-set_cover_merge=1", "-use_counters=0"])
+        .arg(format!("-max_len={MAX_LEN}"));
+    cargo::succeed(&mut merge)
+}
+
+/// Whether an input has the name that the fuzzer gives it: its SHA-1.
+fn is_found(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.len() == 40 && name.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Number and length in bytes of the inputs in a directory.

@@ -5,7 +5,7 @@ use std::{
 
 use shiome_session::{
     CallErrorCode, Config, Event, ExitKind, GoodbyeReason, MAX_CONTROL_BACKLOG,
-    MAX_EXPRESS_BACKLOG, Session, Verb,
+    MAX_EXPRESS_BACKLOG, SendError, Session, Verb,
 };
 use shiome_wire::{
     Capabilities,
@@ -23,8 +23,8 @@ use crate::{
 /// Messages of the peer that an owner leaves lying about before it takes its events.
 const MAX_UNHEARD: usize = 16;
 
-/// Calls of the peer that it has in mind.
-const MAX_ASKED: usize = 32;
+/// Calls to actors that are gone that it has in mind.
+const MAX_LATE: usize = 32;
 
 /// Longest payload of the script and what is around it, in bytes.
 const MAX_MESSAGE_LEN: usize = 101_000;
@@ -39,6 +39,8 @@ pub(super) struct Owner {
     monitors: BTreeSet<u64>,
     /// Calls of the peer that it has not answered.
     asked: Vec<(u64, u64)>,
+    /// Those to actors that are gone, which the session may have given up.
+    late: Vec<(u64, u64)>,
     unheard: usize,
 }
 
@@ -60,6 +62,7 @@ impl Owner {
             open: BTreeSet::new(),
             monitors: BTreeSet::new(),
             asked: Vec::new(),
+            late: Vec::new(),
             unheard: 0,
         }
     }
@@ -103,7 +106,12 @@ impl Owner {
             6 | 7 => self.session.announce([actor(pid)]),
             8 => self.session.join("", "group", vec![actor(pid)]),
             9 => self.session.leave("", "group", vec![actor(pid)]),
-            10 => self.session.terminate(now, pid),
+            10 => {
+                self.session.terminate(now, pid);
+                self.late
+                    .extend(self.asked.extract_if(.., |(to, _)| *to == pid));
+                self.late.truncate(MAX_LATE);
+            }
             11 => self.session.exited(pid, ExitKind::Stopped, None),
             12 => {
                 let verb = script.one_of(&[Verb::Stop, Verb::Monitor]);
@@ -125,11 +133,13 @@ impl Owner {
         let timeout = script
             .flag()
             .then(|| Duration::from_millis(script.number()));
-        let called = self.session.call(self.now, ask, timeout, self.called);
-        if called.is_ok() {
-            self.open.insert(self.called);
+        let limit = self.config.max_open_calls;
+        match self.session.call(self.now, ask, timeout, self.called) {
+            Ok(()) => drop(self.open.insert(self.called)),
+            Err(SendError::TooManyCalls { .. }) => assert!(self.open.len() >= limit),
+            Err(_) => {}
         }
-        assert!(self.open.len() <= self.config.max_open_calls || self.session.has_events());
+        assert!(self.open.len() <= limit || self.session.has_events());
     }
 
     fn answer(&mut self, script: &mut Script<'_>) {
@@ -191,8 +201,8 @@ impl Owner {
             Event::Reply { call, .. } | Event::CallEnded { call, .. } => {
                 assert!(self.open.remove(&call), "call {call} ended twice");
             }
-            // Those that are more are not answered.
-            Event::Call(call) if self.asked.len() < MAX_ASKED => {
+            Event::Call(call) => {
+                assert!(self.asked.len() < self.config.max_open_calls);
                 self.asked.push((call.to, call.tag));
             }
             Event::Exited { pid, .. } => assert!(self.monitors.remove(&pid)),
