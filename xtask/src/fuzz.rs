@@ -1,16 +1,22 @@
-//! `cargo xtask fuzz [--only TARGET] [--seconds N]`: the targets in `tests/fuzz`, seeded with recorded frames or
-//! datagrams.
+//! `cargo xtask fuzz [--only TARGET] [--seconds N] [--minimise] [--json FILE]`: the targets in `tests/fuzz`.
+//!
+//! A target starts from what is kept in `corpus/TARGET`, which the tests replay, and from recorded frames or datagrams.
+//! What it comes upon goes to `found/TARGET`, and what breaks it to `artifacts/TARGET`. With `--minimise` nothing is
+//! looked for: of all that, the corpus becomes what is needed to reach as much code.
+
+mod corpus;
+mod libfuzzer;
+mod report;
+mod seeds;
 
 use std::{
-    collections::BTreeMap,
-    fmt::Display,
     fs,
     path::{Path, PathBuf},
 };
 
 use lexopt::{Arg, Parser, ValueExt};
-use serde_json::Value;
 
+use self::report::Fuzzed;
 use crate::{Stop, cargo};
 
 /// The fuzz package, from the workspace root.
@@ -19,19 +25,12 @@ const DIR: &str = "tests/fuzz";
 /// How long a target runs unless it is told otherwise.
 const SECONDS: u32 = 60;
 
-pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
-    let (mut only, mut seconds) = (None, SECONDS);
+pub(crate) fn run(root: &Path, args: Parser) -> Result<(), Stop> {
     let all = targets(root)?;
-    while let Some(arg) = args.next()? {
-        match arg {
-            Arg::Long("only") => only = Some(args.value()?.string()?),
-            Arg::Long("seconds") => seconds = args.value()?.parse()?,
-            other => return Err(other.unexpected().into()),
-        }
-    }
+    let options = Options::read(args)?;
     let chosen: Vec<_> = all
         .iter()
-        .filter(|target| only.as_ref().is_none_or(|only| only == *target))
+        .filter(|target| options.only.as_ref().is_none_or(|only| only == *target))
         .collect();
     if chosen.is_empty() {
         return Err(Stop::Usage(format!(
@@ -39,32 +38,87 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
             all.join(", ")
         )));
     }
-    needs(root)?;
-    for target in chosen {
-        println!("\n== {target}: {seconds} s");
-        fuzz(root, target, seconds)?;
+    let can = can_fuzz(root);
+    if options.minimise {
+        can?;
+        for target in chosen {
+            corpus::minimise(root, target)?;
+        }
+        return Ok(());
     }
-    Ok(())
+    let fuzzed: Vec<_> = chosen
+        .into_iter()
+        .map(|target| Fuzzed {
+            target: target.clone(),
+            outcome: can
+                .clone()
+                .and_then(|()| libfuzzer::run(root, target, options.seconds)),
+        })
+        .collect();
+    report::print(&fuzzed);
+    if let Some(json) = &options.json {
+        let rows: Vec<_> = fuzzed.iter().flat_map(Fuzzed::rows).collect();
+        crate::report::write(json, &rows)?;
+    }
+    can?;
+    match fuzzed.iter().all(Fuzzed::holds) {
+        true => Ok(()),
+        false => Err(Stop::Silent),
+    }
+}
+
+struct Options {
+    only: Option<String>,
+    seconds: u32,
+    minimise: bool,
+    json: Option<PathBuf>,
+}
+
+impl Options {
+    fn read(mut args: Parser) -> Result<Self, Stop> {
+        let mut options = Self {
+            only: None,
+            seconds: SECONDS,
+            minimise: false,
+            json: None,
+        };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Arg::Long("only") => options.only = Some(args.value()?.string()?),
+                Arg::Long("seconds") => options.seconds = args.value()?.parse()?,
+                Arg::Long("minimise") => options.minimise = true,
+                Arg::Long("json") => options.json = Some(args.value()?.into()),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if options.seconds == 0 {
+            // The fuzzer would take it for no limit.
+            return Err(Stop::Usage("no time finds nothing".to_owned()));
+        }
+        Ok(options)
+    }
 }
 
 /// Names of the targets, one file each.
 fn targets(root: &Path) -> Result<Vec<String>, String> {
-    let dir = root.join(DIR).join("fuzz_targets");
-    let entries = fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let mut names: Vec<_> = entries
-        .filter_map(|entry| {
-            Some(
-                entry
-                    .ok()?
-                    .path()
-                    .file_stem()?
-                    .to_string_lossy()
-                    .into_owned(),
-            )
-        })
+    let files = files(&root.join(DIR).join("fuzz_targets"))?;
+    let names = files.iter().filter_map(|path| path.file_stem());
+    let mut names: Vec<_> = names
+        .map(|name| name.to_string_lossy().into_owned())
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// Paths of what is in a directory, nothing if there is none.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let told = |e| format!("{}: {e}", dir.display());
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(dir).map_err(told)?;
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    paths.collect::<Result<_, _>>().map_err(told)
 }
 
 /// A cargo of the nightly toolchain, whatever toolchain this runs on.
@@ -74,7 +128,7 @@ fn nightly(root: &Path) -> std::process::Command {
     cargo
 }
 
-fn needs(root: &Path) -> Result<(), String> {
+fn can_fuzz(root: &Path) -> Result<(), String> {
     if !cargo::works(nightly(root).arg("--version")) {
         return Err("fuzz: needs a nightly toolchain: rustup toolchain install nightly".to_owned());
     }
@@ -82,111 +136,4 @@ fn needs(root: &Path) -> Result<(), String> {
         return Err("fuzz: needs cargo-fuzz: cargo install --locked cargo-fuzz".to_owned());
     }
     Ok(())
-}
-
-fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<(), String> {
-    // What the fuzzer finds goes into the first directory; the seeds are only read.
-    let corpus = root.join(DIR).join("corpus").join(target);
-    fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
-    let seeds = seeds(root, Input::of(target))?;
-    let mut run = nightly(root);
-    run.args(["fuzz", "run", "--fuzz-dir", DIR, target])
-        .args([&corpus, &seeds])
-        .arg("--")
-        .arg(format!("-max_total_time={seconds}"))
-        .arg("-timeout=10");
-    cargo::succeed(&mut run)
-}
-
-/// What a target takes.
-#[derive(Clone, Copy)]
-enum Input {
-    /// Streams of frames.
-    Frames,
-    /// Datagrams of gossip.
-    Datagrams,
-}
-
-impl Input {
-    /// Targets of gossip are named so.
-    fn of(target: &str) -> Self {
-        match target.starts_with("gossip") {
-            true => Self::Datagrams,
-            false => Self::Frames,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Frames => "frames",
-            Self::Datagrams => "datagrams",
-        }
-    }
-
-    /// What an entry of a vector file recorded of this; `None` when it is something else.
-    fn read(self, file: &str, entry: &Value) -> Result<Option<Recorded>, String> {
-        let text = |key: &str| entry[key].as_str();
-        let Some(name) = text("name") else {
-            return Ok(None);
-        };
-        let mut seeds = vec![format!("{file}-{name}")];
-        let hex = match self {
-            Self::Frames => {
-                // What went one way over one connection is a seed, too.
-                let connection = name.split('/').next().unwrap_or(name);
-                seeds.extend(text("direction").map(|way| format!("{file}-{connection}-{way}")));
-                text("frame_hex")
-            }
-            // Other bytes in vectors are of no kind.
-            Self::Datagrams => text("kind").and_then(|_| text("hex")),
-        };
-        let bytes = hex.map(hex::decode).transpose();
-        let bytes = bytes.map_err(|e| format!("{name}: {e}"))?;
-        Ok(bytes.map(|bytes| Recorded { bytes, seeds }))
-    }
-}
-
-struct Recorded {
-    bytes: Vec<u8>,
-    /// Names of the seeds that the bytes are part of.
-    seeds: Vec<String>,
-}
-
-/// Writes what was recorded of a target's input into a directory, a file each.
-fn seeds(root: &Path, input: Input) -> Result<PathBuf, String> {
-    let vectors = root.join("tests/vectors");
-    let recorded = recorded(&vectors, input)?;
-    if recorded.is_empty() {
-        return Err(format!("{}: no {}", vectors.display(), input.name()));
-    }
-    let dir = root.join(DIR).join("seeds").join(input.name());
-    fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    for (name, bytes) in recorded {
-        let path = dir.join(name.replace('/', "-"));
-        fs::write(&path, bytes).map_err(|e| format!("{}: {e}", path.display()))?;
-    }
-    Ok(dir)
-}
-
-/// Bytes that went over the wire, by a name for them. What has the same name follows one another.
-fn recorded(dir: &Path, input: Input) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let mut recorded = BTreeMap::<_, Vec<_>>::new();
-    let files = fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    for file in files {
-        let path = file.map_err(|e| e.to_string())?.path();
-        let told = |e: &dyn Display| format!("{}: {e}", path.display());
-        let text = fs::read(&path).map_err(|e| told(&e))?;
-        let entries: Vec<Value> = serde_json::from_slice(&text).map_err(|e| told(&e))?;
-        let file = path.file_stem().unwrap_or_default().to_string_lossy();
-        for entry in &entries {
-            if let Some(Recorded { bytes, seeds }) =
-                input.read(&file, entry).map_err(|e| told(&e))?
-            {
-                for seed in seeds {
-                    recorded.entry(seed).or_default().extend(&bytes);
-                }
-            }
-        }
-    }
-    Ok(recorded)
 }

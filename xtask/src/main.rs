@@ -54,7 +54,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "fuzz",
-        options: "[--only TARGET] [--seconds N]",
+        options: "[--only TARGET] [--seconds N] [--minimise] [--json FILE]",
         about: "runs the fuzz targets, 60 seconds each; needs nightly and cargo-fuzz",
         run: fuzz::run,
     },

@@ -50,7 +50,7 @@ impl Head {
     pub(super) fn request(&self) -> Result<Request<()>, UpgradeError> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut headers);
-        complete(parsed.parse(&self.bytes))?;
+        self.is_all_of(parsed.parse(&self.bytes))?;
         let mut request = Request::builder()
             .method(parsed.method.unwrap_or_default())
             .uri(parsed.path.unwrap_or_default())
@@ -64,7 +64,7 @@ impl Head {
     pub(super) fn response(&self) -> Result<Response<()>, UpgradeError> {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut parsed = httparse::Response::new(&mut headers);
-        complete(parsed.parse(&self.bytes))?;
+        self.is_all_of(parsed.parse(&self.bytes))?;
         let mut response = Response::builder()
             .status(parsed.code.unwrap_or_default())
             .version(version(parsed.version))
@@ -73,12 +73,17 @@ impl Head {
         *response.headers_mut() = fields(parsed.headers)?;
         Ok(response)
     }
-}
 
-fn complete(parsed: Result<Status<usize>, httparse::Error>) -> Result<(), UpgradeError> {
-    match parsed {
-        Ok(Status::Complete(_)) => Ok(()),
-        _ => Err(UpgradeError::Malformed),
+    /// Lines may end without a carriage return, and so may what is taken for the head: then something else follows before
+    /// [`END`], and what stands between the two has no meaning.
+    fn is_all_of(
+        &self,
+        parsed: Result<Status<usize>, httparse::Error>,
+    ) -> Result<(), UpgradeError> {
+        match parsed {
+            Ok(Status::Complete(len)) if len == self.bytes.len() => Ok(()),
+            _ => Err(UpgradeError::Malformed),
+        }
     }
 }
 

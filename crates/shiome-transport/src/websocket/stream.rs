@@ -39,7 +39,8 @@ pub enum WebSocketError {
     /// The peer sends pings and does not read the answers. It was not told, as it would not read that either.
     #[error("too many pings")]
     Pings,
-    /// What the peer sent is no WebSocket. It was told with [`CloseReason::Protocol`].
+    /// What the peer sent is no WebSocket. It was told with [`CloseReason::Protocol`], or with 1007 when it was text that is
+    /// not UTF-8.
     #[error("not a WebSocket: {what}")]
     Protocol {
         /// What is wrong.
@@ -161,7 +162,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream<S> {
 
     fn failed(&mut self, cx: &mut Context<'_>, error: Error) -> io::Error {
         self.read_ended = true;
-        // The close with the code is queued.
+        // Parts that are too long together; of all else the close with the code is queued.
+        if let Error::PayloadTooLong { .. } = error {
+            self.close(cx, CloseCode::MESSAGE_TOO_BIG, "");
+        }
         let _ = self.socket().poll_flush(cx);
         io_error(error)
     }

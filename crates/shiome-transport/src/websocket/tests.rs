@@ -190,8 +190,9 @@ async fn what_is_too_long_is_refused_before_it_is_there() {
             )
         })
         .collect();
-    let (_, result, _) = told(&parts).await;
+    let (_, result, sent) = told(&parts).await;
     assert_eq!(fault(result), WebSocketError::TooLong);
+    assert_eq!(close_code(&sent), 1009);
 }
 
 #[tokio::test]
@@ -316,6 +317,18 @@ async fn heads_have_a_limit() {
     let (result, answer) = answer_to(b"GET / HTTP/1.1\r\nHost:").await;
     assert!(matches!(result, Err(UpgradeError::Lost(_))));
     assert_eq!(answer, "", "nobody is there to hear it");
+}
+
+#[tokio::test]
+async fn nothing_stands_between_a_head_and_what_follows_it() {
+    // Ends of lines that others take for the end of the head, where something else begins.
+    let request = head::request("b:1", "/", &endpoint::key());
+    for end in ["\n\n\r\n\r\n", "\n\nGET / HTTP/1.1\r\n\r\n", "\n\r\n\r\n"] {
+        let request = request.replace("\r\n\r\n", end);
+        let (result, answer) = answer_to(request.as_bytes()).await;
+        assert!(matches!(result, Err(UpgradeError::Malformed)), "{end:?}");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
 }
 
 #[tokio::test]
