@@ -1,19 +1,22 @@
 use std::{fmt::Write as _, net::IpAddr, str};
 
-use shiome_transport::tls::{NODE_URI_PREFIX, NodeNameError, node_uri, verify_node_name};
+use shiome_transport::tls::{NODE_URI_PREFIX, NodeNameError, Pin, node_uri, verify_node_name};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::script::Script;
 
 /// Any name, and after it any certificate: names have one spelling as a URI each, and a certificate is for a node that
-/// stands in it.
+/// stands in it, and has a key.
 pub fn node_name(input: &[u8]) {
     let mut script = Script::new(input);
     let name = script.text();
     let certificate = script.take(usize::MAX);
     check_uri(&name);
     let chain = [CertificateDer::from(certificate)];
-    match verify_node_name(&chain, &name) {
+    let verified = verify_node_name(&chain, &name);
+    let is_malformed = verified == Err(NodeNameError::Malformed);
+    assert_eq!(Pin::key_of(&chain[0]).is_err(), is_malformed);
+    match verified {
         Ok(()) => assert!(names(certificate, &name), "not for {name:?}"),
         Err(error) => assert!(matches!(
             error,
