@@ -32,15 +32,22 @@ const FORBIDDEN_BELOW: [&str; 7] = [
 ];
 
 /// Packages that may depend on the facade.
-const ABOVE_FACADE: [&str; 4] = ["shiome-cli", "shiome-tests", "shiome-derive-tests", "xtask"];
+const ABOVE_FACADE: [&str; 5] = [
+    "shiome-cli",
+    "shiome-tests",
+    "shiome-derive-tests",
+    "shiome-hostile",
+    "xtask",
+];
 
 /// Packages that may depend on `ractor`, whose registries are global to the process.
-const ABOVE_RACTOR: [&str; 5] = [
+const ABOVE_RACTOR: [&str; 6] = [
     "shiome-ractor",
     "shiome",
     "shiome-cli",
     "shiome-tests",
     "shiome-derive-tests",
+    "shiome-hostile",
 ];
 
 #[test]

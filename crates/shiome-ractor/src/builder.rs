@@ -172,7 +172,7 @@ impl Builder {
     }
 
     /// Has so many sessions at most, whoever dialled; who would be one more is refused, and may try again. Default:
-    /// [`MAX_SESSIONS`](crate::MAX_SESSIONS).
+    /// [`MAX_SESSIONS`].
     #[must_use]
     pub fn max_sessions(mut self, count: usize) -> Self {
         self.max_sessions = count;

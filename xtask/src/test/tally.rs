@@ -55,8 +55,10 @@ impl Tally {
 
     /// Adds what `line` counts, if it is a summary.
     fn read(&mut self, line: &str) {
+        // Indented it is what a test printed that failed: the other runner counts that.
+        let is_result = line.starts_with("test result: ");
         let line = line.trim_start();
-        let counts = if line.starts_with("test result: ") {
+        let counts = if is_result {
             // test result: ok. 3 passed; 0 failed; 1 ignored; ...
             line.split_once(". ").map(|(_, counts)| counts)
         } else if line.starts_with("Summary [") {
@@ -121,6 +123,13 @@ mod tests {
             ),
             (4, 2, 2)
         );
+    }
+
+    #[test]
+    fn a_failure_that_nextest_shows_is_counted_once() {
+        let shown = "  stdout ---\n\n    test result: FAILED. 0 passed; 1 failed; 0 ignored; finished in 0.00s\n\
+                     ------------\n     Summary [   0.1s] 2 tests run: 1 passed, 1 failed, 0 skipped";
+        assert_eq!(count(shown), (1, 1, 1));
     }
 
     #[test]

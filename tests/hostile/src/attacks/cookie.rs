@@ -78,8 +78,8 @@ async fn attack(arena: Arena, sources: u64, whose: From) -> Result<Tally, Proble
     .await?;
     let reached = tally.attempts - tally.refused;
     tally.note(format!("{reached} guesses reached the cookie"));
-    // Three that are free, eight that were under way, and one a penalty of 1, 2 .. s.
-    let most = sources * (3 + AT_A_TIME + 3);
+    // Three that are free, and those that are under way at the begin and after the penalties of 1 s and 2 s.
+    let most = sources * (3 + 3 * AT_A_TIME);
     if !arena.options.small {
         tally.check(
             "guesses that reach the cookie are few",
