@@ -6,6 +6,7 @@ mod id;
 mod intent;
 mod name;
 mod transport;
+pub mod wire;
 
 pub use envelope::{Envelope, Level, LinkKind, MAX_HOPS, Priority, Via};
 pub use error::{BusError, ErrorKind, InvalidName, MAX_REASON_LEN, NameFault};

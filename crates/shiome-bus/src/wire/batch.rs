@@ -1,0 +1,83 @@
+//! Frames on their way into a message.
+
+use super::{Encoding, Frame, MAX_FRAMES, Message, binary, json};
+
+/// Puts frames into one message.
+#[derive(Debug)]
+pub struct Batch {
+    encoding: Encoding,
+    out: Vec<u8>,
+    frames: usize,
+}
+
+impl Batch {
+    /// An empty message.
+    pub fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            out: Vec::new(),
+            frames: 0,
+        }
+    }
+
+    /// Adds a frame. Hello and welcome have no binary form and are left out of binary messages, and so is everything
+    /// beyond [`MAX_FRAMES`].
+    pub fn push(&mut self, frame: &Frame) {
+        if self.is_full() {
+            return;
+        }
+        match self.encoding {
+            Encoding::Json => {
+                self.out.push(if self.frames == 0 { b'[' } else { b',' });
+                json::encode(frame, &mut self.out);
+            }
+            Encoding::Binary => binary::encode(frame, &mut self.out),
+        }
+        self.frames += 1;
+    }
+
+    /// Adds a frame if the message is then no longer than `max_len` bytes. Whether it was added.
+    pub fn push_within(&mut self, frame: &Frame, max_len: usize) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        let before = self.out.len();
+        self.push(frame);
+        if self.len() <= max_len {
+            return true;
+        }
+        self.out.truncate(before);
+        self.frames -= 1;
+        false
+    }
+
+    /// Bytes of the message.
+    pub fn len(&self) -> usize {
+        match self.encoding {
+            Encoding::Json => self.out.len() + 1,
+            Encoding::Binary => self.out.len(),
+        }
+    }
+
+    /// Whether there is no frame in it.
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Whether no more frames go in.
+    pub fn is_full(&self) -> bool {
+        self.frames == MAX_FRAMES
+    }
+
+    /// The message.
+    pub fn finish(self) -> Message {
+        let mut out = self.out;
+        match self.encoding {
+            Encoding::Json => {
+                out.extend_from_slice(if self.frames == 0 { b"[]" } else { b"]" });
+                Message::Text(out.into())
+            }
+            Encoding::Binary => Message::Binary(out.into()),
+        }
+    }
+}
