@@ -18,6 +18,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+pub(crate) use self::batch::max_envelope_len;
 pub use self::{
     batch::Batch,
     frame::{Frame, Goodbye, Hello, Presence, Refused, Secret, Welcome},

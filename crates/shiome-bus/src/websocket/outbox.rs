@@ -145,10 +145,26 @@ impl<T> Outbox<T> {
         Ok(())
     }
 
-    /// A new session: all that is left is sent again, from number 1.
-    pub(crate) fn restart(&mut self) {
+    /// A new session: all that is left is sent again, from number 1, but what is longer than `max_len`.
+    pub(crate) fn restart(&mut self, max_len: usize) -> Vec<T> {
         self.sent = 0;
         self.acknowledged = 0;
+        let mut longer = Vec::new();
+        for queue in std::iter::once(&mut self.numbered).chain(&mut self.waiting) {
+            if queue.iter().all(|kept| kept.len <= max_len) {
+                continue;
+            }
+            for kept in std::mem::take(queue) {
+                if kept.len <= max_len {
+                    queue.push_back(kept);
+                } else {
+                    self.frames -= 1;
+                    self.bytes -= kept.len;
+                    longer.push(kept.frame);
+                }
+            }
+        }
+        longer
     }
 
     /// All that is left, in order: first what was sent and not acknowledged.
@@ -291,10 +307,23 @@ mod tests {
         let mut outbox = filled(1..=5);
         sent(&mut outbox);
         outbox.acknowledge(2).unwrap();
-        outbox.restart();
+        assert!(outbox.restart(1).is_empty());
         assert_eq!(sent(&mut outbox), [3, 4, 5]);
         outbox.acknowledge(3).unwrap();
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_new_session_does_not_take_what_is_longer_than_the_new_end_allows() {
+        let mut outbox = outbox(100);
+        for (number, len) in [(1, 10), (2, 20), (3, 10), (4, 20)] {
+            outbox.push(number, len, Lane::Normal).unwrap();
+        }
+        outbox.next(usize::MAX);
+        outbox.next(usize::MAX);
+        assert_eq!(outbox.restart(15), [2, 4]);
+        assert_eq!(sent(&mut outbox), [1, 3]);
+        assert_eq!((outbox.frames, outbox.bytes), (2, 20));
     }
 
     #[test]

@@ -1,6 +1,18 @@
 //! Frames on their way into a message.
 
 use super::{Encoding, Frame, MAX_FRAMES, Message, binary, json};
+use crate::Envelope;
+
+/// Bytes of an envelope besides its names and its payload, in the longer form.
+const AROUND_ENVELOPE_LEN: usize = 256;
+
+/// Bytes that an envelope takes in a message at most, in whatever form.
+pub(crate) fn max_envelope_len(envelope: &Envelope) -> usize {
+    let intent = &envelope.intent;
+    // In JSON a character of a name may be escaped.
+    let names = envelope.from.as_str().len() + envelope.to.as_str().len() + 2 * intent.name().as_str().len();
+    intent.payload().text().len() + names + AROUND_ENVELOPE_LEN
+}
 
 /// Puts frames into one message.
 #[derive(Debug)]
@@ -32,6 +44,21 @@ impl Batch {
                 json::encode(frame, &mut self.out);
             }
             Encoding::Binary => binary::encode(frame, &mut self.out),
+        }
+        self.frames += 1;
+    }
+
+    /// Adds an envelope.
+    pub(crate) fn push_envelope(&mut self, envelope: &Envelope) {
+        if self.is_full() {
+            return;
+        }
+        match self.encoding {
+            Encoding::Json => {
+                self.out.push(if self.frames == 0 { b'[' } else { b',' });
+                json::encode_envelope(envelope, &mut self.out);
+            }
+            Encoding::Binary => binary::encode_envelope(envelope, &mut self.out),
         }
         self.frames += 1;
     }

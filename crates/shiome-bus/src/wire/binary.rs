@@ -162,7 +162,7 @@ fn read_refused(body: &mut Reader<'_>) -> Result<Refused, WireError> {
 /// Adds a frame. Hello and welcome have no binary form.
 pub(super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
     match frame {
-        Frame::Envelope(envelope) => write_envelope(out, envelope),
+        Frame::Envelope(envelope) => encode_envelope(envelope, out),
         Frame::Ack { received } => write_number(out, ACK, *received),
         Frame::Ping { nonce } => write_number(out, PING, *nonce),
         Frame::Pong { nonce } => write_number(out, PONG, *nonce),
@@ -189,7 +189,7 @@ fn write_number(out: &mut Vec<u8>, tag: u8, number: u64) {
     put_varint(out, number);
 }
 
-fn write_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
+pub(super) fn encode_envelope(envelope: &Envelope, out: &mut Vec<u8>) {
     // `null` is the commonest payload, and needs no byte.
     let payload = match envelope.intent.payload().text() {
         "null" => "",

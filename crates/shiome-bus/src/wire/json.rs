@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-pub(super) use self::write::encode;
+pub(super) use self::write::{encode, encode_envelope};
 use self::{limited::Limited, members::Members};
 use super::{Frame, MAX_FRAMES, WireError};
 

@@ -242,6 +242,15 @@ proptest! {
     }
 
     #[test]
+    fn the_length_of_an_envelope_is_known_before(envelope in any_envelope()) {
+        let bound = max_envelope_len(&envelope);
+        let frames = [Frame::Envelope(Box::new(envelope))];
+        for encoding in [Encoding::Json, Encoding::Binary] {
+            prop_assert!(message(encoding, &frames).len() <= bound);
+        }
+    }
+
+    #[test]
     fn openings_survive(hello in any_hello(), welcome in any_welcome()) {
         let frames = [Frame::Hello(Box::new(hello)), Frame::Welcome(Box::new(welcome))];
         prop_assert_eq!(decode(&message(Encoding::Json, &frames)).unwrap(), &frames[..]);

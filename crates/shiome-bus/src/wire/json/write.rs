@@ -20,6 +20,12 @@ pub(in super::super) fn encode(frame: &Frame, out: &mut Vec<u8>) {
     object.end();
 }
 
+pub(in super::super) fn encode_envelope(envelope: &Envelope, out: &mut Vec<u8>) {
+    let mut object = Object::new(out, "envelope");
+    write_envelope(&mut object, envelope);
+    object.end();
+}
+
 fn write_envelope(object: &mut Object<'_>, envelope: &Envelope) {
     object.shown("id", envelope.id);
     object.plain("from", envelope.from.as_str());

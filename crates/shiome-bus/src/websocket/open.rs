@@ -1,0 +1,227 @@
+//! A link that is open, at either end.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::{
+    heartbeat::{Heartbeat, Silence},
+    session::Session,
+};
+use crate::{
+    Envelope,
+    wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message, Presence, Refused, decode},
+};
+
+/// Bytes of a message to which several frames are put together.
+const BATCH_LEN: usize = 32 * 1024;
+
+/// Says and hears on an open link what all links have to; what else is heard goes to the owner. No I/O, no clock.
+///
+/// 1. What comes goes to [`handle_message`](Self::handle_message), the time to [`handle_timeout`](Self::handle_timeout).
+/// 2. After that, and when the session has got something, [`poll_message`](Self::poll_message) until it is `None`, and then
+///    [`timeout`](Self::timeout).
+/// 3. An `Err` ends the link: [`goodbye`](Self::goodbye), the rest of the messages, and the close code.
+#[derive(Debug)]
+pub(crate) struct OpenLink {
+    heartbeat: Heartbeat,
+    encoding: Encoding,
+    /// Bytes of the longest message that the other end takes.
+    max_message: usize,
+    ping: Option<u64>,
+    /// The last ping that waits for an answer: who asks faster than it reads gets fewer.
+    pong: Option<u64>,
+    frames: VecDeque<Frame>,
+    round_trip: Option<Duration>,
+    ending: bool,
+}
+
+/// What is for the owner of a link.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Heard {
+    Envelope(Envelope),
+    Presence(Presence),
+    Refused(Refused),
+    Goodbye(Goodbye),
+}
+
+/// What an end announced, and both agreed on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) encoding: Encoding,
+    pub(crate) max_message: u64,
+    pub(crate) heartbeat_ms: u64,
+}
+
+impl OpenLink {
+    pub(crate) fn new(now: Instant, terms: Terms) -> Self {
+        Self {
+            heartbeat: Heartbeat::new(now, Duration::from_millis(terms.heartbeat_ms)),
+            encoding: terms.encoding,
+            max_message: usize::try_from(terms.max_message).unwrap_or(usize::MAX),
+            ping: None,
+            pong: None,
+            frames: VecDeque::new(),
+            round_trip: None,
+            ending: false,
+        }
+    }
+
+    /// What a message says that is for the owner. After an error the link is to be ended.
+    pub(crate) fn handle_message(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        message: &Message,
+    ) -> Result<Vec<Heard>, CloseReason> {
+        self.heartbeat.heard(now);
+        let agreed = matches!(message, Message::Text(_)) || self.encoding == Encoding::Binary;
+        let frames = if agreed { decode(message).ok() } else { None };
+        let mut heard = Vec::new();
+        for frame in frames.ok_or(CloseReason::Malformed)? {
+            heard.extend(self.handle_frame(now, session, frame)?);
+        }
+        let envelopes = heard.iter().filter(|heard| matches!(heard, Heard::Envelope(_)));
+        session.receive(now, envelopes.count() as u64, message.as_bytes().len());
+        Ok(heard)
+    }
+
+    fn handle_frame(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        frame: Frame,
+    ) -> Result<Option<Heard>, CloseReason> {
+        match frame {
+            Frame::Envelope(envelope) => return Ok(Some(Heard::Envelope(*envelope))),
+            Frame::Presence(presence) => return Ok(Some(Heard::Presence(presence))),
+            Frame::Refused(refused) => return Ok(Some(Heard::Refused(refused))),
+            Frame::Goodbye(goodbye) => return Ok(Some(Heard::Goodbye(goodbye))),
+            Frame::Ack { received } => {
+                session
+                    .acknowledge(received)
+                    .map_err(|_| CloseReason::Malformed)?;
+            }
+            Frame::Ping { nonce } => self.pong = Some(nonce),
+            Frame::Pong { nonce } => {
+                self.round_trip = self.heartbeat.pong(now, nonce).or(self.round_trip);
+            }
+            Frame::Hello(_) | Frame::Welcome(_) => return Err(CloseReason::Malformed),
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
+        match self.heartbeat.handle_timeout(now) {
+            Silence::Bearable => Ok(()),
+            Silence::Ping(nonce) => {
+                self.ping = Some(nonce);
+                Ok(())
+            }
+            Silence::Dead => Err(CloseReason::Unresponsive),
+        }
+    }
+
+    /// Messages are not read for a while: that nothing is heard means nothing, but the other end is to hear something.
+    pub(crate) fn deaf(&mut self, now: Instant) {
+        if let Silence::Ping(nonce) = self.heartbeat.handle_timeout(now) {
+            self.ping = Some(nonce);
+            self.heartbeat.heard(now);
+        }
+    }
+
+    /// Asks whether the other end is there; it has so long for an answer.
+    pub(crate) fn probe(&mut self, now: Instant, within: Duration) {
+        self.ping = Some(self.heartbeat.probe(now, within));
+    }
+
+    /// Says something that is not counted. The owner sees to it that not much of it waits.
+    pub(crate) fn say(&mut self, frame: Frame) {
+        self.frames.push_back(frame);
+    }
+
+    /// Whether something that the owner [said](Self::say) waits.
+    pub(crate) fn has_said(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// Says what is queued, and then goodbye.
+    pub(crate) fn goodbye(&mut self, goodbye: Goodbye) {
+        if !self.ending {
+            self.ending = true;
+            self.say(Frame::Goodbye(goodbye));
+        }
+    }
+
+    /// The next message that is to be sent. After a goodbye there are no more envelopes.
+    pub(crate) fn poll_message(&mut self, now: Instant, session: &mut Session) -> Option<Message> {
+        let ack_due = session.ack_due().is_some_and(|due| due <= now);
+        let has_next = session.has_next() && !self.ending;
+        let has_own = self.ping.is_some() || self.pong.is_some() || self.has_said();
+        if !ack_due && !has_next && !has_own {
+            return None;
+        }
+        let mut batch = Batch::new(self.encoding);
+        if let Some(received) = session.take_ack() {
+            batch.push(&Frame::Ack { received });
+        }
+        if let Some(nonce) = self.pong.take() {
+            batch.push(&Frame::Pong { nonce });
+        }
+        if let Some(nonce) = self.ping.take() {
+            batch.push(&Frame::Ping { nonce });
+        }
+        self.batch_frames(&mut batch);
+        if !self.ending {
+            self.batch_envelopes(&mut batch, session);
+        }
+        Some(batch.finish())
+    }
+
+    fn batch_frames(&mut self, batch: &mut Batch) {
+        while let Some(frame) = self.frames.front() {
+            if batch.is_empty() {
+                batch.push(frame);
+            } else if !batch.push_within(frame, self.batch_len()) {
+                return;
+            }
+            self.frames.pop_front();
+        }
+    }
+
+    fn batch_envelopes(&self, batch: &mut Batch, session: &mut Session) {
+        while !batch.is_full() {
+            // None that is longer than the other end takes came in here.
+            let room = match batch.is_empty() {
+                true => usize::MAX,
+                false => self.batch_len().saturating_sub(batch.len()),
+            };
+            let Some(envelope) = session.next(room) else {
+                return;
+            };
+            batch.push_envelope(envelope);
+        }
+    }
+
+    fn batch_len(&self) -> usize {
+        BATCH_LEN.min(self.max_message)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout), or an acknowledgement, is due.
+    pub(crate) fn timeout(&self, session: &Session) -> Instant {
+        let heartbeat = self.heartbeat.timeout();
+        let ack = session.ack_due();
+        ack.map_or(heartbeat, |ack| ack.min(heartbeat))
+    }
+
+    /// Bytes of the longest message that the other end takes.
+    pub(crate) fn max_message(&self) -> usize {
+        self.max_message
+    }
+
+    /// How long the last ping took, there and back.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+}
