@@ -1,10 +1,6 @@
 //! Whose an id is, at a server.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
@@ -93,12 +89,72 @@ pub(crate) fn name_taken(id: &PeerId, retry: Option<Duration>) -> Refused {
     }
 }
 
-/// Parts of a table that are locked apart.
-const SHARDS: usize = 16;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Batch, Encoding, Frame, decode};
 
-/// Something for each id, shared by all tasks.
-#[derive(Debug)]
-pub(crate) struct Table<T> {
-    shards: [std::sync::RwLock<HashMap<PeerId, T>>; SHARDS],
-    hasher: RandomState,
+    /// A hello as it comes over a link.
+    fn hello(incarnation: u64, reclaim: Option<Secret>, received: Option<u64>) -> Hello {
+        let hello = Hello {
+            version: 1,
+            id: PeerId::new("alice").unwrap(),
+            incarnation: Incarnation::new(incarnation).unwrap(),
+            token: None,
+            reclaim,
+            received,
+            encodings: vec![Encoding::Json],
+            max_message: 4096,
+            heartbeat_ms: 1000,
+        };
+        let mut batch = Batch::new(Encoding::Json);
+        batch.push(&Frame::Hello(Box::new(hello)));
+        match decode(&batch.finish()).unwrap().remove(0) {
+            Frame::Hello(hello) => *hello,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn holder(linked: bool) -> Holder {
+        Holder {
+            incarnation: Incarnation::new(5).unwrap(),
+            reclaim: Reclaim::random(),
+            linked,
+        }
+    }
+
+    #[test]
+    fn the_owner_comes_in_whether_its_old_link_lives_or_not() {
+        for linked in [true, false] {
+            let holder = holder(linked);
+            let secret = || Some(holder.reclaim.secret());
+            for (hello, expected) in [
+                (hello(5, secret(), Some(0)), Claim::Resume),
+                (hello(5, secret(), None), Claim::Replace),
+                (hello(6, secret(), Some(9)), Claim::Replace),
+                (hello(4, secret(), Some(9)), Claim::Stale),
+            ] {
+                assert_eq!(claim(&hello, &holder), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn another_comes_in_only_when_the_owner_is_away() {
+        for secret in [None, Some(Reclaim::random().secret()), Some(Secret::new(""))] {
+            for incarnation in [4, 5, 6] {
+                let hello = hello(incarnation, secret.clone(), Some(0));
+                assert_eq!(claim(&hello, &holder(true)), Claim::Probe);
+                assert_eq!(claim(&hello, &holder(false)), Claim::Replace);
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_long_and_each_is_another() {
+        let (one, other) = (Reclaim::random(), Reclaim::random());
+        assert_eq!(one.secret().reveal().len(), 2 * RECLAIM_LEN);
+        assert_ne!(one.secret(), other.secret());
+        assert!(!format!("{one:?}").contains(one.secret().reveal()));
+    }
 }

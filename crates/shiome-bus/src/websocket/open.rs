@@ -17,6 +17,9 @@ use crate::{
 /// Bytes of a message to which several frames are put together.
 const BATCH_LEN: usize = 32 * 1024;
 
+/// Nonce of a ping whose answer is not measured.
+const ASKED: u64 = 0;
+
 /// Says and hears on an open link what all links have to; what else is heard goes to the owner. No I/O, no clock.
 ///
 /// 1. What comes goes to [`handle_message`](Self::handle_message), the time to [`handle_timeout`](Self::handle_timeout).
@@ -129,6 +132,11 @@ impl OpenLink {
             self.ping = Some(nonce);
             self.heartbeat.heard(now);
         }
+    }
+
+    /// Has the other end acknowledge what it has: an answer brings that along.
+    pub(crate) fn ask(&mut self) {
+        self.ping.get_or_insert(ASKED);
     }
 
     /// Asks whether the other end is there; it has so long for an answer.

@@ -58,12 +58,16 @@ pub(crate) struct Outbox<T> {
     acknowledged: u64,
     frames: usize,
     bytes: usize,
+    /// How many were ever taken.
+    taken: u64,
 }
 
 #[derive(Debug)]
 struct Kept<T> {
     frame: T,
     len: usize,
+    /// How many were taken before.
+    before: u64,
 }
 
 impl<T> Outbox<T> {
@@ -76,6 +80,7 @@ impl<T> Outbox<T> {
             acknowledged: 0,
             frames: 0,
             bytes: 0,
+            taken: 0,
         }
     }
 
@@ -91,7 +96,9 @@ impl<T> Outbox<T> {
         }
         self.frames += 1;
         self.bytes += len;
-        self.waiting[lane as usize].push_back(Kept { frame, len });
+        let before = self.taken;
+        self.taken += 1;
+        self.waiting[lane as usize].push_back(Kept { frame, len, before });
         Ok(())
     }
 
@@ -175,6 +182,17 @@ impl<T> Outbox<T> {
         let numbered = std::mem::take(&mut self.numbered);
         let waiting = std::mem::take(&mut self.waiting).into_iter().flatten();
         numbered.into_iter().chain(waiting).map(|kept| kept.frame)
+    }
+
+    /// How many were ever taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether all of the first `taken` are acknowledged.
+    pub(crate) fn has_flushed(&self, taken: u64) -> bool {
+        let waiting = self.waiting.iter().filter_map(|lane| lane.front());
+        waiting.chain(&self.numbered).all(|kept| kept.before >= taken)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -335,6 +353,23 @@ mod tests {
         assert_eq!(outbox.drain().collect::<Vec<_>>(), [2, 3, 4]);
         assert!(outbox.is_empty());
         assert!(outbox.has_room(1000));
+    }
+
+    #[test]
+    fn what_was_taken_before_is_flushed_when_all_of_it_is_acknowledged() {
+        let mut outbox = outbox(100);
+        assert!(outbox.has_flushed(outbox.taken()));
+        outbox.push(1, 1, Lane::Bulk).unwrap();
+        outbox.push(2, 1, Lane::Normal).unwrap();
+        let taken = outbox.taken();
+        outbox.push(3, 1, Lane::System).unwrap();
+        assert_eq!(sent(&mut outbox), [3, 2, 1]);
+        outbox.acknowledge(2).unwrap();
+        assert!(!outbox.has_flushed(taken), "the bulk waits behind the others");
+        outbox.push(4, 1, Lane::Normal).unwrap();
+        outbox.acknowledge(3).unwrap();
+        assert!(outbox.has_flushed(taken));
+        assert!(!outbox.has_flushed(outbox.taken()));
     }
 
     #[test]

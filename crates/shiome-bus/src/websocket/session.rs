@@ -54,6 +54,16 @@ impl Session {
         self.outbox.has_next()
     }
 
+    /// How many envelopes were ever taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.outbox.taken()
+    }
+
+    /// Whether the other end has had the first `taken`.
+    pub(crate) fn has_flushed(&self, taken: u64) -> bool {
+        self.outbox.has_flushed(taken)
+    }
+
     /// Envelopes that wait or are not acknowledged.
     pub(crate) fn queued(&self) -> usize {
         self.outbox.len()

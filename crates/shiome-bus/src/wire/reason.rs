@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a link ends, or does not begin. In a goodbye, a refusal, and as the close code of the WebSocket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// 1000: it is no longer needed.
