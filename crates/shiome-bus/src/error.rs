@@ -266,7 +266,12 @@ impl fmt::Display for NameFault {
 
 /// At most [`MAX_REASON_LEN`] bytes of `text`, whole characters.
 pub(crate) fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_REASON_LEN)]
+    if text.len() <= MAX_REASON_LEN {
+        return text;
+    }
+    let ends = text.char_indices().map(|(place, _)| place);
+    let end = ends.take_while(|end| *end <= MAX_REASON_LEN).last();
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

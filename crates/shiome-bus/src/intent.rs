@@ -84,6 +84,10 @@ impl Intent {
         self.hops
     }
 
+    pub(crate) fn set_hops(&mut self, hops: u8) {
+        self.hops = hops;
+    }
+
     /// The same, sent `hops` times.
     pub(crate) fn with_hops(self, hops: u8) -> Self {
         Self { hops, ..self }

@@ -29,8 +29,8 @@ impl Name {
     ///
     /// [`BusError::InvalidName`] when it breaks the rules, or is reserved.
     pub fn new(text: &str) -> Result<Self, BusError> {
-        let fault = fault(text).or(text.starts_with(SYSTEM).then_some(NameFault::Reserved));
-        Self::unless(text, fault)
+        let reserved = text.starts_with(SYSTEM).then_some(NameFault::Reserved);
+        Self::unless(text, fault(text).or(reserved))
     }
 
     /// Makes a name of `text`, reserved or not: for links, and for protocols between peers.

@@ -71,7 +71,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// What it has done so far.
     fn stats(&self) -> LinkStats;
 
-    /// A peer of this bus came (`true`) or went, or was there when the link was attached. Called in order.
+    /// A peer of this bus came (`true`), went, or was there when the link was attached. The same may be told twice; what is told of
+    /// an earlier incarnation says nothing about a later one. Not to be called back from.
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool);
 }
 
@@ -94,8 +95,8 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// [`BusError::Unauthorized`] when the other end is no gateway and the peer not itself.
     fn peer_up(&self, peer: &PeerId, incarnation: Incarnation) -> Result<(), BusError>;
 
-    /// A peer is at the other end no longer.
-    fn peer_down(&self, peer: &PeerId);
+    /// A peer is at the other end no longer. Without effect when a later incarnation of it is.
+    fn peer_down(&self, peer: &PeerId, incarnation: Incarnation);
 
     /// An envelope arrived. Resolves when the bus has taken or dropped it: a link that waits for that before it reads on slows
     /// the other end down to what peers here can take. To be called in the order of arrival, one at a time.
