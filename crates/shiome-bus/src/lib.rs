@@ -17,6 +17,8 @@ mod peer;
 mod pending;
 mod stats;
 mod transport;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 pub mod wire;
 
 pub use bus::{Bus, BusOptions, LinkId, LinkOptions, REQUEST_TIMEOUT, SEND_TIMEOUT};

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
 use tokio_websockets::ServerBuilder;
@@ -15,8 +16,8 @@ use tracing::debug;
 
 use super::{
     hub::{Admitted, Hub},
-    names::name_taken,
     member::{Member, Order},
+    names::name_taken,
     open::{Heard, OpenLink, Terms},
     options::{MAX_HEARTBEAT, MIN_HEARTBEAT},
     presence::Told,
@@ -26,8 +27,8 @@ use crate::{
     BoxFuture, Envelope, Remote,
     error::cut,
     wire::{
-        Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION, Welcome,
-        decode,
+        Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION,
+        Welcome, decode,
     },
 };
 
@@ -37,12 +38,12 @@ pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of the message with the hello: the longest token, and what is around it.
 const MAX_HELLO_LEN: usize = 8 * 1024;
 
-/// Serves a WebSocket that is open until it is over, and the grace after that.
-pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S)
+/// Serves a WebSocket that is open until it is over, and the grace after that. It is `opening` until it was let in.
+pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S, opening: OwnedSemaphorePermit)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some((member, connection)) = connection(&hub, io).await else {
+    let Some((member, connection)) = connection(&hub, io, opening).await else {
         return;
     };
     // The memory of the connection is not kept for the grace.
@@ -57,7 +58,11 @@ where
 }
 
 /// Serves a connection until it is over. The client and the number of the connection, if it may come back.
-async fn connection<S>(hub: &Arc<Hub>, io: S) -> Option<(Arc<Member>, u64)>
+async fn connection<S>(
+    hub: &Arc<Hub>,
+    io: S,
+    opening: OwnedSemaphorePermit,
+) -> Option<(Arc<Member>, u64)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -65,8 +70,7 @@ where
     let socket = ServerBuilder::new().config(config).limits(limits).serve(io);
     let mut pump = Pump::new(socket);
     // Boxed, so that it takes no memory once the link is open.
-    let opening = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump)));
-    let opened = opening.await;
+    let opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump))).await;
     let (mut end, welcome) = match opened.unwrap_or(Err(Refused::new(CloseReason::Malformed))) {
         Ok(opened) => opened,
         Err(refused) => {
@@ -77,8 +81,9 @@ where
             return None;
         }
     };
+    drop(opening);
     let limit = hub.options.max_message;
-    pump.socket().limits_mut().max_payload_len = limit;
+    *pump.socket().limits_mut() = settings(limit).1;
     let reason = match Box::pin(pump.send(outgoing(welcome))).await {
         Ok(()) => pump.run(&mut end).await,
         Err(_) => CloseReason::Lost(1006),
@@ -150,23 +155,26 @@ struct ServerEnd {
     over: Option<CloseReason>,
     /// The client has said goodbye.
     goodbye: bool,
-    /// When nothing that was to be sent is left, the link ends.
-    closing: bool,
 }
 
 impl ServerEnd {
     fn new(hub: &Arc<Hub>, hello: &Hello, admitted: Admitted) -> Result<(Self, Message), Refused> {
         let Admitted { member, resumed } = admitted;
-        let heartbeat = Duration::from_millis(hello.heartbeat_ms).clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
+        let heartbeat =
+            Duration::from_millis(hello.heartbeat_ms).clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
         let heartbeat = heartbeat.min(hub.options.heartbeat);
         let binary = hub.options.binary && hello.encodings.first() == Some(&Encoding::Binary);
         let terms = Terms {
-            encoding: if binary { Encoding::Binary } else { Encoding::Json },
+            encoding: if binary {
+                Encoding::Binary
+            } else {
+                Encoding::Json
+            },
             max_message: hello.max_message,
             heartbeat_ms: heartbeat.as_millis() as u64,
         };
         if let Some(attached) = member.attached.get()
-            && let Err(error) = attached.up(remote(&member), member.incarnation)
+            && let Err(error) = attached.up(remote(&member), Some(member.incarnation))
         {
             hub.remove(&member, CloseReason::NameTaken);
             return Err(Refused {
@@ -176,7 +184,12 @@ impl ServerEnd {
         }
         let mut state = member.state();
         let received = state.session.received();
-        if resumed && state.session.resume(hello.received.unwrap_or_default()).is_err() {
+        if resumed
+            && state
+                .session
+                .resume(hello.received.unwrap_or_default())
+                .is_err()
+        {
             return Err(Refused::new(CloseReason::Malformed));
         }
         state.connection += 1;
@@ -212,7 +225,6 @@ impl ServerEnd {
             delivery: None,
             over: None,
             goodbye: false,
-            closing: false,
         };
         end.tell();
         Ok((end, text(Frame::Welcome(Box::new(welcome)))))
@@ -283,6 +295,9 @@ impl ServerEnd {
     fn over(&mut self, reason: CloseReason) -> Option<Message> {
         if reason == CloseReason::Malformed {
             self.hub.counters.malformed();
+            if let Some(attached) = self.member.attached.get() {
+                attached.malformed();
+            }
         }
         let mut state = self.member.state();
         if state.connection == self.connection {
@@ -291,7 +306,9 @@ impl ServerEnd {
         }
         let lost = matches!(reason, CloseReason::Lost(_) | CloseReason::Overload) || self.goodbye;
         drop(state);
-        if self.is_current() && let Some(attached) = self.member.attached.get() {
+        if self.is_current()
+            && let Some(attached) = self.member.attached.get()
+        {
             attached.down();
         }
         if lost {
@@ -308,8 +325,8 @@ impl ServerEnd {
 
     /// Whether the client has left for good.
     fn left(&self, reason: CloseReason) -> bool {
-        let gone = reason.is_goodbye()
-            || matches!(reason, CloseReason::Policy | CloseReason::Malformed);
+        let gone =
+            reason.is_goodbye() || matches!(reason, CloseReason::Policy | CloseReason::Malformed);
         gone && self.is_current()
     }
 }

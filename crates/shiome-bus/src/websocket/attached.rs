@@ -1,6 +1,6 @@
 //! A link of a bus: what those of clients and of servers have in common.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::{Mutex, Notify, watch};
 use tracing::debug;
@@ -31,15 +31,21 @@ impl Attached {
         }
     }
 
-    /// The link is up, and its other end is this run of `remote`.
+    /// The link is up, and its other end is `remote`, which is a peer if an incarnation of it is told.
     ///
     /// # Errors
     ///
     /// Those of [`Inbound::peer_up`]; the link is down.
-    pub(crate) fn up(&self, remote: Remote, incarnation: Incarnation) -> Result<(), BusError> {
+    pub(crate) fn up(
+        &self,
+        remote: Remote,
+        incarnation: Option<Incarnation>,
+    ) -> Result<(), BusError> {
         let id = remote.id.clone();
         self.inbound.up(remote);
-        if let Err(error) = self.inbound.peer_up(&id, incarnation) {
+        if let Some(incarnation) = incarnation
+            && let Err(error) = self.inbound.peer_up(&id, incarnation)
+        {
             self.inbound.down();
             return Err(error);
         }
@@ -59,21 +65,27 @@ impl Attached {
     }
 
     /// Who is at the other end, where `known` were before. Those whom the bus does not take there are skipped.
-    pub(crate) fn hear_presence(&self, known: &BTreeSet<PeerId>, presence: &Presence) {
+    pub(crate) fn hear_presence(&self, known: &BTreeMap<PeerId, Incarnation>, presence: &Presence) {
         let here = |id: &PeerId| presence.present.iter().any(|(present, _)| present == id);
         if presence.all {
-            for id in known.iter().filter(|id| !here(id)) {
-                self.inbound.peer_down(id);
+            for (id, incarnation) in known.iter().filter(|(id, _)| !here(id)) {
+                self.inbound.peer_down(id, *incarnation);
             }
         }
-        for id in &presence.absent {
-            self.inbound.peer_down(id);
+        for (id, incarnation) in known.iter().filter(|(id, _)| presence.absent.contains(id)) {
+            self.inbound.peer_down(id, *incarnation);
         }
         for (id, incarnation) in &presence.present {
             if let Err(error) = self.inbound.peer_up(id, *incarnation) {
                 debug!(%id, %error, "not taken from this link");
             }
         }
+    }
+
+    /// Something came that is no message of frames.
+    pub(crate) fn malformed(&self) {
+        self.inbound
+            .malformed(&BusError::serialization("malformed frame"));
     }
 
     /// The link is down, and may come back.

@@ -15,13 +15,16 @@ use super::{
 use crate::{
     Envelope, Incarnation, PeerId,
     wire::{
-        Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret, VERSION, Welcome,
-        decode,
+        Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret, VERSION,
+        Welcome, decode,
     },
 };
 
 /// Time for the server's first word.
 pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often in a row the id may be taken. Whether who has it is still there is found out after the first time.
+const MAX_NAME_TAKEN: u32 = 2;
 
 /// What a client says of itself.
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ pub(crate) struct Client {
     /// When another attempt makes sense, as the server said.
     retry: Duration,
     refused: Option<Refused>,
+    names_taken: u32,
     hello: Option<Message>,
     events: VecDeque<ClientEvent>,
 }
@@ -109,6 +113,7 @@ impl Client {
             had_session: false,
             retry: Duration::ZERO,
             refused: None,
+            names_taken: 0,
             hello: None,
             events: VecDeque::from([ClientEvent::Dial]),
         }
@@ -141,7 +146,12 @@ impl Client {
     }
 
     /// A message has come. What came before an error counts.
-    pub(crate) fn handle_message(&mut self, now: Instant, session: &mut Session, message: &Message) {
+    pub(crate) fn handle_message(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        message: &Message,
+    ) {
         let handled = match &mut self.state {
             State::Open { link, .. } => {
                 let heard = link.handle_message(now, session, message);
@@ -215,6 +225,7 @@ impl Client {
         }
         self.had_session = true;
         self.refused = None;
+        self.names_taken = 0;
         self.config.reclaim = Some(welcome.reclaim.clone());
         self.state = State::Open {
             link: Box::new(link),
@@ -225,7 +236,12 @@ impl Client {
     }
 
     /// The connection was closed, or could not be opened.
-    pub(crate) fn handle_closed(&mut self, now: Instant, session: &mut Session, reason: CloseReason) {
+    pub(crate) fn handle_closed(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        reason: CloseReason,
+    ) {
         match &self.state {
             State::Open { since, .. } => {
                 self.backoff.lost(now, now - *since);
@@ -235,7 +251,9 @@ impl Client {
             State::Waiting { .. } | State::Ended => return,
         }
         let retry = std::mem::take(&mut self.retry);
-        let may_redial = reason.may_redial() || !retry.is_zero();
+        self.names_taken += u32::from(reason == CloseReason::NameTaken);
+        let asked_back = !retry.is_zero() && self.names_taken < MAX_NAME_TAKEN;
+        let may_redial = reason.may_redial() || asked_back;
         let next = match may_redial {
             true => self.backoff.next(now, retry, &mut self.rng),
             false => None,
@@ -280,6 +298,13 @@ impl Client {
     pub(crate) fn say(&mut self, frame: Frame) {
         if let State::Open { link, .. } = &mut self.state {
             link.say(frame);
+        }
+    }
+
+    /// Has the server acknowledge what it has, if the link is up.
+    pub(crate) fn ask(&mut self) {
+        if let State::Open { link, .. } = &mut self.state {
+            link.ask();
         }
     }
 
@@ -338,6 +363,14 @@ impl Client {
 
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
+    }
+
+    /// How long the last heartbeat took, there and back, if the link is up.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        match &self.state {
+            State::Open { link, .. } => link.round_trip(),
+            _ => None,
+        }
     }
 
     /// Bytes of the longest message that the server takes, if the link is up.

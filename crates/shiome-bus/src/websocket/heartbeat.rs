@@ -124,10 +124,7 @@ mod tests {
             heartbeat.handle_timeout(start + INTERVAL * 2),
             Silence::Bearable
         );
-        assert_eq!(
-            heartbeat.handle_timeout(heard + INTERVAL),
-            Silence::Ping(2)
-        );
+        assert_eq!(heartbeat.handle_timeout(heard + INTERVAL), Silence::Ping(2));
     }
 
     #[test]
@@ -150,7 +147,11 @@ mod tests {
         assert_eq!(heartbeat.probe(now, 100 * MS), 1);
         assert_eq!(heartbeat.timeout(), now + 100 * MS);
         assert_eq!(heartbeat.probe(now + MS, 100 * MS), 2);
-        assert_eq!(heartbeat.timeout(), now + 100 * MS, "asked again buys no time");
+        assert_eq!(
+            heartbeat.timeout(),
+            now + 100 * MS,
+            "asked again buys no time"
+        );
         assert_eq!(heartbeat.handle_timeout(now + 99 * MS), Silence::Bearable);
         assert_eq!(heartbeat.handle_timeout(now + 100 * MS), Silence::Dead);
         heartbeat.heard(now + 99 * MS);

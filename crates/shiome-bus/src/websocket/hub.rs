@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, time::sleep};
 use super::{
     member::{Member, Order, State},
     names::{Claim, claim, name_taken},
-    options::{ServerOptions, Verdict},
+    options::{Admission, ServerOptions},
     presence::{Present, Told},
     stats::Counters,
 };
@@ -65,7 +65,12 @@ pub(crate) struct Admitted {
 }
 
 impl Hub {
-    pub(crate) fn new(id: PeerId, options: ServerOptions, attach: Option<Attach>, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        id: PeerId,
+        options: ServerOptions,
+        attach: Option<Attach>,
+        runtime: Handle,
+    ) -> Self {
         Self {
             id,
             incarnation: Incarnation::next(),
@@ -81,11 +86,15 @@ impl Hub {
     }
 
     /// Lets a client in, or says why not.
-    pub(crate) fn admit(self: &Arc<Self>, hello: &Hello, verdict: Verdict) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        hello: &Hello,
+        verdict: Admission,
+    ) -> Result<Admitted, Refused> {
         let gateway = match verdict {
-            Verdict::No => return Err(Refused::new(CloseReason::Unauthorized)),
-            Verdict::Peer => false,
-            Verdict::Gateway => true,
+            Admission::No => return Err(Refused::new(CloseReason::Unauthorized)),
+            Admission::Peer => false,
+            Admission::Gateway => true,
         };
         if hello.version < VERSION {
             return Err(Refused::new(CloseReason::UnsupportedVersion));
@@ -181,13 +190,16 @@ impl Hub {
         member.room.notify_waiters();
         {
             let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
-            for id in spoke_for.iter().chain([&member.id]) {
-                if members.get(id).is_some_and(|known| Arc::ptr_eq(known, member)) {
+            for id in spoke_for.keys().chain([&member.id]) {
+                if members
+                    .get(id)
+                    .is_some_and(|known| Arc::ptr_eq(known, member))
+                {
                     members.remove(id);
                 }
             }
         }
-        for id in spoke_for.iter().chain([&member.id]) {
+        for id in spoke_for.keys().chain([&member.id]) {
             self.told(|present| present.remove(id));
         }
         if let Some(attached) = member.attached.get() {
@@ -218,7 +230,11 @@ impl Hub {
     }
 
     /// What a client sent: to another client, or it is handed back for the bus of this process.
-    pub(crate) fn route(&self, by: &Member, envelope: Envelope) -> Result<Option<Envelope>, CloseReason> {
+    pub(crate) fn route(
+        &self,
+        by: &Member,
+        envelope: Envelope,
+    ) -> Result<Option<Envelope>, CloseReason> {
         self.counters.received();
         if !by.may_send_as(&envelope.from) {
             return self.forged(by, &envelope).map(|()| None);
@@ -304,24 +320,29 @@ impl Hub {
     }
 
     /// A gateway tells for whom it speaks: those that it may not speak for.
-    pub(crate) fn speaks_for(self: &Arc<Self>, gateway: &Arc<Member>, presence: Presence) -> Vec<Refused> {
+    pub(crate) fn speaks_for(
+        self: &Arc<Self>,
+        gateway: &Arc<Member>,
+        presence: Presence,
+    ) -> Vec<Refused> {
         let mut state = gateway.state();
         let mut gone = presence.absent;
         if presence.all {
-            gone.extend(std::mem::take(&mut state.speaks_for));
+            gone.extend(state.speaks_for.keys().cloned());
             gone.retain(|id| !presence.present.iter().any(|(present, _)| present == id));
         }
         self.forget(gateway, &mut state, &gone);
         let mut refused = Vec::new();
-        for (id, incarnation) in presence.present.into_iter().filter(|(id, _)| *id != gateway.id) {
-            match self.speak_for(gateway, &mut state, &id) {
+        for (id, incarnation) in presence
+            .present
+            .into_iter()
+            .filter(|(id, _)| *id != gateway.id)
+        {
+            match self.speak_for(gateway, &mut state, &id, incarnation) {
                 Ok(()) => {
                     self.told(|present| present.insert(&id, incarnation));
                 }
-                Err(no) => refused.push(Refused {
-                    id: Some(id),
-                    ..no
-                }),
+                Err(no) => refused.push(Refused { id: Some(id), ..no }),
             }
         }
         refused
@@ -331,24 +352,35 @@ impl Hub {
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
         for id in gone.iter().filter(|id| **id != gateway.id) {
             state.speaks_for.remove(id);
-            if members.get(id).is_some_and(|known| Arc::ptr_eq(known, gateway)) {
+            if members
+                .get(id)
+                .is_some_and(|known| Arc::ptr_eq(known, gateway))
+            {
                 members.remove(id);
                 self.told(|present| present.remove(id));
             }
         }
     }
 
-    fn speak_for(&self, gateway: &Arc<Member>, state: &mut State, id: &PeerId) -> Result<(), Refused> {
+    fn speak_for(
+        &self,
+        gateway: &Arc<Member>,
+        state: &mut State,
+        id: &PeerId,
+        incarnation: Incarnation,
+    ) -> Result<(), Refused> {
         if state.speaks_for.len() >= MAX_SPEAKS_FOR {
             return Err(Refused::new(CloseReason::Limit));
         }
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
         let seat = members.entry(id.clone());
-        if *id == self.id || matches!(&seat, Entry::Occupied(seat) if !Arc::ptr_eq(seat.get(), gateway)) {
+        if *id == self.id
+            || matches!(&seat, Entry::Occupied(seat) if !Arc::ptr_eq(seat.get(), gateway))
+        {
             return Err(name_taken(id, None));
         }
         seat.or_insert_with(|| Arc::clone(gateway));
-        state.speaks_for.insert(id.clone());
+        state.speaks_for.insert(id.clone(), incarnation);
         Ok(())
     }
 

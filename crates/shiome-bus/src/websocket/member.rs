@@ -1,7 +1,7 @@
 //! A client of a server, over all the connections that it takes.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Waker,
 };
@@ -14,7 +14,10 @@ use super::{
     outbox::QueueLimits,
     session::Session,
 };
-use crate::{BusError, Envelope, Incarnation, PeerId, wire::{CloseReason, max_envelope_len}};
+use crate::{
+    BusError, Envelope, Incarnation, PeerId,
+    wire::{CloseReason, max_envelope_len},
+};
 
 /// What a server knows of a client. A connection task has it, and whoever sends to the client.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(crate) struct State {
     /// Bytes of the longest message that the client takes.
     pub(crate) max_message: usize,
     /// The others that it speaks for.
-    pub(crate) speaks_for: BTreeSet<PeerId>,
+    pub(crate) speaks_for: BTreeMap<PeerId, Incarnation>,
     pub(crate) forged: u8,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -89,7 +92,7 @@ impl Member {
                 orders: BTreeSet::new(),
                 waker: None,
                 max_message,
-                speaks_for: BTreeSet::new(),
+                speaks_for: BTreeMap::new(),
                 forged: 0,
                 sent: 0,
                 received: 0,
@@ -115,7 +118,7 @@ impl Member {
 
     /// Whether the client may send as `from`.
     pub(crate) fn may_send_as(&self, from: &PeerId) -> bool {
-        *from == self.id || (self.gateway && self.state().speaks_for.contains(from))
+        *from == self.id || (self.gateway && self.state().speaks_for.contains_key(from))
     }
 
     /// Puts an envelope to what waits for the client.
@@ -152,11 +155,15 @@ impl State {
             let len = envelope.intent.payload().text().len();
             return Err(BusError::PayloadTooLarge {
                 len,
-                limit: self.max_message.saturating_sub(max_envelope_len(&envelope) - len),
+                limit: self
+                    .max_message
+                    .saturating_sub(max_envelope_len(&envelope) - len),
             });
         }
         let to = envelope.to.clone();
-        self.session.push(envelope).map_err(|_| BusError::QueueFull(to))
+        self.session
+            .push(envelope)
+            .map_err(|_| BusError::QueueFull(to))
     }
 
     /// Waits for something to do.

@@ -53,7 +53,10 @@ impl Link for MemberLink {
 
     fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
         let attached = Arc::new(Attached::new(inbound));
-        self.member.attached.set(attached).map_err(|_| self.closed())
+        self.member
+            .attached
+            .set(attached)
+            .map_err(|_| self.closed())
     }
 
     fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
@@ -113,8 +116,11 @@ impl Link for MemberLink {
 
     fn peers(&self) -> Vec<PeerId> {
         let state = self.member.state();
-        let others = state.speaks_for.iter();
-        std::iter::once(&self.member.id).chain(others).cloned().collect()
+        let others = state.speaks_for.keys();
+        std::iter::once(&self.member.id)
+            .chain(others)
+            .cloned()
+            .collect()
     }
 
     fn stats(&self) -> LinkStats {

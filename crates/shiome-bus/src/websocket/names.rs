@@ -34,7 +34,10 @@ impl Reclaim {
     fn is(&self, shown: Option<&Secret>) -> bool {
         shown.is_some_and(|shown| {
             let own = self.secret();
-            own.reveal().as_bytes().ct_eq(shown.reveal().as_bytes()).into()
+            own.reveal()
+                .as_bytes()
+                .ct_eq(shown.reveal().as_bytes())
+                .into()
         })
     }
 }
@@ -70,7 +73,11 @@ pub(crate) enum Claim {
 /// Whether a client that says `hello` gets the id that `holder` has.
 pub(crate) fn claim(hello: &Hello, holder: &Holder) -> Claim {
     if !holder.reclaim.is(hello.reclaim.as_ref()) {
-        return if holder.linked { Claim::Probe } else { Claim::Replace };
+        return if holder.linked {
+            Claim::Probe
+        } else {
+            Claim::Replace
+        };
     }
     match hello.incarnation.cmp(&holder.incarnation) {
         std::cmp::Ordering::Less => Claim::Stale,
@@ -141,7 +148,11 @@ mod tests {
 
     #[test]
     fn another_comes_in_only_when_the_owner_is_away() {
-        for secret in [None, Some(Reclaim::random().secret()), Some(Secret::new(""))] {
+        for secret in [
+            None,
+            Some(Reclaim::random().secret()),
+            Some(Secret::new("")),
+        ] {
             for incarnation in [4, 5, 6] {
                 let hello = hello(incarnation, secret.clone(), Some(0));
                 assert_eq!(claim(&hello, &holder(true)), Claim::Probe);

@@ -85,7 +85,9 @@ impl OpenLink {
         for frame in frames.ok_or(CloseReason::Malformed)? {
             heard.extend(self.handle_frame(now, session, frame)?);
         }
-        let envelopes = heard.iter().filter(|heard| matches!(heard, Heard::Envelope(_)));
+        let envelopes = heard
+            .iter()
+            .filter(|heard| matches!(heard, Heard::Envelope(_)));
         session.receive(now, envelopes.count() as u64, message.as_bytes().len());
         Ok(heard)
     }

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{backoff::Reconnect, outbox::QueueLimits};
 use crate::{
     BoxFuture, PeerId,
-    wire::{DEFAULT_GRACE_MS, DEFAULT_HEARTBEAT_MS, DEFAULT_MAX_MESSAGE_LEN, MAX_MAX_MESSAGE_LEN, MIN_MAX_MESSAGE_LEN, Secret},
+    wire::{
+        DEFAULT_GRACE_MS, DEFAULT_HEARTBEAT_MS, DEFAULT_MAX_MESSAGE_LEN, MAX_MAX_MESSAGE_LEN,
+        MIN_MAX_MESSAGE_LEN, Secret,
+    },
 };
 
 /// Shortest heartbeat that a link has.
@@ -17,7 +20,7 @@ pub const MAX_HEARTBEAT: Duration = Duration::from_secs(120);
 /// What becomes of a client that wants to come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Admission {
     /// It does not come in under this id.
     No,
     /// It comes in, and speaks for itself.
@@ -29,11 +32,11 @@ pub enum Verdict {
 /// Judges who may come in under which id.
 pub trait Verifier: Send + Sync {
     /// Judges a client that wants to be `id` and shows `token`. Has a few seconds; the client waits.
-    fn verify<'a>(&'a self, id: &'a PeerId, token: Option<&'a str>) -> BoxFuture<'a, Verdict>;
+    fn verify<'a>(&'a self, id: &'a PeerId, token: Option<&'a str>) -> BoxFuture<'a, Admission>;
 }
 
-impl<F: Fn(&PeerId, Option<&str>) -> Verdict + Send + Sync> Verifier for F {
-    fn verify<'a>(&'a self, id: &'a PeerId, token: Option<&'a str>) -> BoxFuture<'a, Verdict> {
+impl<F: Fn(&PeerId, Option<&str>) -> Admission + Send + Sync> Verifier for F {
+    fn verify<'a>(&'a self, id: &'a PeerId, token: Option<&'a str>) -> BoxFuture<'a, Admission> {
         Box::pin(std::future::ready(self(id, token)))
     }
 }
@@ -73,7 +76,7 @@ impl ServerOptions {
     /// Lets everybody in who can reach the port, under any id that is free.
     #[must_use]
     pub fn anyone() -> Self {
-        Self::new(|_: &PeerId, _: Option<&str>| Verdict::Peer)
+        Self::new(|_: &PeerId, _: Option<&str>| Admission::Peer)
     }
 
     /// Passes envelopes on between clients, and tells them of each other.

@@ -54,7 +54,12 @@ impl Present {
     fn change(&mut self, id: &PeerId) -> bool {
         let was_partial = self.partial;
         // Not at the limit itself: at one more and one less in turn all would be told anew each time.
-        self.partial = self.here.len() > if was_partial { self.limit * 3 / 4 } else { self.limit };
+        self.partial = self.here.len()
+            > if was_partial {
+                self.limit * 3 / 4
+            } else {
+                self.limit
+            };
         self.version += 1;
         if self.changes.len() == KEPT_CHANGES {
             self.changes.pop_front();
@@ -175,7 +180,11 @@ mod tests {
         let frames = present.news(&mut told, &own);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].present, [(id(1), run(2))]);
-        assert_eq!(frames[0].absent, [id(2)], "come and gone: a peer that is told twice is told once");
+        assert_eq!(
+            frames[0].absent,
+            [id(2)],
+            "come and gone: a peer that is told twice is told once"
+        );
     }
 
     #[test]

@@ -115,7 +115,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             if self.poll_timeout(cx, end).is_pending() {
                 return Poll::Pending;
             }
-            if self.blocked.is_some_and(|since| since + end.patience() <= now) {
+            if self
+                .blocked
+                .is_some_and(|since| since + end.patience() <= now)
+            {
                 return Poll::Ready(CloseReason::Overload);
             }
             match deaf {
@@ -197,8 +200,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             if let Some(last) = last {
                 self.send(outgoing(last)).await?;
             }
-            self.send(WsMessage::close(close_code(reason), short(detail))).await?;
-            while poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await.is_some() {}
+            self.send(WsMessage::close(close_code(reason), short(detail)))
+                .await?;
+            while poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx))
+                .await
+                .is_some()
+            {}
             Ok::<(), Error>(())
         };
         // Who does not hear it is lost without it.

@@ -10,7 +10,9 @@ const AROUND_ENVELOPE_LEN: usize = 256;
 pub(crate) fn max_envelope_len(envelope: &Envelope) -> usize {
     let intent = &envelope.intent;
     // In JSON a character of a name may be escaped.
-    let names = envelope.from.as_str().len() + envelope.to.as_str().len() + 2 * intent.name().as_str().len();
+    let names = envelope.from.as_str().len()
+        + envelope.to.as_str().len()
+        + 2 * intent.name().as_str().len();
     intent.payload().text().len() + names + AROUND_ENVELOPE_LEN
 }
 
