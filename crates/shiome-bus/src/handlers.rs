@@ -142,7 +142,12 @@ impl Handlers {
             (Arc::clone(&table), self.version.load(Ordering::Relaxed))
         };
         // The old one, maybe the last of its handlers, is dropped without the lock.
-        *snapshot = Snapshot { table, version };
+        let awaits = table.awaits();
+        *snapshot = Snapshot {
+            table,
+            version,
+            awaits,
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Table>> {
@@ -156,9 +161,15 @@ impl Handlers {
 pub(crate) struct Snapshot {
     table: Arc<Table>,
     version: u64,
+    /// Whether one of them is a future.
+    awaits: bool,
 }
 
 impl Snapshot {
+    pub(crate) fn awaits(&self) -> bool {
+        self.awaits
+    }
+
     /// The handlers for `name`, in the order of registration.
     pub(crate) fn matching<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Arc<Entry>> {
         self.table.matching(name)

@@ -11,6 +11,7 @@ mod id;
 mod intent;
 mod intercept;
 mod mailbox;
+pub mod memory;
 mod name;
 mod node;
 mod peer;

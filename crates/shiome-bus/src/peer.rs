@@ -221,8 +221,7 @@ impl Peer {
         BusError: From<T::Error>,
     {
         let to = to.try_into()?;
-        let answer = self.node().request(to, intent, &options).await;
-        answer.map(|(_, delivery)| delivery)
+        self.node().request(to, intent, &options).await
     }
 
     /// Answers a delivery to this peer, waiting for room on the link if need be. The answer goes to who
