@@ -184,12 +184,10 @@ impl ServerEnd {
         }
         let mut state = member.state();
         let received = state.session.received();
-        if resumed
-            && state
-                .session
-                .resume(hello.received.unwrap_or_default())
-                .is_err()
-        {
+        let had = hello.received.unwrap_or_default();
+        if !resumed {
+            state.session.restart(terms.encoding, usize::MAX);
+        } else if state.session.resume(had, terms.encoding).is_err() {
             return Err(Refused::new(CloseReason::Malformed));
         }
         state.connection += 1;
@@ -262,7 +260,7 @@ impl ServerEnd {
     }
 
     /// Hands envelopes to the bus of this process, one after the other.
-    fn deliver(&mut self, envelopes: Vec<Envelope>) {
+    fn deliver(&mut self, envelopes: Vec<Box<Envelope>>) {
         if envelopes.is_empty() {
             return;
         }

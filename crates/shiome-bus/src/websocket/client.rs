@@ -191,7 +191,7 @@ impl Shared {
                 limit: limit.saturating_sub(len - payload),
             });
         }
-        let pushed = state.session.push(envelope.clone());
+        let pushed = state.session.push(envelope);
         pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
         state.sent += 1;
         let waker = state.waker.take();

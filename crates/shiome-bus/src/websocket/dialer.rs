@@ -215,10 +215,10 @@ impl Client {
         };
         let link = OpenLink::new(now, terms);
         if welcome.resumed && self.had_session {
-            let resumed = session.resume(welcome.received);
+            let resumed = session.resume(welcome.received, link.encoding());
             resumed.map_err(|_| CloseReason::Malformed)?;
         } else {
-            let too_long = session.restart(link.max_message());
+            let too_long = session.restart(link.encoding(), link.max_message());
             if !too_long.is_empty() {
                 self.events.push_back(ClientEvent::TooLong(too_long));
             }
@@ -328,7 +328,7 @@ impl Client {
         self.events.push_back(ClientEvent::Ended(Ended {
             reason,
             refused: self.refused.take(),
-            unacknowledged: session.drain().collect(),
+            unacknowledged: session.drain(),
         }));
     }
 

@@ -184,7 +184,7 @@ impl Hub {
         }
         state.ended = true;
         let spoke_for = std::mem::take(&mut state.speaks_for);
-        let lost: Vec<_> = state.session.drain().collect();
+        let lost = state.session.drain();
         drop(state);
         member.order(Order::Close(reason));
         member.room.notify_waiters();
@@ -233,8 +233,8 @@ impl Hub {
     pub(crate) fn route(
         &self,
         by: &Member,
-        envelope: Envelope,
-    ) -> Result<Option<Envelope>, CloseReason> {
+        envelope: Box<Envelope>,
+    ) -> Result<Option<Box<Envelope>>, CloseReason> {
         self.counters.received();
         if !by.may_send_as(&envelope.from) {
             return self.forged(by, &envelope).map(|()| None);
@@ -251,19 +251,16 @@ impl Hub {
         Ok(None)
     }
 
-    fn pass_on(&self, other: &Member, envelope: Envelope) {
+    fn pass_on(&self, other: &Member, envelope: Box<Envelope>) {
         if envelope.hops >= MAX_HOPS {
             let error = BusError::TooManyHops(envelope.to.clone());
             return self.refuse(&envelope, &error);
         }
         let mut envelope = envelope;
         envelope.hops += 1;
-        // Its payload is shared, and who is told needs the rest.
-        let about = (envelope.level > Level::Accepted).then(|| envelope.clone());
-        match (other.push(envelope), about) {
-            (Ok(()), _) => self.counters.passed_on(),
-            (Err(error), Some(about)) => self.refuse(&about, &error),
-            (Err(error), None) => self.counters.refused(error.kind()),
+        match other.push(&envelope) {
+            Ok(()) => self.counters.passed_on(),
+            Err(error) => self.refuse(&envelope, &error),
         }
     }
 
@@ -281,7 +278,7 @@ impl Hub {
             let reason = format!("{} does not speak for {}", by.id, envelope.from);
             let nack = self.nack(envelope, &BusError::Unauthorized(reason.into()));
             // To who sent it, whoever it said it was.
-            let _ = by.push(Envelope {
+            let _ = by.push(&Envelope {
                 to: by.id.clone(),
                 ..nack
             });
@@ -301,7 +298,7 @@ impl Hub {
         }
         // Who takes no receipts gets none.
         if let Some(sender) = self.member(&envelope.from) {
-            let _ = sender.push(self.nack(envelope, error));
+            let _ = sender.push(&self.nack(envelope, error));
         }
     }
 

@@ -122,7 +122,7 @@ impl Member {
     }
 
     /// Puts an envelope to what waits for the client.
-    pub(crate) fn push(&self, envelope: Envelope) -> Result<(), BusError> {
+    pub(crate) fn push(&self, envelope: &Envelope) -> Result<(), BusError> {
         let mut state = self.state();
         let pushed = state.push(&self.id, envelope);
         let waker = state.waker.take_if(|_| pushed.is_ok());
@@ -146,24 +146,20 @@ impl Member {
 }
 
 impl State {
-    fn push(&mut self, id: &PeerId, envelope: Envelope) -> Result<(), BusError> {
+    fn push(&mut self, id: &PeerId, envelope: &Envelope) -> Result<(), BusError> {
         if self.ended || self.closing {
             return Err(BusError::NotConnected(id.clone()));
         }
-        let len = max_envelope_len(&envelope);
+        let len = max_envelope_len(envelope);
         if len > self.max_message {
-            let len = envelope.intent.payload().text().len();
+            let payload = envelope.intent.payload().text_len();
             return Err(BusError::PayloadTooLarge {
-                len,
-                limit: self
-                    .max_message
-                    .saturating_sub(max_envelope_len(&envelope) - len),
+                len: payload,
+                limit: self.max_message.saturating_sub(len - payload),
             });
         }
-        let to = envelope.to.clone();
-        self.session
-            .push(envelope)
-            .map_err(|_| BusError::QueueFull(to))
+        let pushed = self.session.push(envelope);
+        pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))
     }
 
     /// Waits for something to do.

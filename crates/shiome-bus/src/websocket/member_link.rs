@@ -60,7 +60,7 @@ impl Link for MemberLink {
     }
 
     fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
-        self.member.push(envelope.clone())?;
+        self.member.push(envelope)?;
         self.member.state().sent += 1;
         Ok(())
     }

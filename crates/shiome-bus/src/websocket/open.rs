@@ -14,9 +14,6 @@ use crate::{
     wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message, Presence, Refused, decode},
 };
 
-/// Bytes of a message to which several frames are put together.
-const BATCH_LEN: usize = 32 * 1024;
-
 /// Nonce of a ping whose answer is not measured.
 const ASKED: u64 = 0;
 
@@ -43,7 +40,7 @@ pub(crate) struct OpenLink {
 /// What is for the owner of a link.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Heard {
-    Envelope(Envelope),
+    Envelope(Box<Envelope>),
     Presence(Presence),
     Refused(Refused),
     Goodbye(Goodbye),
@@ -99,7 +96,7 @@ impl OpenLink {
         frame: Frame,
     ) -> Result<Option<Heard>, CloseReason> {
         match frame {
-            Frame::Envelope(envelope) => return Ok(Some(Heard::Envelope(*envelope))),
+            Frame::Envelope(envelope) => return Ok(Some(Heard::Envelope(envelope))),
             Frame::Presence(presence) => return Ok(Some(Heard::Presence(presence))),
             Frame::Refused(refused) => return Ok(Some(Heard::Refused(refused))),
             Frame::Goodbye(goodbye) => return Ok(Some(Heard::Goodbye(goodbye))),
@@ -166,12 +163,21 @@ impl OpenLink {
 
     /// The next message that is to be sent. After a goodbye there are no more envelopes.
     pub(crate) fn poll_message(&mut self, now: Instant, session: &mut Session) -> Option<Message> {
-        let ack_due = session.ack_due().is_some_and(|due| due <= now);
-        let has_next = session.has_next() && !self.ending;
         let has_own = self.ping.is_some() || self.pong.is_some() || self.has_said();
-        if !ack_due && !has_next && !has_own {
-            return None;
+        if has_own {
+            return Some(self.own_message(session));
         }
+        if !self.ending
+            && let Some(message) = session.next()
+        {
+            return Some(message);
+        }
+        let ack_due = session.ack_due().is_some_and(|due| due <= now);
+        ack_due.then(|| self.own_message(session))
+    }
+
+    /// A message without envelopes.
+    fn own_message(&mut self, session: &mut Session) -> Message {
         let mut batch = Batch::new(self.encoding);
         if let Some(received) = session.take_ack() {
             batch.push(&Frame::Ack { received });
@@ -182,40 +188,15 @@ impl OpenLink {
         if let Some(nonce) = self.ping.take() {
             batch.push(&Frame::Ping { nonce });
         }
-        self.batch_frames(&mut batch);
-        if !self.ending {
-            self.batch_envelopes(&mut batch, session);
-        }
-        Some(batch.finish())
-    }
-
-    fn batch_frames(&mut self, batch: &mut Batch) {
         while let Some(frame) = self.frames.front() {
             if batch.is_empty() {
                 batch.push(frame);
-            } else if !batch.push_within(frame, self.batch_len()) {
-                return;
+            } else if !batch.push_within(frame, self.max_message) {
+                break;
             }
             self.frames.pop_front();
         }
-    }
-
-    fn batch_envelopes(&self, batch: &mut Batch, session: &mut Session) {
-        while !batch.is_full() {
-            // None that is longer than the other end takes came in here.
-            let room = match batch.is_empty() {
-                true => usize::MAX,
-                false => self.batch_len().saturating_sub(batch.len()),
-            };
-            let Some(envelope) = session.next(room) else {
-                return;
-            };
-            batch.push_envelope(envelope);
-        }
-    }
-
-    fn batch_len(&self) -> usize {
-        BATCH_LEN.min(self.max_message)
+        batch.finish()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout), or an acknowledgement, is due.
@@ -223,6 +204,11 @@ impl OpenLink {
         let heartbeat = self.heartbeat.timeout();
         let ack = session.ack_due();
         ack.map_or(heartbeat, |ack| ack.min(heartbeat))
+    }
+
+    /// How messages are written.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Bytes of the longest message that the other end takes.

@@ -63,7 +63,7 @@ impl ServerOptions {
             verifier: Arc::new(verifier),
             relay: false,
             binary: true,
-            queue: QueueLimits::default(),
+            queue: QueueLimits::new(8192, 1024 * 1024),
             max_message: DEFAULT_MAX_MESSAGE_LEN as usize,
             heartbeat: Duration::from_millis(DEFAULT_HEARTBEAT_MS),
             grace: Duration::from_millis(DEFAULT_GRACE_MS),
@@ -97,7 +97,7 @@ impl ServerOptions {
         }
     }
 
-    /// What may wait for each client.
+    /// What may wait for each client. Default: 8192 envelopes, 1 MiB.
     #[must_use]
     pub fn queue(self, queue: QueueLimits) -> Self {
         Self { queue, ..self }
@@ -212,7 +212,7 @@ impl ClientOptions {
         }
     }
 
-    /// What may wait for the server.
+    /// What may wait for the server. Default: 8192 envelopes, 4 MiB.
     #[must_use]
     pub fn queue(self, queue: QueueLimits) -> Self {
         Self { queue, ..self }

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::outbox::{Full, Lane, NotSent, Outbox, QueueLimits};
-use crate::{Envelope, Priority, wire::max_envelope_len};
+use super::outbox::{Full, NotSent, Outbox, QueueLimits};
+use crate::{
+    Envelope,
+    wire::{Encoding, Message},
+};
 
 /// Envelopes after which they are acknowledged at once.
-const ACK_ENVELOPES: u64 = 64;
+const ACK_ENVELOPES: u64 = 512;
 
 /// Bytes of messages after which envelopes are acknowledged at once.
-const ACK_BYTES: usize = 64 * 1024;
+const ACK_BYTES: usize = 128 * 1024;
 
 /// How long an envelope waits for its acknowledgement at most.
 const ACK_DELAY: Duration = Duration::from_millis(100);
@@ -17,7 +20,7 @@ const ACK_DELAY: Duration = Duration::from_millis(100);
 /// Envelopes that wait, those that are not acknowledged, and how many have come.
 #[derive(Debug)]
 pub(crate) struct Session {
-    outbox: Outbox<Envelope>,
+    outbox: Outbox,
     received: u64,
     acknowledged: u64,
     unacknowledged_bytes: usize,
@@ -35,23 +38,22 @@ impl Session {
         }
     }
 
-    pub(crate) fn push(&mut self, envelope: Envelope) -> Result<(), Full> {
-        let lane = match envelope.priority {
-            Priority::System => Lane::System,
-            Priority::Normal => Lane::Normal,
-            Priority::Bulk => Lane::Bulk,
-        };
-        let len = max_envelope_len(&envelope);
-        self.outbox.push(envelope, len, lane)
+    pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
+        self.outbox.push(envelope)
     }
 
-    /// The next to be sent on this link, if it takes at most `room` bytes.
-    pub(crate) fn next(&mut self, room: usize) -> Option<&Envelope> {
-        self.outbox.next(room)
-    }
-
-    pub(crate) fn has_next(&self) -> bool {
-        self.outbox.has_next()
+    /// The next message with envelopes to be sent on this link. An acknowledgement rides along.
+    pub(crate) fn next(&mut self) -> Option<Message> {
+        if !self.outbox.has_next() {
+            return None;
+        }
+        let mut ack = self.ack_due.map(|_| self.received);
+        let next = self.outbox.next(&mut ack);
+        if ack.is_none() {
+            // It has gone along.
+            self.take_ack();
+        }
+        next
     }
 
     /// How many envelopes were ever taken.
@@ -106,25 +108,25 @@ impl Session {
         Some(self.received)
     }
 
-    /// Goes on over a new link, whose other end has had so many.
-    pub(crate) fn resume(&mut self, received: u64) -> Result<(), NotSent> {
-        self.outbox.resume(received)?;
+    /// Goes on over a new link of this encoding, whose other end has had so many.
+    pub(crate) fn resume(&mut self, received: u64, encoding: Encoding) -> Result<(), NotSent> {
+        self.outbox.resume(received, encoding)?;
         // The opening said how many have come.
         self.take_ack();
         Ok(())
     }
 
     /// A new session, in which all that was not acknowledged is sent again, but what is longer than the other end takes.
-    pub(crate) fn restart(&mut self, max_message: usize) -> Vec<Envelope> {
+    pub(crate) fn restart(&mut self, encoding: Encoding, max_message: usize) -> Vec<Envelope> {
         self.received = 0;
         self.acknowledged = 0;
         self.unacknowledged_bytes = 0;
         self.ack_due = None;
-        self.outbox.restart(max_message)
+        self.outbox.restart(encoding, max_message)
     }
 
     /// What was not acknowledged, in order.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Envelope> {
+    pub(crate) fn drain(&mut self) -> Vec<Envelope> {
         self.outbox.drain()
     }
 }
@@ -170,7 +172,7 @@ mod tests {
         let now = Instant::now();
         let mut session = session();
         session.receive(now, 5, 100);
-        assert!(session.restart(1000).is_empty());
+        assert!(session.restart(Encoding::Json, 1000).is_empty());
         assert_eq!((session.received(), session.take_ack()), (0, None));
     }
 }

@@ -34,6 +34,14 @@ impl Batch {
         }
     }
 
+    /// An empty message with room for so many bytes.
+    pub(crate) fn with_capacity(encoding: Encoding, capacity: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(capacity),
+            ..Self::new(encoding)
+        }
+    }
+
     /// Adds a frame. Hello and welcome have no binary form and are left out of binary messages, and so is everything
     /// beyond [`MAX_FRAMES`].
     pub fn push(&mut self, frame: &Frame) {
