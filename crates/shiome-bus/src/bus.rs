@@ -345,6 +345,7 @@ impl Core {
     }
 
     /// Where envelopes for `to` go: to a peer of this bus if there is one, else over a link.
+    #[inline]
     pub(crate) fn target(&self, to: &PeerId, route: Route) -> Result<Target, BusError> {
         if route != Route::RemoteOnly
             && let Some(node) = self.local(to)
