@@ -227,6 +227,10 @@ fn report(delivery: &Delivery, handled: Handled) {
     let (node, item) = (&delivery.node, &delivery.item);
     let peer = || node.id.clone();
     if handled.runs == 0 {
+        // A protocol that this peer does not speak, and nobody waits for, is no dead letter.
+        if delivery.name().is_system() && item.envelope.level < Level::Handled {
+            return;
+        }
         node.core.drops.trace(&item.envelope, DropReason::NoHandler);
         let error = BusError::NoHandler {
             peer: peer(),

@@ -119,6 +119,13 @@ impl Handlers {
         self.lock().entries().any(|entry| entry.id == id)
     }
 
+    /// Whether there is one for exactly that name.
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        let table = self.lock();
+        let mut entries = table.entries();
+        entries.any(|entry| entry.pattern.exact() == Some(name))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().entries().count()
     }

@@ -103,6 +103,7 @@ impl<T> Mailbox<T> {
     }
 
     /// A place in a lane, if there is one now and nobody waits for it.
+    #[inline]
     pub(crate) fn try_reserve(&self, lane: Priority) -> Result<Place<'_, T>, NoPlace> {
         match self.room[lane.lane()].try_acquire() {
             Ok(permit) => Ok(Place {
@@ -169,6 +170,7 @@ pub(crate) struct Place<'a, T> {
 
 impl<T> Place<'_, T> {
     /// Puts something in.
+    #[inline]
     pub(crate) fn put(self, item: T) -> Result<(), NoPlace> {
         let lane = self.lane;
         let receiver = {
@@ -230,6 +232,7 @@ impl<T> Receiver<T> {
     }
 
     /// The next envelope, the most urgent first, if there is one.
+    #[inline]
     pub(crate) fn next(&mut self, mailbox: &Mailbox<T>) -> Option<T> {
         self.refill(mailbox);
         let items = self.batch.iter_mut().enumerate();
@@ -239,6 +242,7 @@ impl<T> Receiver<T> {
     }
 
     /// Takes over what came since, when there is nothing left that would go first.
+    #[inline]
     fn refill(&mut self, mailbox: &Mailbox<T>) {
         let nothing = self.batch[SYSTEM].is_empty() && self.batch[NORMAL].is_empty();
         if nothing || mailbox.urgent.load(Ordering::Relaxed) {

@@ -103,6 +103,7 @@ impl Node {
         &self.mailboxes
     }
 
+    #[inline]
     fn mailbox_of(&self, sender: &PeerId) -> &Mailbox<Item> {
         match &*self.mailboxes {
             [only] => only,
@@ -116,6 +117,7 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(crate) fn try_reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
         self.mailbox_of(&envelope.from)
             .try_reserve(envelope.priority)
@@ -127,6 +129,7 @@ impl Node {
     }
 
     /// An envelope as the mailbox takes it.
+    #[inline]
     pub(crate) fn item(&self, envelope: Envelope, path: Path) -> Item {
         let timed = envelope.id.seq.is_multiple_of(SAMPLING);
         Item {

@@ -3,9 +3,9 @@
 mod listen;
 mod options;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 pub use self::options::{MAX_CONCURRENCY, PeerOptions, Receipt, Route, SendOptions};
 use crate::{
@@ -73,6 +73,23 @@ impl Peer {
         let handle = node.handle().filter(|_| !node.is_ended());
         let handle = handle.ok_or_else(|| node.closed())?;
         Ok(Self { handle })
+    }
+
+    /// Changes whenever somebody may have become reachable, or no longer be.
+    pub(crate) fn names_changed(&self) -> watch::Receiver<()> {
+        self.node().core.names_changed.subscribe()
+    }
+
+    /// All others, with their lives as far as those are known.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let mut present = self.node().core.present();
+        present.remove(self.id());
+        present
+    }
+
+    /// Whether it has a handler for exactly that name.
+    pub(crate) fn listens_to(&self, name: &Name) -> bool {
+        self.node().handlers.has(name)
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

@@ -17,6 +17,7 @@ use crate::{
 
 impl Node {
     /// An envelope of this peer, which goes out as told.
+    #[inline]
     fn envelope(
         &self,
         to: PeerId,
@@ -45,12 +46,14 @@ impl Node {
     }
 
     /// Where an envelope goes, if it may leave.
+    #[inline]
     fn way(&self, envelope: &mut Envelope, route: Route) -> Result<Target, BusError> {
         let allowed = self.check(envelope);
         let target = allowed.and_then(|()| self.core.target(&envelope.to, route));
         target.map_err(|error| self.failed(envelope, error))
     }
 
+    #[inline]
     fn check(&self, envelope: &mut Envelope) -> Result<(), BusError> {
         self.outbound.run(envelope)?;
         let limit = self.core.options.max_payload_len;
@@ -179,6 +182,7 @@ impl Node {
     }
 
     /// Hands an envelope over if there is room.
+    #[inline]
     fn hand_over(&self, envelope: Envelope, target: &Target) -> Result<Receipt, BusError> {
         let receipt = receipt(&envelope, target);
         match target {
@@ -241,6 +245,7 @@ impl Node {
         }
     }
 
+    #[inline]
     fn put(&self, node: &Self, place: Place<'_, Item>, envelope: Envelope) -> Result<(), BusError> {
         let put = place.put(node.item(envelope, Path::Bus));
         put.map_err(|no_place| {

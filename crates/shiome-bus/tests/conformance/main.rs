@@ -8,5 +8,6 @@ mod behaviours;
 mod elision;
 mod inbox;
 mod memory;
+mod rooms;
 mod stage;
 mod table;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use shiome_bus::BusOptions;
 
 use crate::{
-    bad_input, behaviours,
+    bad_input, behaviours, rooms,
     stage::{BoxFuture, STAGES, Stage, World, run},
 };
 
@@ -51,7 +51,10 @@ fn holds(stage: &dyn Stage, (_, program): Behaviour) -> bool {
 
 #[test]
 fn table() {
-    let all = || behaviours::ALL.iter().chain(bad_input::ALL).copied();
+    let all = || {
+        let input = bad_input::ALL.iter().chain(rooms::ALL);
+        behaviours::ALL.iter().chain(input).copied()
+    };
     let width = all().map(|(name, _)| name.len()).max().unwrap_or(0);
     let head: Vec<_> = STAGES.iter().map(|stage| stage.name()).collect();
     println!("\n{:width$}  {}", "behaviour", head.join("  "));
