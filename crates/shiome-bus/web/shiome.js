@@ -1901,14 +1901,15 @@ class Link {
     return frames;
   }
 
-  #acknowledgeLater(envelopes, len) {
-    if (envelopes === 0) return;
-    this.#newsLen += len;
-    if (this.#received - this.#acknowledged >= ACK_ENVELOPES || this.#newsLen >= ACK_LEN) this.#acknowledgeNow();
-    else this.#timers.ack ??= setTimeout(() => this.#acknowledgeNow(), ACK_DELAY_MS);
+  /** Something was taken that is to be acknowledged. */
+  #acknowledgeLater() {
+    const news = this.#received - this.#held - this.#acknowledged;
+    if (news >= ACK_ENVELOPES || (news > 0 && this.#newsLen >= ACK_LEN)) this.#acknowledgeNow();
+    else if (news > 0) this.#timers.ack ??= setTimeout(() => this.#acknowledgeNow(), ACK_DELAY_MS);
   }
 
   #acknowledgeNow() {
+    this.#stop("ack");
     this.#isAckDue = true;
     this.#flushSoon();
   }
@@ -1997,7 +1998,7 @@ class Link {
     [this.#maxMessage, this.#interval, this.isGateway] = [first.maxMessage, first.heartbeatMs, first.gateway];
     if (first.resumed && this.#session > 0) this.outbox.resume(first.received);
     else this.#restart();
-    this.#acknowledged = this.#received - this.#held;
+    [this.#acknowledged, this.#isAckDue] = [this.#received - this.#held, false];
     [this.#isOpen, this.#isPartial, this.#namesTaken, this.#upSince] = [true, true, 0, now()];
     this.memory.keep(first.reclaim, this.node.incarnation);
     this.#asked = undefined;
@@ -2011,7 +2012,7 @@ class Link {
   #restart() {
     for (const envelope of this.outbox.restart(this.#maxMessage)) this.node.core.drops.trace(envelope, "payload_too_large");
     this.#session += 1;
-    [this.#received, this.#held, this.#newsLen, this.#isAckDue] = [0, 0, 0, false];
+    [this.#received, this.#held, this.#newsLen] = [0, 0, 0];
   }
 
   /** The link can be used once the server has told who is there, which it does first. */
@@ -2056,7 +2057,8 @@ class Link {
     }
     if (presence.length > 0) this.#takePresence(presence);
     if (this.state === "connecting") this.#up();
-    this.#acknowledgeLater(envelopes, len);
+    this.#newsLen += envelopes > 0 ? len : 0;
+    this.#acknowledgeLater();
   }
 
   #takeFrame(frame) {
@@ -2152,7 +2154,7 @@ class Link {
     this.#stop("patience");
     const { envelope, session } = this.#inbound.shift();
     if (session === this.#session) this.#held -= 1;
-    if (this.#received - this.#held - this.#acknowledged >= ACK_ENVELOPES) this.#acknowledgeNow();
+    this.#acknowledgeLater();
     return envelope;
   }
 
