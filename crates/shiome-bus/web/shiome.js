@@ -1735,10 +1735,11 @@ class Link {
   error = undefined;
   /** Who waits for room, or for the link to be up for the first time. */
   waiters = new Waiters();
-  /** Who the server said is there, in which run. */
+  /** Who is behind it, in which run. */
   peers = new Map();
   isGateway = false;
   roundTripMs = undefined;
+  /** Those of them of whom something came, and whom the server has not told of. */
   #learned = new Set();
   #isPartial = true;
   #wasUp = false;
@@ -1801,7 +1802,7 @@ class Link {
 
   /** Whether somebody is known to be behind it. */
   reaches(id) {
-    return this.peers.has(id) || this.#learned.has(id);
+    return this.peers.has(id);
   }
 
   runOf(id) {
@@ -2084,27 +2085,40 @@ class Link {
   }
 
   #takePresence(frames) {
-    const [before, { core }] = [this.peers, this.node];
-    if (frames.some(({ all }) => all)) this.peers = new Map();
-    else this.peers = new Map(before);
-    for (const { all, partial, present, absent } of frames) {
-      if (all) this.#isPartial = false;
-      if (partial) this.#isPartial = true;
-      absent.forEach((id) => this.peers.delete(id) || this.#learned.delete(id));
-      present.forEach(([id, run]) => this.peers.set(id, run));
+    const before = this.peers;
+    this.peers = new Map(before);
+    for (const frame of frames) {
+      if (frame.all) this.#forgetPeers(frame.partial);
+      if (frame.all || frame.partial) this.#isPartial = frame.partial;
+      for (const id of frame.absent) {
+        this.peers.delete(id);
+        this.#learned.delete(id);
+      }
+      for (const [id, run] of frame.present) {
+        this.peers.set(id, run);
+        this.#learned.delete(id);
+      }
     }
-    const isSame = ([id, run]) => this.peers.get(id) === run;
-    const gone = [...before].filter((entry) => !isSame(entry));
-    gone.forEach(([id, run]) => this.#gone(id, run));
-    for (const [id, incarnation] of this.peers) {
-      if (before.get(id) !== incarnation) core.names.tell({ type: "up", id, incarnation });
-    }
+    for (const [id, run] of before) if (this.peers.get(id) !== run) this.#gone(id, run);
+    for (const [id, run] of this.peers) if (before.get(id) !== run) this.#came(id, run);
+  }
+
+  /** A snapshot begins. One that does not tell of all does not say that who has spoken is not there. */
+  #forgetPeers(isPartial) {
+    const kept = isPartial ? [...this.peers].filter(([id]) => this.#learned.has(id)) : [];
+    this.peers = new Map(kept);
+    if (!isPartial) this.#learned.clear();
+  }
+
+  #came(id, incarnation) {
+    this.node.core.names.tell({ type: "up", id, incarnation });
   }
 
   /** A run of a peer has ended: it answers no longer. */
   #gone(id, incarnation) {
     const { core } = this.node;
-    const waits = (entry) => entry.link === this && entry.to === id && (entry.run === incarnation || !this.peers.has(id));
+    const isOf = ({ run }) => run === incarnation || !this.peers.has(id);
+    const waits = (entry) => entry.link === this && entry.to === id && isOf(entry);
     for (const node of core.nodes.values()) node.failPending(waits, fail.closed);
     core.names.tell({ type: "down", id, incarnation });
   }
@@ -2122,19 +2136,31 @@ class Link {
       if (payload > core.maxPayload) return core.refuse(envelope, this, fail.tooLarge(payload, core.maxPayload));
     }
     if (!core.seen.first(envelope)) return core.drops.trace(envelope, "duplicate");
-    this.#learn(from);
+    // Receipts also come from who speaks in the place of a peer.
     if (replyTo !== undefined) return void this.#deliver(envelope);
+    this.#learn(envelope);
     this.#held += 1;
     this.#inbound.push({ envelope, session: this.#session });
     this.deliverHeld();
   }
 
-  /** The way back to who was not told of. */
-  #learn(id) {
-    if (this.reaches(id) || this.node.core.nodes.has(id)) return;
-    if (this.#learned.size >= MAX_LEARNED) this.#learned.delete(this.#learned.keys().next().value);
-    this.#learned.add(id);
-    this.node.core.names.tell({ type: "up", id, incarnation: undefined });
+  /** The way back to who was not told of, or not yet in this run. */
+  #learn({ from, id }) {
+    const [run, known] = [Number(id.split(".")[0]), this.peers.get(from)];
+    if (known >= run || this.node.core.nodes.has(from)) return;
+    this.peers.set(from, run);
+    if (known === undefined) {
+      this.#learned.add(from);
+      if (this.#learned.size > MAX_LEARNED) this.#unlearn(this.#learned.values().next().value);
+    } else this.#gone(from, known);
+    this.#came(from, run);
+  }
+
+  #unlearn(id) {
+    const run = this.peers.get(id);
+    this.#learned.delete(id);
+    this.peers.delete(id);
+    this.#gone(id, run);
   }
 
   /** Hands over what has come, as far as there is room. */
@@ -2246,7 +2272,7 @@ class Link {
     this.#learned.clear();
     const { core } = this.node;
     for (const node of core.nodes.values()) node.failPending((entry) => entry.link === this, fail.notConnected);
-    for (const [id, incarnation] of peers) core.names.tell({ type: "down", id, incarnation });
+    for (const [id, run] of peers) this.#gone(id, run);
   }
 
   /** Waits until the server has all that was sent, says goodbye and ends. */

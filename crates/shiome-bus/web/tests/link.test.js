@@ -269,6 +269,25 @@ test("presence says who comes and goes, also in a snapshot, and ends waits", asy
   alice.trySend("bob", "x");
 });
 
+test("who speaks is there, in the run that speaks, before the server tells of it", async (t) => {
+  const { alice, socket } = await connected(t);
+  const seen = [];
+  alice.onPeer(({ type, id, incarnation }) => seen.push(`${type} ${id} ${incarnation}`));
+  socket.say(envelope({ from: "carol", id: "5.1" }), envelope({ id: "1.900000" }), envelope({ id: "7.1" }));
+  assert.deepEqual(seen.splice(0), ["up carol 5", "down bob 1", "up bob 7"]);
+  socket.say({ type: "presence", present: [["carol", 5], ["bob", 7]] }, envelope({ id: "1.900001" }));
+  assert.deepEqual([seen, alice.peers()], [[], ["bob", "carol"]]);
+  const waits = alice.send("dave", "x", 1, { level: "received" });
+  await assert.rejects(waits, { code: "NodeNotFound" });
+  socket.say({ type: "presence", all: true, partial: true });
+  const late = alice.send("dave", "x", 1, { level: "received" });
+  await tasks();
+  const { id } = socket.frames("envelope").at(-1);
+  socket.say(envelope({ from: "dave", id: "1.900002", name: "sys.nack", payload: { error: "node_not_found" }, reply_to: id }));
+  await assert.rejects(late, { code: "NodeNotFound" });
+  assert.equal(alice.reachable("dave"), false, "a receipt may come from another in its place");
+});
+
 test("a link that is lost reaches nobody, until it is up again", async (t) => {
   const clock = new Clock(t);
   const { alice, Socket, socket } = await connected(t);
@@ -281,7 +300,7 @@ test("a link that is lost reaches nobody, until it is up again", async (t) => {
   await clock.advance(250);
   await Socket.last.welcome({ resumed: true });
   assert.deepEqual([alice.reachable("bob"), alice.reachable("unknown")], [true, false]);
-  assert.deepEqual(seen, ["up unknown", "down bob", "up bob"]);
+  assert.deepEqual(seen, ["up unknown", "down bob", "down unknown", "up bob"]);
 });
 
 test("silence is answered with a ping, and then with another connection", async (t) => {
