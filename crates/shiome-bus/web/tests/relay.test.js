@@ -244,8 +244,8 @@ test("tokens let in, and are asked for anew each time", { skip }, async (t) => {
 });
 
 test("a server that has fallen silent is given up and found again", { skip }, async (t) => {
-  const { proxy, connect } = await stage(t, { heartbeat_ms: 100 });
-  const alice = await connect("alice", { url: proxy.url, heartbeatMs: 100 });
+  const { proxy, connect } = await stage(t, { heartbeat_ms: 500 });
+  const alice = await connect("alice", { url: proxy.url, heartbeatMs: 500 });
   await present(alice, "rust");
   proxy.swallow();
   const error = await new Promise((tell) => alice.onState((change) => change.error && tell(change.error)));
@@ -254,20 +254,6 @@ test("a server that has fallen silent is given up and found again", { skip }, as
   await state(alice, "up");
   await alice.waitFor("rust");
   assert.equal((await alice.request("rust", "echo", 1)).payload, 1);
-});
-
-test("an idle link stays up, and its round trip is known", { skip }, async (t) => {
-  const { connect } = await stage(t, { heartbeat_ms: 100 });
-  const alice = await connect("alice", { heartbeatMs: 100 });
-  const states = [];
-  alice.onState((change) => states.push(change));
-  const began = performance.now();
-  await new Promise((done) => {
-    const look = () => (alice.roundTripMs !== undefined && performance.now() - began > 350 ? done() : setTimeout(look, 20));
-    look();
-  });
-  assert.deepEqual(states, []);
-  assert.ok(alice.roundTripMs > 0);
 });
 
 test("what is too long for the server is told, and harms nobody", { skip }, async (t) => {
@@ -302,8 +288,10 @@ test("a slow peer slows down who sends to it, and loses nothing", { skip }, asyn
 });
 
 test("a peer that takes nothing for too long is told of, and others behind the link go on", { skip }, async (t) => {
-  const { connect } = await stage(t);
-  const [alice, bob] = [await connect("alice"), await connect("bob", { capacity: 1 })];
+  const { connect, open } = await stage(t);
+  const [alice, bob] = [await connect("alice"), open("bob", { capacity: 1 })];
+  // The member of a room greets all that come, once.
+  await new Promise((greeted) => bob.once("sys.mesh.>", greeted));
   await present(alice, "bob");
   let release;
   const held = new Promise((free) => (release = free));
