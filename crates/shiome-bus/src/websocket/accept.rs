@@ -89,13 +89,14 @@ where
         Err(_) => CloseReason::Lost(1006),
     };
     let last = end.over(reason);
-    Box::pin(pump.close(last, reason, "")).await;
+    let left = end.left(reason);
     let (member, connection) = (Arc::clone(&end.member), end.connection);
-    if end.left(reason) {
+    drop(end);
+    if left {
         hub.remove(&member, reason);
-        return None;
     }
-    Some((member, connection))
+    Box::pin(pump.close(last, reason, "")).await;
+    (!left).then_some((member, connection))
 }
 
 /// Waits for the hello and judges it.

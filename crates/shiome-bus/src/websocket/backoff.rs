@@ -13,7 +13,7 @@ pub struct Reconnect {
     pub first: Duration,
     /// The bound doubles with each failure, up to this. Default: 30 s. A link that lived longer sets it back.
     pub longest: Duration,
-    /// Gives up when there has been no link for so long. Default: 5 minutes; `None`: never.
+    /// Gives up when there has been no link for so long, after a last attempt. Default: 5 minutes; `None`: never.
     pub give_up: Option<Duration>,
 }
 
@@ -73,8 +73,12 @@ impl Backoff {
         let wait = at_least + self.bound.mul_f64(rng.random());
         self.bound = (self.bound * 2).min(self.config.longest);
         let at = now + wait;
-        let limit = self.config.give_up.map(|give_up| self.since + give_up);
-        limit.is_none_or(|limit| at < limit).then_some(at)
+        match self.config.give_up.map(|give_up| self.since + give_up) {
+            Some(limit) if now >= limit => None,
+            // One last attempt.
+            Some(limit) => Some(at.min(limit)),
+            None => Some(at),
+        }
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
             assert!(at >= now);
             now = at;
         }
-        assert!(now - start < Duration::from_secs(10));
+        assert_eq!(now - start, Duration::from_secs(10));
         backoff.lost(now, 60_000 * MS);
         assert!(backoff.next(now, Duration::ZERO, &mut rng).is_some());
         let never = Reconnect::never();

@@ -206,19 +206,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Sends `last`, closes the WebSocket for this reason, and waits a moment for the other end to have heard it.
     pub(crate) async fn close(mut self, last: Option<Message>, reason: CloseReason, detail: &str) {
         let close = async {
+            // Where the WebSocket was closed already, for something that is none, that is what there is to say.
             if let Some(last) = last {
-                self.send(outgoing(last)).await?;
+                let _ = self.send(outgoing(last)).await;
             }
-            self.send(WsMessage::close(close_code(reason), short(detail)))
-                .await?;
-            while poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx))
-                .await
-                .is_some()
-            {}
-            Ok::<(), Error>(())
+            let close = WsMessage::close(close_code(reason), short(detail));
+            let _ = self.send(close).await;
+            let flushed = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx)).await;
+            while flushed.is_ok() && self.skip_message().await {}
         };
         // Who does not hear it is lost without it.
         let _ = timeout(LINGER, close).await;
+    }
+
+    /// Waits for a message, and drops it. Whether there was one.
+    async fn skip_message(&mut self) -> bool {
+        let message = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await;
+        matches!(message, Some(Ok(_)))
     }
 
     /// Sends a message.
