@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
-    task::JoinHandle,
     time::timeout,
 };
 use tokio_websockets::{ClientBuilder, Message as WsMessage, WebSocketStream};
@@ -35,7 +34,6 @@ pub(super) fn short_queues() -> ServerOptions {
 /// A WebSocket of which the other end is a server.
 pub(super) struct Raw<S = DuplexStream> {
     socket: WebSocketStream<S>,
-    pub(super) served: Option<JoinHandle<()>>,
     /// What came and was not asked for yet.
     frames: std::collections::VecDeque<Frame>,
 }
@@ -50,11 +48,8 @@ impl Raw {
     pub(super) fn with_room(server: &Arc<WebSocketServer>, room: usize) -> Self {
         let (near, far) = duplex(room);
         let server = Arc::clone(server);
-        let served = tokio::spawn(async move { server.serve(far).await });
-        Self {
-            served: Some(served),
-            ..Raw::over(near)
-        }
+        tokio::spawn(async move { server.serve(far).await });
+        Raw::over(near)
     }
 
     /// Comes in under this name.
@@ -82,7 +77,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     pub(super) fn over(io: S) -> Self {
         Self {
             socket: ClientBuilder::new().take_over(io),
-            served: None,
             frames: std::collections::VecDeque::new(),
         }
     }
