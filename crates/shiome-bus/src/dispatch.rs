@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, task::yield_now};
+use tokio::{runtime::Handle, select, task::yield_now};
 
 use crate::{
     BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
@@ -77,7 +77,7 @@ impl Drop for Guard {
 
 async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
-    let mut turns = 0;
+    let (mut ended, mut turns) = (node.ended(), 0);
     while receiver.ready(&node.mailboxes()[mailbox]).await {
         let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
             continue;
@@ -89,10 +89,18 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
         let mut delivery = Delivery { item, node };
         if begin(&mut delivery, &mut snapshot) {
             let handled = match snapshot.awaits() {
-                false => handle_at_once(&delivery, &snapshot),
-                true => handle(&delivery, &snapshot).await,
+                false => Some(handle_at_once(&delivery, &snapshot)),
+                true => select! {
+                    biased;
+                    handled = handle(&delivery, &snapshot) => Some(handled),
+                    // The peer has ended, and whatever its handler waits for.
+                    _ = ended.wait_for(|ended| *ended) => None,
+                },
             };
-            report(&delivery, handled);
+            match handled {
+                Some(handled) => report(&delivery, handled),
+                None => delivery.node.leave(&delivery.item),
+            }
         }
         // Back from the delivery, which costs no reference count that way.
         node = delivery.node;

@@ -147,6 +147,11 @@ impl Node {
         }
     }
 
+    /// Becomes true when it has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.phase() == Phase::Ended
     }

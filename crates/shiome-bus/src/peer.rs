@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A handle on a peer. Clones are of the same peer; with the last one the peer ends at once, without working off what it has: to let
-/// it do that, [`close`](Self::close) it.
+/// it do that, [`close`](Self::close) it. A handler that is a future ends then where it waits.
 ///
 /// There is no broadcast, by design: receivers that send on what they get would do so without end. A group is sent to
 /// through a [`Mesh`](crate::Mesh), whose members are known and each of which gets every message once.
