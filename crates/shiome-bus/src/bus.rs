@@ -9,6 +9,7 @@ mod seen;
 mod sync;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
@@ -19,7 +20,10 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-pub(crate) use self::answer::{Answer, Asked};
+pub(crate) use self::{
+    answer::{Answer, Asked},
+    seen::Window,
+};
 use self::{
     inbound::Gate,
     registry::{Registry, Seat},
@@ -64,6 +68,10 @@ impl Bus {
         Self {
             core: Arc::new(Core::new(options)),
         }
+    }
+
+    pub(crate) fn runtime(&self) -> Result<Handle, BusError> {
+        self.core.runtime()
     }
 
     pub(crate) fn of(core: &Arc<Core>) -> Self {
@@ -308,6 +316,7 @@ impl Core {
         self.fail_link(id);
         // Dropped without the lock.
         let link = self.routes_mut(|routes| routes.detach(id));
+        self.names_changed.send_replace(());
         link.is_some()
     }
 
@@ -336,6 +345,7 @@ impl Core {
     }
 
     /// Where envelopes for `to` go: to a peer of this bus if there is one, else over a link.
+    #[inline]
     pub(crate) fn target(&self, to: &PeerId, route: Route) -> Result<Target, BusError> {
         if route != Route::RemoteOnly
             && let Some(node) = self.local(to)
@@ -371,6 +381,15 @@ impl Core {
         self.routes(|routes| all.extend(routes.reached().cloned()));
         all.sort_unstable();
         all.dedup();
+        all
+    }
+
+    /// The same with their lives, as far as those are known.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let mut all = self.routes(Routes::told_lives);
+        for node in self.registry.owners() {
+            all.insert(node.id.clone(), Some(node.incarnation));
+        }
         all
     }
 

@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, task::yield_now};
+use tokio::{runtime::Handle, select, task::yield_now};
 
 use crate::{
     BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
@@ -77,13 +77,33 @@ impl Drop for Guard {
 
 async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
-    let mut turns = 0;
-    while let Some(item) = receiver.next(&node.mailboxes()[mailbox]).await {
+    let (mut ended, mut turns) = (node.ended(), 0);
+    while receiver.ready(&node.mailboxes()[mailbox]).await {
+        let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
+            continue;
+        };
         if node.is_ended() {
             node.leave(&item);
             continue;
         }
-        node = deliver(node, item, &mut snapshot).await;
+        let mut delivery = Delivery { item, node };
+        if begin(&mut delivery, &mut snapshot) {
+            let handled = match snapshot.awaits() {
+                false => Some(handle_at_once(&delivery, &snapshot)),
+                true => select! {
+                    biased;
+                    handled = handle(&delivery, &snapshot) => Some(handled),
+                    // The peer has ended, and whatever its handler waits for.
+                    _ = ended.wait_for(|ended| *ended) => None,
+                },
+            };
+            match handled {
+                Some(handled) => report(&delivery, handled),
+                None => delivery.node.leave(&delivery.item),
+            }
+        }
+        // Back from the delivery, which costs no reference count that way.
+        node = delivery.node;
         turns += 1;
         if turns == TURNS {
             turns = 0;
@@ -97,8 +117,9 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     guard.0 = None;
 }
 
-/// Gives the node back, so that a delivery costs no reference count.
-async fn deliver(node: Arc<Node>, mut item: Item, snapshot: &mut Snapshot) -> Arc<Node> {
+/// Whether handlers are to see it.
+fn begin(delivery: &mut Delivery, snapshot: &mut Snapshot) -> bool {
+    let (node, item) = (&delivery.node, &mut delivery.item);
     count(&node.totals.taken.delivered);
     if let Some(since) = item.since {
         node.totals.waited(since.elapsed());
@@ -108,20 +129,16 @@ async fn deliver(node: Arc<Node>, mut item: Item, snapshot: &mut Snapshot) -> Ar
     envelope.intent.set_hops(envelope.hops.saturating_add(1));
     if let Err(refused) = node.inbound.run(envelope) {
         node.core.drops.trace(envelope, DropReason::Refused);
-        answer(&node, &item, Answer::Failed(refused));
-        return node;
+        answer(node, item, Answer::Failed(refused));
+        return false;
     }
-    if *item.envelope.intent.name() == PING {
-        let delivery = Delivery { item, node };
-        pong(&delivery);
-        return delivery.node;
+    if *envelope.intent.name() == PING {
+        pong(delivery);
+        return false;
     }
-    node.owe(&item);
+    node.owe(item);
     node.handlers.refresh(snapshot);
-    let delivery = Delivery { item, node };
-    let outcome = handle(&delivery, snapshot).await;
-    report(&delivery, outcome);
-    delivery.node
+    true
 }
 
 fn pong(ping: &Delivery) {
@@ -138,15 +155,26 @@ struct Handled {
     failure: Option<Failure>,
 }
 
-async fn handle(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
-    let (node, taken) = (&delivery.node, &delivery.node.totals.taken);
+/// Runs handlers none of which is a future.
+fn handle_at_once(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
     let mut handled = Handled::default();
     for entry in snapshot.matching(delivery.name()) {
-        if !node.handlers.claim(entry) {
+        if let Call::Sync(handler) = &entry.call
+            && delivery.node.handlers.claim(entry)
+        {
+            let result = catch_unwind(AssertUnwindSafe(|| handler(delivery)));
+            handled.add(delivery, caught(result));
+        }
+    }
+    handled
+}
+
+async fn handle(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
+    let mut handled = Handled::default();
+    for entry in snapshot.matching(delivery.name()) {
+        if !delivery.node.handlers.claim(entry) {
             continue;
         }
-        handled.runs += 1;
-        count(&taken.calls);
         let result = match &entry.call {
             Call::Sync(handler) => caught(catch_unwind(AssertUnwindSafe(|| handler(delivery)))),
             Call::Async(handler) => {
@@ -157,12 +185,20 @@ async fn handle(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
                 }
             }
         };
-        if let Err(failure) = result {
-            note(delivery, &failure);
-            handled.failure = Some(failure);
-        }
+        handled.add(delivery, result);
     }
     handled
+}
+
+impl Handled {
+    fn add(&mut self, delivery: &Delivery, result: Result<(), Failure>) {
+        self.runs += 1;
+        count(&delivery.node.totals.taken.calls);
+        if let Err(failure) = result {
+            note(delivery, &failure);
+            self.failure = Some(failure);
+        }
+    }
 }
 
 type Caught = Result<Result<(), Failure>, Box<dyn Any + Send>>;
@@ -199,6 +235,10 @@ fn report(delivery: &Delivery, handled: Handled) {
     let (node, item) = (&delivery.node, &delivery.item);
     let peer = || node.id.clone();
     if handled.runs == 0 {
+        // A protocol that this peer does not speak, and nobody waits for, is no dead letter.
+        if delivery.name().is_system() && item.envelope.level < Level::Handled {
+            return;
+        }
         node.core.drops.trace(&item.envelope, DropReason::NoHandler);
         let error = BusError::NoHandler {
             peer: peer(),

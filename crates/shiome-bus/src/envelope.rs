@@ -42,6 +42,7 @@ pub struct Envelope {
 impl Envelope {
     /// An envelope that is sent now, for the first time, at [`Level::Accepted`] and [`Priority::Normal`].
     #[must_use]
+    #[inline]
     pub fn new(id: MessageId, from: PeerId, to: PeerId, intent: Intent) -> Self {
         Self {
             id,

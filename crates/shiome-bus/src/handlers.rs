@@ -119,6 +119,13 @@ impl Handlers {
         self.lock().entries().any(|entry| entry.id == id)
     }
 
+    /// Whether there is one for exactly that name.
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        let table = self.lock();
+        let mut entries = table.entries();
+        entries.any(|entry| entry.pattern.exact() == Some(name))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().entries().count()
     }
@@ -142,7 +149,12 @@ impl Handlers {
             (Arc::clone(&table), self.version.load(Ordering::Relaxed))
         };
         // The old one, maybe the last of its handlers, is dropped without the lock.
-        *snapshot = Snapshot { table, version };
+        let awaits = table.awaits();
+        *snapshot = Snapshot {
+            table,
+            version,
+            awaits,
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Table>> {
@@ -156,9 +168,15 @@ impl Handlers {
 pub(crate) struct Snapshot {
     table: Arc<Table>,
     version: u64,
+    /// Whether one of them is a future.
+    awaits: bool,
 }
 
 impl Snapshot {
+    pub(crate) fn awaits(&self) -> bool {
+        self.awaits
+    }
+
     /// The handlers for `name`, in the order of registration.
     pub(crate) fn matching<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Arc<Entry>> {
         self.table.matching(name)

@@ -10,7 +10,10 @@ mod handlers;
 mod id;
 mod intent;
 mod intercept;
+mod listed;
 mod mailbox;
+pub mod memory;
+mod mesh;
 mod name;
 mod node;
 mod peer;
@@ -31,6 +34,9 @@ pub use id::{Incarnation, MAX_NUMBER, MAX_PEER_ID_LEN, MessageId, PeerId};
 pub use intent::{Intent, MAX_PAYLOAD_LEN, Payload};
 pub use intercept::Verdict;
 pub use mailbox::MAILBOX_CAPACITY;
+pub use mesh::{
+    LeaveReason, MAX_MEMBERS, MAX_ROOM_LEN, MAX_TURNS, Member, Mesh, Report, RoomSubscription,
+};
 pub use name::{MAX_NAME_LEN, Name, Pattern};
 pub use peer::{MAX_CONCURRENCY, Peer, PeerOptions, Receipt, Route, SendOptions, WeakPeer};
 pub use stats::{BusStats, Depth, Histogram, PeerStats};

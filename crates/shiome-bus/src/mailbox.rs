@@ -69,40 +69,47 @@ impl NoPlace {
     }
 }
 
+/// A queue with lanes that many put into and one takes out of.
 #[derive(Debug)]
-pub(crate) struct Mailbox {
+pub(crate) struct Mailbox<T> {
     /// Free places by lane.
     room: [Semaphore; LANES],
     capacity: [usize; LANES],
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<T>>,
     /// Whether the system lane of the queue has something.
     urgent: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    lanes: [VecDeque<Item>; LANES],
+#[derive(Debug)]
+struct Queue<T> {
+    lanes: [VecDeque<T>; LANES],
     receiver: Option<Waker>,
     closed: bool,
 }
 
-impl Mailbox {
+impl<T> Mailbox<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = [SYSTEM_CAPACITY, capacity, capacity];
         Self {
             room: capacity.map(Semaphore::new),
             capacity,
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue {
+                lanes: Default::default(),
+                receiver: None,
+                closed: false,
+            }),
             urgent: AtomicBool::new(false),
         }
     }
 
     /// A place in a lane, if there is one now and nobody waits for it.
-    pub(crate) fn try_reserve(&self, lane: Priority) -> Result<Place<'_>, NoPlace> {
+    #[inline]
+    pub(crate) fn try_reserve(&self, lane: Priority) -> Result<Place<'_, T>, NoPlace> {
         match self.room[lane.lane()].try_acquire() {
             Ok(permit) => Ok(Place {
                 mailbox: self,
                 permit,
+                lane: lane.lane(),
             }),
             Err(TryAcquireError::NoPermits) => Err(NoPlace::Full),
             Err(TryAcquireError::Closed) => Err(NoPlace::Closed),
@@ -110,12 +117,13 @@ impl Mailbox {
     }
 
     /// A place in a lane, as soon as there is one, in the order of asking. Cancel-safe.
-    pub(crate) async fn reserve(&self, lane: Priority) -> Result<Place<'_>, NoPlace> {
+    pub(crate) async fn reserve(&self, lane: Priority) -> Result<Place<'_, T>, NoPlace> {
         let permit = self.room[lane.lane()].acquire().await;
         let permit = permit.map_err(|_| NoPlace::Closed)?;
         Ok(Place {
             mailbox: self,
             permit,
+            lane: lane.lane(),
         })
     }
 
@@ -133,7 +141,7 @@ impl Mailbox {
     }
 
     /// Closes it and takes out what is there, but for what the receiver already has.
-    pub(crate) fn abandon(&self) -> Vec<Item> {
+    pub(crate) fn abandon(&self) -> Vec<T> {
         self.close();
         let lanes = mem::take(&mut self.lock().lanes);
         lanes.into_iter().flatten().collect()
@@ -146,7 +154,7 @@ impl Mailbox {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         // Queues are whole after any panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,15 +162,17 @@ impl Mailbox {
 
 /// A place that is kept until it is used or dropped.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
-    mailbox: &'a Mailbox,
+pub(crate) struct Place<'a, T> {
+    mailbox: &'a Mailbox<T>,
     permit: SemaphorePermit<'a>,
+    lane: usize,
 }
 
-impl Place<'_> {
-    /// Puts an envelope in, into the lane that the place is in.
-    pub(crate) fn put(self, item: Item) -> Result<(), NoPlace> {
-        let lane = item.envelope.priority.lane();
+impl<T> Place<'_, T> {
+    /// Puts something in.
+    #[inline]
+    pub(crate) fn put(self, item: T) -> Result<(), NoPlace> {
+        let lane = self.lane;
         let receiver = {
             let mut queue = self.mailbox.lock();
             if queue.closed {
@@ -185,36 +195,64 @@ impl Place<'_> {
 }
 
 /// The one that takes out: it takes whole queues over, so that senders and receiver seldom meet at the lock.
-#[derive(Debug, Default)]
-pub(crate) struct Receiver {
-    batch: [VecDeque<Item>; LANES],
+#[derive(Debug)]
+pub(crate) struct Receiver<T> {
+    batch: [VecDeque<T>; LANES],
 }
 
-impl Receiver {
-    /// The next envelope, the most urgent first, or `None` when the mailbox is closed and empty. Cancel-safe.
-    pub(crate) async fn next(&mut self, mailbox: &Mailbox) -> Option<Item> {
-        poll_fn(|cx| self.poll_next(mailbox, cx)).await
+impl<T> Default for Receiver<T> {
+    fn default() -> Self {
+        Self {
+            batch: Default::default(),
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    /// Waits until there is an envelope; `false` when the mailbox is closed and empty. Cancel-safe.
+    pub(crate) async fn ready(&mut self, mailbox: &Mailbox<T>) -> bool {
+        poll_fn(|cx| self.poll_ready(mailbox, cx)).await
     }
 
-    fn poll_next(&mut self, mailbox: &Mailbox, cx: &Context<'_>) -> Poll<Option<Item>> {
-        let urgent = mailbox.urgent.load(Ordering::Relaxed);
+    fn poll_ready(&mut self, mailbox: &Mailbox<T>, cx: &Context<'_>) -> Poll<bool> {
+        self.refill(mailbox);
+        if !self.is_empty() {
+            return Poll::Ready(true);
+        }
+        let mut queue = mailbox.lock();
+        self.take_over(&mut queue);
+        if !self.is_empty() {
+            return Poll::Ready(true);
+        }
+        if queue.closed {
+            return Poll::Ready(false);
+        }
+        queue.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The next envelope, the most urgent first, if there is one.
+    #[inline]
+    pub(crate) fn next(&mut self, mailbox: &Mailbox<T>) -> Option<T> {
+        self.refill(mailbox);
+        let items = self.batch.iter_mut().enumerate();
+        let (lane, items) = { items }.find(|(_, items)| !items.is_empty())?;
+        mailbox.room[lane].add_permits(1);
+        items.pop_front()
+    }
+
+    /// Takes over what came since, when there is nothing left that would go first.
+    #[inline]
+    fn refill(&mut self, mailbox: &Mailbox<T>) {
         let nothing = self.batch[SYSTEM].is_empty() && self.batch[NORMAL].is_empty();
-        if nothing || urgent {
+        if nothing || mailbox.urgent.load(Ordering::Relaxed) {
             let mut queue = mailbox.lock();
             self.take_over(&mut queue);
             mailbox.urgent.store(false, Ordering::Relaxed);
-            if self.is_empty() {
-                if queue.closed {
-                    return Poll::Ready(None);
-                }
-                queue.receiver = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
         }
-        Poll::Ready(self.pop(mailbox))
     }
 
-    fn take_over(&mut self, queue: &mut Queue) {
+    fn take_over(&mut self, queue: &mut Queue<T>) {
         for (ours, theirs) in self.batch.iter_mut().zip(&mut queue.lanes) {
             if ours.is_empty() {
                 mem::swap(ours, theirs);
@@ -224,19 +262,12 @@ impl Receiver {
         }
     }
 
-    fn pop(&mut self, mailbox: &Mailbox) -> Option<Item> {
-        let popped = |(lane, items): (usize, &mut VecDeque<Item>)| Some((lane, items.pop_front()?));
-        let (lane, item) = self.batch.iter_mut().enumerate().find_map(popped)?;
-        mailbox.room[lane].add_permits(1);
-        Some(item)
-    }
-
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.batch.iter().all(VecDeque::is_empty)
     }
 
     /// What was taken over and not taken out.
-    pub(crate) fn rest(&mut self) -> impl Iterator<Item = Item> + use<> {
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = T> + use<T> {
         mem::take(&mut self.batch).into_iter().flatten()
     }
 }
@@ -262,12 +293,15 @@ mod tests {
         }
     }
 
-    fn put(mailbox: &Mailbox, seq: u64, priority: Priority) -> Result<(), NoPlace> {
+    fn put(mailbox: &Mailbox<Item>, seq: u64, priority: Priority) -> Result<(), NoPlace> {
         mailbox.try_reserve(priority)?.put(item(seq, priority))
     }
 
-    async fn next(receiver: &mut Receiver, mailbox: &Mailbox) -> Option<u64> {
-        let item = receiver.next(mailbox).await;
+    async fn next(receiver: &mut Receiver<Item>, mailbox: &Mailbox<Item>) -> Option<u64> {
+        if !receiver.ready(mailbox).await {
+            return None;
+        }
+        let item = receiver.next(mailbox);
         item.map(|item| item.envelope.id.seq)
     }
 

@@ -17,8 +17,7 @@ use tokio::sync::watch;
 
 use self::owed::Owed;
 use crate::{
-    BusError, Delivery, Envelope, Incarnation, Intent, MessageId, PeerId, PeerOptions, PeerStats,
-    Receipt,
+    BusError, Envelope, Incarnation, MessageId, PeerId, PeerOptions, PeerStats,
     bus::Core,
     handlers::Handlers,
     intercept::Interceptors,
@@ -34,7 +33,7 @@ pub(crate) struct Node {
     pub(crate) incarnation: Incarnation,
     pub(crate) core: Arc<Core>,
     /// One for each dispatcher; a sender always uses the same.
-    mailboxes: Box<[Mailbox]>,
+    mailboxes: Box<[Mailbox<Item>]>,
     pub(crate) handlers: Handlers,
     pub(crate) outbound: Interceptors,
     pub(crate) inbound: Interceptors,
@@ -100,11 +99,12 @@ impl Node {
         self.handle.get()?.upgrade()
     }
 
-    pub(crate) fn mailboxes(&self) -> &[Mailbox] {
+    pub(crate) fn mailboxes(&self) -> &[Mailbox<Item>] {
         &self.mailboxes
     }
 
-    fn mailbox_of(&self, sender: &PeerId) -> &Mailbox {
+    #[inline]
+    fn mailbox_of(&self, sender: &PeerId) -> &Mailbox<Item> {
         match &*self.mailboxes {
             [only] => only,
             several => {
@@ -117,17 +117,19 @@ impl Node {
         }
     }
 
-    pub(crate) fn try_reserve(&self, envelope: &Envelope) -> Result<Place<'_>, NoPlace> {
+    #[inline]
+    pub(crate) fn try_reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
         self.mailbox_of(&envelope.from)
             .try_reserve(envelope.priority)
     }
 
-    pub(crate) async fn reserve(&self, envelope: &Envelope) -> Result<Place<'_>, NoPlace> {
+    pub(crate) async fn reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
         let mailbox = self.mailbox_of(&envelope.from);
         mailbox.reserve(envelope.priority).await
     }
 
     /// An envelope as the mailbox takes it.
+    #[inline]
     pub(crate) fn item(&self, envelope: Envelope, path: Path) -> Item {
         let timed = envelope.id.seq.is_multiple_of(SAMPLING);
         Item {
@@ -143,6 +145,11 @@ impl Node {
             1 => Phase::Closing,
             _ => Phase::Ended,
         }
+    }
+
+    /// Becomes true when it has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -198,16 +205,6 @@ impl Node {
     /// Notes that `delivery` is to be answered.
     pub(crate) fn owe(&self, item: &Item) {
         self.owed.owe(item);
-    }
-
-    /// Answers without waiting for room.
-    pub(crate) fn try_respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
-        self.answer_with(to, intent)?.try_send(self)
-    }
-
-    /// Answers, waiting for room on the link.
-    pub(crate) async fn respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
-        self.answer_with(to, intent)?.send(self).await
     }
 }
 

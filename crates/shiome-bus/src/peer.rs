@@ -3,9 +3,9 @@
 mod listen;
 mod options;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 pub use self::options::{MAX_CONCURRENCY, PeerOptions, Receipt, Route, SendOptions};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A handle on a peer. Clones are of the same peer; with the last one the peer ends at once, without working off what it has: to let
-/// it do that, [`close`](Self::close) it.
+/// it do that, [`close`](Self::close) it. A handler that is a future ends then where it waits.
 ///
 /// There is no broadcast, by design: receivers that send on what they get would do so without end. A group is sent to
 /// through a [`Mesh`](crate::Mesh), whose members are known and each of which gets every message once.
@@ -73,6 +73,23 @@ impl Peer {
         let handle = node.handle().filter(|_| !node.is_ended());
         let handle = handle.ok_or_else(|| node.closed())?;
         Ok(Self { handle })
+    }
+
+    /// Changes whenever somebody may have become reachable, or no longer be.
+    pub(crate) fn names_changed(&self) -> watch::Receiver<()> {
+        self.node().core.names_changed.subscribe()
+    }
+
+    /// All others, with their lives as far as those are known.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let mut present = self.node().core.present();
+        present.remove(self.id());
+        present
+    }
+
+    /// Whether it has a handler for exactly that name.
+    pub(crate) fn listens_to(&self, name: &Name) -> bool {
+        self.node().handlers.has(name)
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -221,8 +238,7 @@ impl Peer {
         BusError: From<T::Error>,
     {
         let to = to.try_into()?;
-        let answer = self.node().request(to, intent, &options).await;
-        answer.map(|(_, delivery)| delivery)
+        self.node().request(to, intent, &options).await
     }
 
     /// Answers a delivery to this peer, waiting for room on the link if need be. The answer goes to who

@@ -51,6 +51,8 @@ impl Answer {
             Self::Failed(error) => {
                 let reason = match error {
                     BusError::HandlerFailed { reason, .. } => reason.to_string(),
+                    BusError::Refused(why) | BusError::Unauthorized(why) => why.to_string(),
+                    BusError::Serialization(source) => source.to_string(),
                     other => other.to_string(),
                 };
                 let kind = error.kind().as_str();

@@ -238,6 +238,7 @@ impl Inbound for Gate {
         if let Some(core) = self.core.upgrade() {
             core.routes_mut(|routes| routes.down(self.id));
             core.fail_link(self.id);
+            core.names_changed.send_replace(());
         }
     }
 

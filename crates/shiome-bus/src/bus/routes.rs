@@ -245,6 +245,17 @@ impl Routes {
         told.map(|(peer, _)| peer)
     }
 
+    /// The same with the latest of their lives.
+    pub(super) fn told_lives(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let life = |ways: &[Told]| {
+            let up = ways.iter().filter(|way| self.is_up(way.link));
+            up.map(|way| way.incarnation).max()
+        };
+        let told = self.told.iter();
+        let told = told.filter_map(|(peer, ways)| Some((peer.clone(), Some(life(ways)?))));
+        told.collect()
+    }
+
     /// Whether a link that is up told of `peer`.
     pub(super) fn is_told(&self, peer: &PeerId) -> bool {
         let mut told = self.told.get(peer).into_iter().flatten();

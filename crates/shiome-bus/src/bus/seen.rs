@@ -41,13 +41,14 @@ impl Seen {
 
 /// A bit for each of the latest numbers.
 #[derive(Debug, Default)]
-struct Window {
+pub(crate) struct Window {
     latest: u64,
     bits: [u64; WORDS],
 }
 
 impl Window {
-    fn first(&mut self, seq: u64) -> bool {
+    /// Whether a number was not there before. It was then.
+    pub(crate) fn first(&mut self, seq: u64) -> bool {
         if seq > self.latest {
             self.advance(seq);
         } else if self.latest - seq >= WINDOW {

@@ -1,14 +1,14 @@
 //! Handlers by name, and those with wildcards.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::Entry;
+use super::{Call, Entry};
 use crate::Name;
 
 /// Both lists are in the order of registration. Never changed, only replaced.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    exact: HashMap<Name, Vec<Arc<Entry>>>,
+    exact: BTreeMap<Name, Vec<Arc<Entry>>>,
     wild: Vec<Arc<Entry>>,
 }
 
@@ -38,6 +38,12 @@ impl Table {
         (left, removed)
     }
 
+    /// Whether one of them is a future.
+    pub(super) fn awaits(&self) -> bool {
+        let mut entries = self.entries();
+        entries.any(|entry| matches!(entry.call, Call::Async(_)))
+    }
+
     /// All, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.exact.values().flatten().chain(&self.wild)
@@ -45,10 +51,7 @@ impl Table {
 
     /// Those for `name`, in the order of registration.
     pub(super) fn matching<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Arc<Entry>> {
-        let exact = match self.exact.is_empty() {
-            true => None,
-            false => self.exact.get(name),
-        };
+        let exact = self.exact.get(name);
         let mut exact = exact.into_iter().flatten().peekable();
         let wild = self.wild.iter();
         let mut wild = wild.filter(|entry| entry.pattern.matches(name)).peekable();

@@ -8,60 +8,52 @@ use super::Node;
 use crate::{
     BusError, Delivery, DropReason, Envelope, Intent, Level, MAX_HOPS, PeerId, Receipt, Route,
     SendOptions, Via,
-    bus::{Answer, LinkId, Target},
+    bus::{Answer, Target},
     dispatch,
-    mailbox::{NoPlace, Path, Place},
+    mailbox::{Item, NoPlace, Path, Place},
     pending::{Wait, Wanted},
     stats::count,
 };
 
-/// An envelope and where it goes.
-pub(super) struct Outgoing {
-    envelope: Envelope,
-    target: Target,
-}
-
 impl Node {
-    /// Makes an envelope that may leave, and finds its way.
-    fn outgoing(
+    /// An envelope of this peer, which goes out as told.
+    #[inline]
+    fn envelope(
         &self,
         to: PeerId,
         intent: Intent,
         options: &SendOptions,
-    ) -> Result<Outgoing, BusError> {
+    ) -> Result<Envelope, BusError> {
         self.check_open()?;
         let mut envelope = Envelope::new(self.next_id(), self.id.clone(), to, intent);
         envelope.level = options.level;
         envelope.priority = options.priority;
-        self.checked(envelope, options.route)
+        Ok(envelope)
     }
 
-    /// An answer to `to`, over the link that brought the question while that is up.
-    pub(super) fn answer_with(&self, to: &Delivery, intent: Intent) -> Result<Outgoing, BusError> {
+    /// An answer to `to`. A peer that is closing still answers.
+    fn answering(&self, to: &Delivery, intent: Intent) -> Result<Envelope, BusError> {
         if self.is_ended() {
             return Err(self.closed());
         }
-        let asked = to.envelope();
-        let mut envelope =
-            Envelope::new(self.next_id(), self.id.clone(), asked.from.clone(), intent);
+        let (asked, id) = (to.envelope(), self.next_id());
+        let mut envelope = Envelope::new(id, self.id.clone(), asked.from.clone(), intent);
         // To answer is no reflection.
         envelope.hops = 0;
         envelope.reply_to = Some(asked.id);
         envelope.priority = asked.priority;
-        let outgoing = self.checked(envelope, Route::Any)?;
-        self.owed.settle(&asked.from, asked.id);
-        Ok(outgoing)
+        Ok(envelope)
     }
 
-    fn checked(&self, mut envelope: Envelope, route: Route) -> Result<Outgoing, BusError> {
-        let result = self.check(&mut envelope);
-        let target = result.and_then(|()| self.core.target(&envelope.to, route));
-        match target {
-            Ok(target) => Ok(Outgoing { envelope, target }),
-            Err(error) => Err(self.failed(&envelope, error)),
-        }
+    /// Where an envelope goes, if it may leave.
+    #[inline]
+    fn way(&self, envelope: &mut Envelope, route: Route) -> Result<Target, BusError> {
+        let allowed = self.check(envelope);
+        let target = allowed.and_then(|()| self.core.target(&envelope.to, route));
+        target.map_err(|error| self.failed(envelope, error))
     }
 
+    #[inline]
     fn check(&self, envelope: &mut Envelope) -> Result<(), BusError> {
         self.outbound.run(envelope)?;
         let limit = self.core.options.max_payload_len;
@@ -82,13 +74,15 @@ impl Node {
     }
 
     pub(crate) fn try_send(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
-        self.outgoing(to, intent, &SendOptions::default())?
-            .try_send(self)
+        let mut envelope = self.envelope(to, intent, &SendOptions::default())?;
+        let target = self.way(&mut envelope, Route::Any)?;
+        self.hand_over(envelope, &target)
     }
 
     pub(crate) async fn send(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
-        let outgoing = self.outgoing(to, intent, &SendOptions::default())?;
-        outgoing.send(self).await
+        let mut envelope = self.envelope(to, intent, &SendOptions::default())?;
+        let target = self.way(&mut envelope, Route::Any)?;
+        self.hand_over_by(envelope, &target, None).await
     }
 
     pub(crate) async fn send_with(
@@ -97,19 +91,18 @@ impl Node {
         intent: Intent,
         options: &SendOptions,
     ) -> Result<Receipt, BusError> {
-        let outgoing = self.outgoing(to, intent, options)?;
+        let mut envelope = self.envelope(to, intent, options)?;
+        let target = self.way(&mut envelope, options.route)?;
         // A mailbox of this bus has what it accepted.
-        let local = matches!(outgoing.target, Target::Local(_));
-        let last = if local {
-            Level::Received
-        } else {
-            Level::Accepted
+        let last = match target {
+            Target::Local(_) => Level::Received,
+            Target::Link(..) => Level::Accepted,
         };
         if options.level <= last {
             let by = options.timeout.map(|timeout| Instant::now() + timeout);
-            return outgoing.send_by(self, by).await;
+            return self.hand_over_by(envelope, &target, by).await;
         }
-        let (receipt, _) = self.ask(outgoing, options.timeout).await?;
+        let (receipt, _) = self.ask(envelope, &target, options.timeout).await?;
         Ok(receipt)
     }
 
@@ -118,32 +111,49 @@ impl Node {
         to: PeerId,
         intent: Intent,
         options: &SendOptions,
-    ) -> Result<(Receipt, Delivery), BusError> {
+    ) -> Result<Delivery, BusError> {
         let options = &options.level(Level::Answered);
-        let outgoing = self.outgoing(to, intent, options)?;
-        let (peer, after) = (outgoing.envelope.to.clone(), options.timeout);
-        let (receipt, answer) = self.ask(outgoing, options.timeout).await?;
+        let mut envelope = self.envelope(to, intent, options)?;
+        let target = self.way(&mut envelope, options.route)?;
+        let (_, answer) = self.ask(envelope, &target, options.timeout).await?;
         let Answer::Reply(mut item) = answer else {
-            // Only an answer ends the wait for one.
-            let after = after.unwrap_or(self.core.options.request_timeout);
-            return Err(BusError::Timeout { peer, after });
+            return Err(BusError::network("acknowledged, and never answered"));
         };
         self.inbound.run(&mut item.envelope)?;
         let node = self.seat.upgrade().ok_or_else(|| self.closed())?;
-        Ok((receipt, Delivery { item: *item, node }))
+        Ok(Delivery { item: *item, node })
+    }
+
+    /// Answers without waiting for room.
+    pub(crate) fn try_respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
+        let mut envelope = self.answering(to, intent)?;
+        let target = self.way(&mut envelope, Route::Any)?;
+        let receipt = self.hand_over(envelope, &target)?;
+        self.owed.settle(to.from(), to.envelope().id);
+        Ok(receipt)
+    }
+
+    /// Answers, waiting for room on the link.
+    pub(crate) async fn respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
+        let mut envelope = self.answering(to, intent)?;
+        let target = self.way(&mut envelope, Route::Any)?;
+        let receipt = self.hand_over_by(envelope, &target, None).await?;
+        self.owed.settle(to.from(), to.envelope().id);
+        Ok(receipt)
     }
 
     /// Sends, and waits for what comes back.
     async fn ask(
         &self,
-        outgoing: Outgoing,
+        envelope: Envelope,
+        target: &Target,
         timeout: Option<Duration>,
     ) -> Result<(Receipt, Answer), BusError> {
         let after = timeout.unwrap_or(self.core.options.request_timeout);
         let by = Instant::now() + after;
-        let peer = outgoing.envelope.to.clone();
-        let mut wait = self.wait_for(&outgoing)?;
-        let receipt = outgoing.send_by(self, Some(by)).await?;
+        let peer = envelope.to.clone();
+        let mut wait = self.wait_for(&envelope, target)?;
+        let receipt = self.hand_over_by(envelope, target, Some(by)).await?;
         let answer = match timeout_at(by, wait.answer()).await {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
@@ -153,13 +163,15 @@ impl Node {
         Ok((receipt, answer))
     }
 
-    fn wait_for(&self, outgoing: &Outgoing) -> Result<Wait<'_>, BusError> {
-        let envelope = &outgoing.envelope;
+    fn wait_for(&self, envelope: &Envelope, target: &Target) -> Result<Wait<'_>, BusError> {
         let wanted = Wanted {
             seq: envelope.id.seq,
             to: envelope.to.clone(),
             intent: envelope.intent.name().clone(),
-            link: outgoing.link(),
+            link: match target {
+                Target::Local(_) => None,
+                Target::Link(id, _) => Some(*id),
+            },
             level: envelope.level,
         };
         let refused = |no_place| match no_place {
@@ -169,67 +181,38 @@ impl Node {
         self.pending.wait(wanted).map_err(refused)
     }
 
-    fn sent(&self, receipt: Receipt) -> Receipt {
-        count(&self.totals.out.sent);
-        receipt
-    }
-}
-
-impl Outgoing {
-    fn link(&self) -> Option<LinkId> {
-        match &self.target {
-            Target::Local(_) => None,
-            Target::Link(id, _) => Some(*id),
-        }
-    }
-
-    fn receipt(&self) -> Receipt {
-        let via = match &self.target {
-            Target::Local(_) => Via::Bus,
-            Target::Link(_, link) => Via::Link(link.kind()),
-        };
-        Receipt {
-            id: self.envelope.id,
-            via,
-        }
-    }
-
-    /// Hands it over if there is room.
-    pub(super) fn try_send(self, sender: &Node) -> Result<Receipt, BusError> {
-        let receipt = self.receipt();
-        let Self { envelope, target } = self;
-        let sent = match &target {
+    /// Hands an envelope over if there is room.
+    #[inline]
+    fn hand_over(&self, envelope: Envelope, target: &Target) -> Result<Receipt, BusError> {
+        let receipt = receipt(&envelope, target);
+        match target {
             Target::Local(asker) if envelope.reply_to.is_some() => {
-                reply(sender, asker, envelope);
+                self.reply(asker, envelope);
                 Ok(())
             }
             Target::Local(node) => match node.try_reserve(&envelope) {
-                Ok(place) => put(sender, node, place, envelope),
-                Err(no_place) => Err(sender.failed(&envelope, no_place.of(&node.id))),
+                Ok(place) => self.put(node, place, envelope),
+                Err(no_place) => Err(self.failed(&envelope, no_place.of(&node.id))),
             },
             Target::Link(_, link) => {
                 let sent = link.try_send(&envelope);
-                sent.map_err(|error| sender.failed(&envelope, error))
+                sent.map_err(|error| self.failed(&envelope, error))
             }
-        };
-        sent.map(|()| sender.sent(receipt))
+        }?;
+        count(&self.totals.out.sent);
+        Ok(receipt)
     }
 
-    /// Hands it over as soon as there is room. Cancel-safe: either it was handed over, or nothing happened.
-    pub(super) async fn send(self, sender: &Node) -> Result<Receipt, BusError> {
-        self.send_by(sender, None).await
-    }
-
-    async fn send_by(self, sender: &Node, by: Option<Instant>) -> Result<Receipt, BusError> {
-        let receipt = self.receipt();
-        let Self { envelope, target } = self;
-        let by = || by.unwrap_or_else(|| Instant::now() + sender.core.options.send_timeout);
-        let sent = match &target {
-            Target::Local(asker) if envelope.reply_to.is_some() => {
-                reply(sender, asker, envelope);
-                Ok(())
-            }
-            Target::Local(node) => {
+    /// Hands an envelope over as soon as there is room. Cancel-safe: either it was handed over, or nothing happened.
+    async fn hand_over_by(
+        &self,
+        envelope: Envelope,
+        target: &Target,
+        by: Option<Instant>,
+    ) -> Result<Receipt, BusError> {
+        let by = || by.unwrap_or_else(|| Instant::now() + self.core.options.send_timeout);
+        match target {
+            Target::Local(node) if envelope.reply_to.is_none() => {
                 let place = match node.try_reserve(&envelope) {
                     // A handler that waits for its own peer would wait for itself.
                     Err(NoPlace::Full) if !dispatch::serves(node) => {
@@ -238,10 +221,13 @@ impl Outgoing {
                     }
                     place => place,
                 };
+                let receipt = receipt(&envelope, target);
                 match place {
-                    Ok(place) => put(sender, node, place, envelope),
-                    Err(no_place) => Err(sender.failed(&envelope, no_place.of(&node.id))),
+                    Ok(place) => self.put(node, place, envelope)?,
+                    Err(no_place) => return Err(self.failed(&envelope, no_place.of(&node.id))),
                 }
+                count(&self.totals.out.sent);
+                Ok(receipt)
             }
             Target::Link(_, link) => {
                 let sent = match link.try_send(&envelope) {
@@ -251,36 +237,47 @@ impl Outgoing {
                     }
                     sent => sent,
                 };
-                sent.map_err(|error| sender.failed(&envelope, error))
+                sent.map_err(|error| self.failed(&envelope, error))?;
+                count(&self.totals.out.sent);
+                Ok(receipt(&envelope, target))
             }
+            Target::Local(_) => self.hand_over(envelope, target),
+        }
+    }
+
+    #[inline]
+    fn put(&self, node: &Self, place: Place<'_, Item>, envelope: Envelope) -> Result<(), BusError> {
+        let put = place.put(node.item(envelope, Path::Bus));
+        put.map_err(|no_place| {
+            count(&self.totals.out.errors);
+            self.core.drops.count(DropReason::Closed);
+            no_place.of(&node.id)
+        })
+    }
+
+    /// Answers a peer of this bus. It goes to who waits for it, past the mailbox, as one over a link does.
+    fn reply(&self, asker: &Self, envelope: Envelope) {
+        let Some(id) = envelope.reply_to else {
+            return;
         };
-        sent.map(|()| sender.sent(receipt))
+        let mut item = Some(asker.item(envelope, Path::Bus));
+        asker.pending.resolve(id, &self.id, true, |_| {
+            let item = item.take().expect("an answer is made once");
+            Answer::Reply(Box::new(item))
+        });
+        if let Some(late) = item {
+            self.core.drops.trace(&late.envelope, DropReason::LateReply);
+        }
     }
 }
 
-fn put(sender: &Node, node: &Node, place: Place<'_>, envelope: Envelope) -> Result<(), BusError> {
-    let put = place.put(node.item(envelope, Path::Bus));
-    put.map_err(|no_place| {
-        count(&sender.totals.out.errors);
-        sender.core.drops.count(DropReason::Closed);
-        no_place.of(&node.id)
-    })
-}
-
-/// Answers a peer of this bus. It goes to who waits for it, past the mailbox, as one over a link does.
-fn reply(sender: &Node, asker: &Node, envelope: Envelope) {
-    let Some(id) = envelope.reply_to else {
-        return;
+fn receipt(envelope: &Envelope, target: &Target) -> Receipt {
+    let via = match target {
+        Target::Local(_) => Via::Bus,
+        Target::Link(_, link) => Via::Link(link.kind()),
     };
-    let mut item = Some(asker.item(envelope, Path::Bus));
-    asker.pending.resolve(id, &sender.id, true, |_| {
-        let item = item.take().expect("an answer is made once");
-        Answer::Reply(Box::new(item))
-    });
-    if let Some(late) = item {
-        sender
-            .core
-            .drops
-            .trace(&late.envelope, DropReason::LateReply);
+    Receipt {
+        id: envelope.id,
+        via,
     }
 }
