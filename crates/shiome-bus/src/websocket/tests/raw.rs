@@ -49,7 +49,7 @@ impl Raw {
         let (near, far) = duplex(room);
         let server = Arc::clone(server);
         tokio::spawn(async move { server.serve(far).await });
-        Raw::over(near)
+        Self::over(near)
     }
 
     /// Comes in under this name.

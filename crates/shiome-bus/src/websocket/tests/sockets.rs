@@ -30,9 +30,8 @@ async fn relay(options: ServerOptions) -> (WebSocketServer, Listening) {
 
 /// Comes back fast.
 fn eager() -> ClientOptions {
-    let mut reconnect = Reconnect::default();
-    reconnect.first = Duration::from_millis(10);
-    reconnect.longest = Duration::from_millis(100);
+    let reconnect =
+        Reconnect::default().waits(Duration::from_millis(10), Duration::from_millis(100));
     ClientOptions::default().reconnect(reconnect)
 }
 
