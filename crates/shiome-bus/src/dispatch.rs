@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, select, task::yield_now};
+use tokio::{select, task::yield_now};
 
 use crate::{
     BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
@@ -43,11 +43,8 @@ pub(crate) fn serves(node: &Node) -> bool {
 }
 
 /// Starts the dispatchers of a peer.
-pub(crate) fn start(
-    node: &Arc<Node>,
-    options: &PeerOptions,
-    runtime: &Handle,
-) -> Result<(), BusError> {
+pub(crate) fn start(node: &Arc<Node>, options: &PeerOptions) -> Result<(), BusError> {
+    let runtime = node.runtime();
     for mailbox in 0..node.mailboxes().len() {
         let guard = Guard(Some(Arc::clone(node)));
         let dispatcher = run(guard, Arc::clone(node), mailbox);
