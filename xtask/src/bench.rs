@@ -1,8 +1,9 @@
 //! `cargo xtask bench [NAME] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]`: two processes of ours and two
-//! of the published crate do the same in turns, all built for speed.
+//! of the published crate do the same in turns, all built for speed; and what only we have, by itself.
 //!
 //! `--seed` says who begins each round, so that what the first leaves to the second falls on both.
 
+mod bus;
 mod frozen_peer;
 mod head_of_line;
 mod reconnect;
@@ -28,7 +29,15 @@ struct Bench {
     about: &'static str,
     /// The names of its rows.
     rows: fn() -> Vec<String>,
-    run: fn(&Lab<'_>) -> Vec<Row>,
+    run: Run,
+}
+
+/// What measures.
+enum Run {
+    /// Our nodes beside published ones.
+    Peers(fn(&Lab<'_>) -> Vec<Row>),
+    /// Something that the published crate does not have, in the workspace.
+    Own(fn(&Path) -> Vec<Row>),
 }
 
 const BENCHES: &[Bench] = &[
@@ -36,19 +45,25 @@ const BENCHES: &[Bench] = &[
         name: head_of_line::NAME,
         about: "a small call behind large casts to another actor of the same node",
         rows: head_of_line::rows,
-        run: head_of_line::run,
+        run: Run::Peers(head_of_line::run),
     },
     Bench {
         name: frozen_peer::NAME,
         about: "casts to a peer that does not answer any longer",
         rows: frozen_peer::rows,
-        run: frozen_peer::run,
+        run: Run::Peers(frozen_peer::run),
     },
     Bench {
         name: reconnect::NAME,
         about: "a peer that was killed comes back",
         rows: reconnect::rows,
-        run: reconnect::run,
+        run: Run::Peers(reconnect::run),
+    },
+    Bench {
+        name: bus::NAME,
+        about: "peers of one process on the bus",
+        rows: bus::rows,
+        run: Run::Own(bus::run),
     },
 ];
 
@@ -83,7 +98,12 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
         rows.for_each(|name| println!("{name}"));
         return Ok(());
     }
-    let programs = match Programs::nodes(root, Profile::Release) {
+    let needs_peers = |bench: &&Bench| matches!(bench.run, Run::Peers(_));
+    let programs = match benches.iter().any(needs_peers) {
+        true => Programs::nodes(root, Profile::Release).map(Some),
+        false => Ok(None),
+    };
+    let programs = match programs {
         Ok(programs) => programs,
         Err(problem) => {
             if let Some(json) = json {
@@ -94,14 +114,19 @@ pub(crate) fn run(root: &Path, mut args: Parser) -> Result<(), Stop> {
             return Err(problem.into());
         }
     };
-    let lab = Lab {
-        programs: &programs,
+    let lab = programs.as_ref().map(|programs| Lab {
+        programs,
         options: &options,
-    };
+    });
     let mut rows = Vec::new();
     for bench in benches {
         println!("\n{}: {}", bench.name, bench.about);
-        let mut measured = (bench.run)(&lab);
+        let mut measured = match (&bench.run, &lab) {
+            (Run::Peers(run), Some(lab)) => run(lab),
+            // Without peers there is no bench that needs them.
+            (Run::Peers(_), None) => Vec::new(),
+            (Run::Own(run), _) => run(root),
+        };
         measured.retain(|row| options.wants(&row.name));
         row::print(&measured);
         rows.append(&mut measured);

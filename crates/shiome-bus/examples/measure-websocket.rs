@@ -45,7 +45,11 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 fn main() -> Outcome<()> {
     let args: Vec<_> = env::args().skip(1).collect();
     let number = |usual: usize| args.get(1).map_or(Ok(usual), |number| number.parse());
-    let mut builder = if env::var("CT").is_ok() { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
+    let mut builder = if env::var("CT").is_ok() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
     let runtime = builder.enable_all().build()?;
     runtime.block_on(async {
         match args.first().map(String::as_str) {

@@ -29,13 +29,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let links = Links::new(Policy::Any);
     let relay = WebSocketServer::relay(&PeerId::new("relay")?, settings.server())?;
     let url = format!("ws://127.0.0.1:{}/bus", settings.port);
-    let listening = relay
-        .listen(&links, &url, Origins::when(|_| true))
-        .await?;
+    let listening = relay.listen(&links, &url, Origins::when(|_| true)).await?;
     let bus = Bus::new();
     let peer = bus.peer(PEER)?;
     let own = ClientOptions::default().token("token of rust");
-    let link = Arc::new(WebSocketClient::new(listening.url(), peer.id(), links, own)?);
+    let link = Arc::new(WebSocketClient::new(
+        listening.url(),
+        peer.id(),
+        links,
+        own,
+    )?);
     bus.attach(Arc::clone(&link) as _, LinkOptions::default().uplink())?;
     link.connected().await?;
     let room = Arc::new(Mesh::join(&peer, ROOM)?);
@@ -202,7 +205,10 @@ fn talk(peer: &Peer, room: &Arc<Mesh>) -> Result<(), BusError> {
     .detach();
     let room = Arc::downgrade(room);
     peer.on("members", move |asked| {
-        let members = room.upgrade().map(|room| room.members()).unwrap_or_default();
+        let members = room
+            .upgrade()
+            .map(|room| room.members())
+            .unwrap_or_default();
         let ids = members.iter().map(|member| member.id.as_str());
         asked.try_respond(Value::from_iter(ids)).map(drop)
     })?

@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, task::yield_now};
+use tokio::{select, task::yield_now};
 
 use crate::{
     BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
@@ -43,11 +43,8 @@ pub(crate) fn serves(node: &Node) -> bool {
 }
 
 /// Starts the dispatchers of a peer.
-pub(crate) fn start(
-    node: &Arc<Node>,
-    options: &PeerOptions,
-    runtime: &Handle,
-) -> Result<(), BusError> {
+pub(crate) fn start(node: &Arc<Node>, options: &PeerOptions) -> Result<(), BusError> {
+    let runtime = node.runtime();
     for mailbox in 0..node.mailboxes().len() {
         let guard = Guard(Some(Arc::clone(node)));
         let dispatcher = run(guard, Arc::clone(node), mailbox);
@@ -77,7 +74,7 @@ impl Drop for Guard {
 
 async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
-    let mut turns = 0;
+    let (mut ended, mut turns) = (node.ended(), 0);
     while receiver.ready(&node.mailboxes()[mailbox]).await {
         let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
             continue;
@@ -89,10 +86,18 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
         let mut delivery = Delivery { item, node };
         if begin(&mut delivery, &mut snapshot) {
             let handled = match snapshot.awaits() {
-                false => handle_at_once(&delivery, &snapshot),
-                true => handle(&delivery, &snapshot).await,
+                false => Some(handle_at_once(&delivery, &snapshot)),
+                true => select! {
+                    biased;
+                    handled = handle(&delivery, &snapshot) => Some(handled),
+                    // The peer has ended, and whatever its handler waits for.
+                    _ = ended.wait_for(|ended| *ended) => None,
+                },
             };
-            report(&delivery, handled);
+            match handled {
+                Some(handled) => report(&delivery, handled),
+                None => delivery.node.leave(&delivery.item),
+            }
         }
         // Back from the delivery, which costs no reference count that way.
         node = delivery.node;

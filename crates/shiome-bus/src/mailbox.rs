@@ -23,6 +23,10 @@ pub const MAILBOX_CAPACITY: usize = 1024;
 /// Envelopes that wait in the system lane: pings and what protocols between peers say, which is little.
 const SYSTEM_CAPACITY: usize = 256;
 
+/// Part of the places of a lane that are given back together, once they are free: one by one, sender and receiver would wait for each
+/// other's caches.
+const GIVEN_BACK_PART: usize = 32;
+
 const LANES: usize = Priority::ALL.len();
 const SYSTEM: usize = Priority::System.lane();
 const NORMAL: usize = Priority::Normal.lane();
@@ -198,12 +202,15 @@ impl<T> Place<'_, T> {
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
     batch: [VecDeque<T>; LANES],
+    /// Places that are free and not yet given back.
+    freed: [usize; LANES],
 }
 
 impl<T> Default for Receiver<T> {
     fn default() -> Self {
         Self {
             batch: Default::default(),
+            freed: [0; LANES],
         }
     }
 }
@@ -237,8 +244,12 @@ impl<T> Receiver<T> {
         self.refill(mailbox);
         let items = self.batch.iter_mut().enumerate();
         let (lane, items) = { items }.find(|(_, items)| !items.is_empty())?;
-        mailbox.room[lane].add_permits(1);
-        items.pop_front()
+        let item = items.pop_front();
+        self.freed[lane] += 1;
+        if items.is_empty() || self.freed[lane] * GIVEN_BACK_PART >= mailbox.capacity[lane] {
+            mailbox.room[lane].add_permits(mem::take(&mut self.freed[lane]));
+        }
+        item
     }
 
     /// Takes over what came since, when there is nothing left that would go first.

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::watch;
+use tokio::{runtime, sync::watch};
 
 use self::owed::Owed;
 use crate::{
@@ -50,6 +50,8 @@ pub(crate) struct Node {
     ended: watch::Sender<bool>,
     /// Envelopes that were not handled when it ended.
     left: AtomicUsize,
+    /// What its dispatchers run on.
+    runtime: runtime::Handle,
     /// Itself.
     seat: Weak<Self>,
     handle: OnceLock<Weak<Handle>>,
@@ -66,7 +68,12 @@ enum Phase {
 }
 
 impl Node {
-    pub(crate) fn new(core: &Arc<Core>, id: PeerId, options: &PeerOptions) -> Arc<Self> {
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        id: PeerId,
+        options: &PeerOptions,
+        runtime: runtime::Handle,
+    ) -> Arc<Self> {
         let incarnation = Incarnation::next();
         let mailboxes = (0..options.concurrency).map(|_| Mailbox::new(options.capacity));
         Arc::new_cyclic(|seat| Self {
@@ -86,6 +93,7 @@ impl Node {
             close_by: OnceLock::new(),
             ended: watch::Sender::new(false),
             left: AtomicUsize::new(0),
+            runtime,
             seat: Weak::clone(seat),
             handle: OnceLock::new(),
         })
@@ -97,6 +105,10 @@ impl Node {
 
     pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
         self.handle.get()?.upgrade()
+    }
+
+    pub(crate) fn runtime(&self) -> &runtime::Handle {
+        &self.runtime
     }
 
     pub(crate) fn mailboxes(&self) -> &[Mailbox<Item>] {
@@ -145,6 +157,11 @@ impl Node {
             1 => Phase::Closing,
             _ => Phase::Ended,
         }
+    }
+
+    /// Becomes true when it has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
     }
 
     pub(crate) fn is_ended(&self) -> bool {

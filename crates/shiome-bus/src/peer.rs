@@ -9,14 +9,14 @@ use tokio::{sync::watch, time::Instant};
 
 pub use self::options::{MAX_CONCURRENCY, PeerOptions, Receipt, Route, SendOptions};
 use crate::{
-    Bus, BusError, Delivery, Incarnation, Intent, LinkKind, Name, PeerId, PeerStats,
+    BlockingPeer, Bus, BusError, Delivery, Incarnation, Intent, LinkKind, Name, PeerId, PeerStats,
     bus::Core,
     dispatch::{self, PING},
     node::Node,
 };
 
 /// A handle on a peer. Clones are of the same peer; with the last one the peer ends at once, without working off what it has: to let
-/// it do that, [`close`](Self::close) it.
+/// it do that, [`close`](Self::close) it. A handler that is a future ends then where it waits.
 ///
 /// There is no broadcast, by design: receivers that send on what they get would do so without end. A group is sent to
 /// through a [`Mesh`](crate::Mesh), whose members are known and each of which gets every message once.
@@ -58,13 +58,13 @@ impl Peer {
         options: &PeerOptions,
     ) -> Result<Self, BusError> {
         let runtime = core.runtime()?;
-        let node = Node::new(core, id, options);
+        let node = Node::new(core, id, options, runtime);
         let handle = Arc::new(Handle {
             node: Arc::clone(&node),
         });
         node.set_handle(&handle);
         core.enter(&node, options.replace)?;
-        dispatch::start(&node, options, &runtime)?;
+        dispatch::start(&node, options)?;
         Ok(Self { handle })
     }
 
@@ -118,6 +118,12 @@ impl Peer {
     #[must_use]
     pub fn downgrade(&self) -> WeakPeer {
         WeakPeer(Arc::downgrade(&self.handle))
+    }
+
+    /// The same peer for threads that run no tasks.
+    #[must_use]
+    pub fn blocking(&self) -> BlockingPeer {
+        BlockingPeer::new(self)
     }
 
     /// What kinds of links its bus has.

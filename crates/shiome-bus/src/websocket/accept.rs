@@ -77,7 +77,7 @@ where
             hub.counters.turned_away();
             let reason = refused.reason;
             debug!(%reason, detail = refused.detail, "turned away");
-            Box::pin(pump.close(Some(text(Frame::Refused(refused))), reason, "")).await;
+            Box::pin(pump.close(Some(text(Frame::Refused(refused))), reason)).await;
             return None;
         }
     };
@@ -89,13 +89,14 @@ where
         Err(_) => CloseReason::Lost(1006),
     };
     let last = end.over(reason);
-    Box::pin(pump.close(last, reason, "")).await;
+    let left = end.left(reason);
     let (member, connection) = (Arc::clone(&end.member), end.connection);
-    if end.left(reason) {
+    drop(end);
+    if left {
         hub.remove(&member, reason);
-        return None;
     }
-    Some((member, connection))
+    Box::pin(pump.close(last, reason)).await;
+    (!left).then_some((member, connection))
 }
 
 /// Waits for the hello and judges it.
@@ -260,7 +261,7 @@ impl ServerEnd {
     }
 
     /// Hands envelopes to the bus of this process, one after the other.
-    fn deliver(&mut self, envelopes: Vec<Box<Envelope>>) {
+    fn deliver(&mut self, envelopes: Vec<Envelope>) {
         if envelopes.is_empty() {
             return;
         }
@@ -348,11 +349,12 @@ impl End for ServerEnd {
             }
         }
         let result = heard.and_then(|heard| self.hear(heard));
-        self.over = self.over.or(result.err());
+        self.over = self.over.or_else(|| result.err());
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.over = self.over.or(self.link.handle_timeout(now).err());
+        let handled = self.link.handle_timeout(now);
+        self.over = self.over.or_else(|| handled.err());
     }
 
     fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message> {

@@ -54,15 +54,12 @@ impl Attached {
     }
 
     /// Hands envelopes to the bus, one after the other, and after all that were handed over before.
-    pub(crate) fn deliver(
-        self: &Arc<Self>,
-        envelopes: Vec<Box<Envelope>>,
-    ) -> BoxFuture<'static, ()> {
+    pub(crate) fn deliver(self: &Arc<Self>, envelopes: Vec<Envelope>) -> BoxFuture<'static, ()> {
         let attached = Arc::clone(self);
         Box::pin(async move {
             let _turn = attached.turn.lock().await;
             for envelope in envelopes {
-                attached.inbound.deliver(*envelope).await;
+                attached.inbound.deliver(envelope).await;
             }
         })
     }

@@ -5,16 +5,14 @@ use std::time::{Duration, Instant};
 use rand::{Rng, RngExt};
 
 /// How long a client waits before it dials again, and when it gives up.
+///
+/// Each wait is a random time below a bound, so that the clients of a server that was lost do not all come back in the same
+/// moment. The bound doubles with each failure; a link that lived longer sets it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Reconnect {
-    /// Bound of the first wait. Default: 250 ms. Each wait is a random time below its bound, so that the clients of a
-    /// server that was lost do not all come back in the same moment.
-    pub first: Duration,
-    /// The bound doubles with each failure, up to this. Default: 30 s. A link that lived longer sets it back.
-    pub longest: Duration,
-    /// Gives up when there has been no link for so long. Default: 5 minutes; `None`: never.
-    pub give_up: Option<Duration>,
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+    pub(crate) give_up: Option<Duration>,
 }
 
 impl Default for Reconnect {
@@ -29,11 +27,25 @@ impl Default for Reconnect {
 
 impl Reconnect {
     /// Does not dial again: the first loss is the last.
+    #[must_use]
     pub fn never() -> Self {
+        Self::default().give_up(Some(Duration::ZERO))
+    }
+
+    /// The bound of the first wait, and that of the longest. Default: 250 ms and 30 s.
+    #[must_use]
+    pub fn waits(self, first: Duration, longest: Duration) -> Self {
         Self {
-            give_up: Some(Duration::ZERO),
-            ..Self::default()
+            first,
+            longest,
+            ..self
         }
+    }
+
+    /// Gives up when there has been no link for so long, after a last attempt. Default: 5 minutes; `None`: never.
+    #[must_use]
+    pub fn give_up(self, give_up: Option<Duration>) -> Self {
+        Self { give_up, ..self }
     }
 }
 
@@ -73,8 +85,12 @@ impl Backoff {
         let wait = at_least + self.bound.mul_f64(rng.random());
         self.bound = (self.bound * 2).min(self.config.longest);
         let at = now + wait;
-        let limit = self.config.give_up.map(|give_up| self.since + give_up);
-        limit.is_none_or(|limit| at < limit).then_some(at)
+        match self.config.give_up.map(|give_up| self.since + give_up) {
+            Some(limit) if now >= limit => None,
+            // One last attempt.
+            Some(limit) => Some(at.min(limit)),
+            None => Some(at),
+        }
     }
 }
 
@@ -137,7 +153,7 @@ mod tests {
             assert!(at >= now);
             now = at;
         }
-        assert!(now - start < Duration::from_secs(10));
+        assert_eq!(now - start, Duration::from_secs(10));
         backoff.lost(now, 60_000 * MS);
         assert!(backoff.next(now, Duration::ZERO, &mut rng).is_some());
         let never = Reconnect::never();

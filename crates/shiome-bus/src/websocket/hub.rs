@@ -233,8 +233,8 @@ impl Hub {
     pub(crate) fn route(
         &self,
         by: &Member,
-        envelope: Box<Envelope>,
-    ) -> Result<Option<Box<Envelope>>, CloseReason> {
+        envelope: Envelope,
+    ) -> Result<Option<Envelope>, CloseReason> {
         self.counters.received();
         if !by.may_send_as(&envelope.from) {
             return self.forged(by, &envelope).map(|()| None);
@@ -251,7 +251,7 @@ impl Hub {
         Ok(None)
     }
 
-    fn pass_on(&self, other: &Member, envelope: Box<Envelope>) {
+    fn pass_on(&self, other: &Member, envelope: Envelope) {
         if envelope.hops >= MAX_HOPS {
             let error = BusError::TooManyHops(envelope.to.clone());
             return self.refuse(&envelope, &error);

@@ -40,7 +40,7 @@ pub(crate) struct OpenLink {
 /// What is for the owner of a link.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Heard {
-    Envelope(Box<Envelope>),
+    Envelope(Envelope),
     Presence(Presence),
     Refused(Refused),
     Goodbye(Goodbye),

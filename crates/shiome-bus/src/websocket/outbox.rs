@@ -313,7 +313,7 @@ impl Waiting {
 fn envelopes(message: &Message) -> impl Iterator<Item = Envelope> + use<> {
     let frames = decode(message).unwrap_or_default();
     frames.into_iter().filter_map(|frame| match frame {
-        Frame::Envelope(envelope) => Some(*envelope),
+        Frame::Envelope(envelope) => Some(envelope),
         _ => None,
     })
 }

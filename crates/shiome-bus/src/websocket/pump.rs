@@ -24,9 +24,6 @@ const WRITE_AHEAD: usize = 64 * 1024;
 /// How long the other end is listened to after a close, so that what was said last is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bytes of a detail that a close frame has room for.
-const MAX_CLOSE_DETAIL_LEN: usize = 123;
-
 /// The machine at this end of a connection, and its owner.
 pub(crate) trait End {
     /// A message has come.
@@ -144,11 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         now: Instant,
         end: &mut impl End,
     ) -> Result<(), CloseReason> {
-        loop {
-            match Pin::new(&mut self.socket).poll_ready(cx) {
-                Poll::Ready(ready) => ready.map_err(|error| reason_of(&error))?,
-                Poll::Pending => break,
-            }
+        while let Poll::Ready(ready) = Pin::new(&mut self.socket).poll_ready(cx) {
+            ready.map_err(|error| reason_of(&error))?;
             let Some(message) = end.poll_message(now, cx.waker()) else {
                 break;
             };
@@ -204,21 +198,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Sends `last`, closes the WebSocket for this reason, and waits a moment for the other end to have heard it.
-    pub(crate) async fn close(mut self, last: Option<Message>, reason: CloseReason, detail: &str) {
+    pub(crate) async fn close(mut self, last: Option<Message>, reason: CloseReason) {
         let close = async {
+            // Where the WebSocket was closed already, for something that is none, that is what there is to say.
             if let Some(last) = last {
-                self.send(outgoing(last)).await?;
+                let _ = self.send(outgoing(last)).await;
             }
-            self.send(WsMessage::close(close_code(reason), short(detail)))
-                .await?;
-            while poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx))
-                .await
-                .is_some()
-            {}
-            Ok::<(), Error>(())
+            let close = WsMessage::close(close_code(reason), "");
+            let _ = self.send(close).await;
+            let flushed = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx)).await;
+            while flushed.is_ok() && self.skip_message().await {}
         };
         // Who does not hear it is lost without it.
         let _ = timeout(LINGER, close).await;
+    }
+
+    /// Waits for a message, and drops it. Whether there was one.
+    async fn skip_message(&mut self) -> bool {
+        let message = poll_fn(|cx| Pin::new(&mut self.socket).poll_next(cx)).await;
+        matches!(message, Some(Ok(_)))
     }
 
     /// Sends a message.
@@ -232,10 +230,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(crate) async fn receive(&mut self) -> Result<Message, CloseReason> {
         poll_fn(|cx| self.poll_read(cx)).await
     }
-}
-
-fn short(detail: &str) -> &str {
-    &detail[..detail.floor_char_boundary(MAX_CLOSE_DETAIL_LEN)]
 }
 
 fn close_code(reason: CloseReason) -> Option<CloseCode> {

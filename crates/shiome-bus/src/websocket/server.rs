@@ -116,6 +116,11 @@ impl WebSocketServer {
         self.hub.counters.stats(self.hub.len())
     }
 
+    #[cfg(test)]
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     /// Ends all links: each client is told that the server goes away, and dials again later.
     pub fn close(&self) {
         for member in self.hub.members() {

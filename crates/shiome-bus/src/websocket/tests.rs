@@ -1,1 +1,5 @@
+mod machine;
+mod pair;
+mod raw;
+mod served;
 mod sockets;

@@ -61,7 +61,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
 fn frame(tag: u8, body: &[u8]) -> Result<Option<Frame>, WireError> {
     let mut body = Reader::new(body);
     let frame = match tag {
-        ENVELOPE => Frame::Envelope(Box::new(read_envelope(&mut body)?)),
+        ENVELOPE => Frame::Envelope(read_envelope(&mut body)?),
         ACK => Frame::Ack {
             received: parts::number(body.varint()?)?,
         },

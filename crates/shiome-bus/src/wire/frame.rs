@@ -16,7 +16,7 @@ pub enum Frame {
     /// A server does not let a client in, or a gateway speak for another peer.
     Refused(Refused),
     /// A message to a peer.
-    Envelope(Box<Envelope>),
+    Envelope(Envelope),
     /// What has come.
     Ack {
         /// How many envelopes of this session.

@@ -168,7 +168,7 @@ impl ClientEnd {
         }
     }
 
-    fn deliver(&mut self, envelopes: Vec<Box<Envelope>>) {
+    fn deliver(&mut self, envelopes: Vec<Envelope>) {
         if !envelopes.is_empty() {
             self.shared.state().received += envelopes.len() as u64;
             self.delivery = Some(self.attached.deliver(envelopes));

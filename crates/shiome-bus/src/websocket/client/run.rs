@@ -131,5 +131,5 @@ where
     let reason = pump.run(end).await;
     end.closed(reason);
     let last = end.last_message();
-    pump.close(last, reason, "").await;
+    pump.close(last, reason).await;
 }

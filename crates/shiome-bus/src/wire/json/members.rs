@@ -56,7 +56,7 @@ impl<'a> Members<'a> {
             Self::Hello(members) => Frame::Hello(Box::new(members.value()?)),
             Self::Welcome(members) => Frame::Welcome(Box::new(members.value()?)),
             Self::Refused(members) => Frame::Refused(members.value()?),
-            Self::Envelope(members) => Frame::Envelope(Box::new(members.value()?)),
+            Self::Envelope(members) => Frame::Envelope(members.value()?),
             Self::Ack(AckMembers { received }) => Frame::Ack {
                 received: parts::number(received)?,
             },
