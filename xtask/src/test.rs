@@ -2,7 +2,7 @@
 
 mod steps;
 mod tally;
-mod web;
+pub(crate) mod web;
 
 use std::{
     path::{Path, PathBuf},

@@ -178,10 +178,11 @@ fn take_part(ferris: &Peer, room: &Arc<Mesh>) -> Result<(), BusError> {
 
     let (peer, known) = (ferris.downgrade(), Arc::downgrade(room));
     room.on_join(move |member| {
-        let others = known.upgrade().map_or(0, |room| room.members().len() - 1);
+        let members = known.upgrade().map_or(0, |room| room.members().len());
         let text = format!(
-            "Welcome, {}! Here are {others} others and me, in Rust.",
-            member.id
+            "Welcome, {}! Members here: {}. I am the one in Rust.",
+            member.id,
+            members + 1
         );
         if let (Some(peer), Ok(intent)) = (peer.upgrade(), Intent::new("whisper", text)) {
             // Who has left already needs no welcome.
@@ -214,7 +215,10 @@ fn say(room: &Weak<Mesh>, history: &History, to: &str) {
         return;
     };
     let (heard, members) = (history.lock().len(), room.members().len());
-    let text = format!("{to}, I have {heard} messages in mind, and {members} of you in sight.");
+    let text = format!(
+        "I hear you, {to}. Messages so far: {heard}. Members here: {}.",
+        members + 1
+    );
     history.add(FERRIS, &text);
     if let Ok(intent) = Intent::new("message", text) {
         // Members that have no room are told by the report, which a chat need not read.

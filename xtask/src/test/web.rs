@@ -6,17 +6,29 @@ use std::{
     process::Command,
 };
 
+use lexopt::Parser;
+
 use super::{Outcome, Tally, steps::all};
-use crate::cargo::{self, tool};
+use crate::{
+    Stop,
+    cargo::{self, tool},
+};
 
 /// Where the tests are.
 const TESTS: &str = "crates/shiome-bus/web/tests";
 
-/// The program that they talk to.
-const TESTBED: &str = "web-testbed";
+/// The programs that they talk to: variable of the environment, example.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("SHIOME_WEB_TESTBED", "web-testbed"),
+    ("SHIOME_WEB_CHAT", "web-chat"),
+];
 
-/// The tests that need a browser.
-const BROWSER: &str = "browser.test.js";
+/// What the names of tests begin with that need a browser.
+const BROWSER: &str = "browser";
+
+/// The one of them that takes a picture if it is told where to put it, and that place.
+const CHAT: &str = "browser-chat.test.js";
+const PICTURE: &str = "docs/web-chat.png";
 
 /// The first Node with the parts that the tests need.
 const LEAST_NODE: u32 = 18;
@@ -34,27 +46,45 @@ const TEST_TIMEOUT: &str = "--test-timeout=120000";
 
 /// Runs the tests that need no browser.
 pub(super) fn node(root: &Path, tally: &mut Tally) -> Outcome {
-    let run = |node: &Path| {
-        let tests = tests(root, |name| name != BROWSER)?;
+    with_node(root, |node| {
+        let tests = tests(root, |name| !name.starts_with(BROWSER))?;
         tally.run(runner(root, node)?.args(tests))
-    };
-    with_node(root, run)
+    })
 }
 
 /// Runs the tests that need a browser.
 pub(super) fn browser(root: &Path, tally: &mut Tally) -> Outcome {
-    let Some(browser) = BROWSERS.iter().find_map(|name| on_path(name)) else {
-        return skipped("no browser: install chromium");
-    };
-    let run = |node: &Path| {
-        let tests = tests(root, |name| name == BROWSER)?;
-        tally.run(
-            runner(root, node)?
-                .args(tests)
-                .env("SHIOME_CHROMIUM", &browser),
-        )
-    };
-    with_node(root, run)
+    with_browser(root, |node, browser| {
+        let tests = tests(root, |name| name.starts_with(BROWSER))?;
+        let mut runner = runner(root, node)?;
+        tally.run(runner.args(tests).env("SHIOME_CHROMIUM", browser))
+    })
+}
+
+/// `cargo xtask screenshots`: takes the pictures of the documentation anew.
+pub(crate) fn screenshots(root: &Path, mut args: Parser) -> Result<(), Stop> {
+    if let Some(arg) = args.next()? {
+        return Err(arg.unexpected().into());
+    }
+    let taken = with_browser(root, |node, browser| {
+        let mut runner = runner(root, node)?;
+        runner
+            .args(tests(root, |name| name == CHAT)?)
+            .env("SHIOME_CHROMIUM", browser)
+            .env("SHIOME_SCREENSHOT", root.join(PICTURE));
+        cargo::succeed(&mut runner)
+    });
+    match taken {
+        Outcome::Passed => Ok(()),
+        other => Err(Stop::Failed(other.told().1.to_owned())),
+    }
+}
+
+fn with_browser(root: &Path, run: impl FnOnce(&Path, &Path) -> Result<(), String>) -> Outcome {
+    match BROWSERS.iter().find_map(|name| on_path(name)) {
+        Some(browser) => with_node(root, |node| run(node, &browser)),
+        None => skipped("no browser: install chromium"),
+    }
 }
 
 fn with_node(root: &Path, run: impl FnOnce(&Path) -> Result<(), String>) -> Outcome {
@@ -78,16 +108,17 @@ fn is_new(root: &Path, node: &Path) -> bool {
     major.is_some_and(|major| major >= LEAST_NODE)
 }
 
-/// `node --test`, with the program that the tests talk to.
+/// `node --test`, with the programs that the tests talk to.
 fn runner(root: &Path, node: &Path) -> Result<Command, String> {
-    cargo::succeed(all(root, &["build"])?.args(["--example", TESTBED]))?;
-    let testbed = cargo::target_dir(root)
-        .join("debug/examples")
-        .join(format!("{TESTBED}{}", env::consts::EXE_SUFFIX));
     let mut runner = tool(root, node);
-    runner
-        .args(["--test", "--test-reporter=tap"])
-        .env("SHIOME_WEB_TESTBED", testbed);
+    runner.args(["--test", "--test-reporter=tap"]);
+    let mut build = all(root, &["build"])?;
+    for (variable, example) in PROGRAMS {
+        build.args(["--example", example]);
+        let program = format!("debug/examples/{example}{}", env::consts::EXE_SUFFIX);
+        runner.env(variable, cargo::target_dir(root).join(program));
+    }
+    cargo::succeed(&mut build)?;
     if cargo::works(tool(root, node).args([TEST_TIMEOUT, "--version"])) {
         runner.arg(TEST_TIMEOUT);
     }
