@@ -43,20 +43,28 @@ const ALL: u8 = 0b01;
 const PARTIAL: u8 = 0b10;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
-    let mut reader = Reader::new(bytes);
-    let mut frames = Vec::new();
+    let mut frames = Vec::with_capacity(count(bytes)?);
     let mut before = Before::default();
-    let mut count = 0;
+    let mut reader = Reader::new(bytes);
     while !reader.is_empty() {
+        let tag = reader.u8()?;
+        frames.extend(frame(tag, reader.counted()?, &mut before)?);
+    }
+    Ok(frames)
+}
+
+/// How many frames there are, not looked into.
+fn count(bytes: &[u8]) -> Result<usize, WireError> {
+    let (mut reader, mut count) = (Reader::new(bytes), 0);
+    while !reader.is_empty() {
+        reader.u8()?;
+        reader.counted()?;
         count += 1;
         if count > MAX_FRAMES {
             return Err(WireError::TooManyFrames);
         }
-        let tag = reader.u8()?;
-        let body = reader.counted()?;
-        frames.extend(frame(tag, body, &mut before)?);
     }
-    Ok(frames)
+    Ok(count)
 }
 
 /// The frame, unless its tag is not known.

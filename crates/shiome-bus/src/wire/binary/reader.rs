@@ -75,12 +75,14 @@ impl<'a> Reader<'a> {
 }
 
 pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
-    let mut value = value;
+    let (mut bytes, mut len, mut value) = ([0; MAX_VARINT_LEN], 0, value);
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        bytes[len] = value as u8 | 0x80;
         value >>= 7;
+        len += 1;
     }
-    out.push(value as u8);
+    bytes[len] = value as u8;
+    out.extend_from_slice(&bytes[..=len]);
 }
 
 pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
