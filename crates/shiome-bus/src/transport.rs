@@ -102,6 +102,15 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// the other end down to what peers here can take. To be called in the order of arrival, one at a time.
     fn deliver(&self, envelope: Envelope) -> BoxFuture<'_, ()>;
 
+    /// Envelopes arrived together. As if each were [delivered](Self::deliver), one after the other, at less cost.
+    fn deliver_all(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for envelope in envelopes {
+                self.deliver(envelope).await;
+            }
+        })
+    }
+
     /// Something arrived that is no envelope; counted as a drop.
     fn malformed(&self, error: &BusError);
 }

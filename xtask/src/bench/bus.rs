@@ -1,4 +1,7 @@
-//! The bus within one process: what it delivers, what that costs, and what a slow handler does to its neighbours.
+//! The bus within one process: what it delivers, what that costs, and what a slow handler does to its neighbours. And between
+//! processes, over WebSocket.
+
+mod websocket;
 
 use std::path::Path;
 
@@ -10,8 +13,11 @@ use crate::{
 
 pub(super) const NAME: &str = "bus";
 
+/// What a bench prints: in what words, in what unit, and what it should come to.
+type Measure = (&'static str, &'static str, Option<Goal>);
+
 /// What the bench of the crate prints, in its words, and what that should come to.
-const MEASURES: [(&str, &str, Option<Goal>); 10] = [
+const MEASURES: [Measure; 10] = [
     ("one pair, one thread", "M/s", Some(Goal::AtLeast(3.0))),
     ("one pair, two threads", "M/s", Some(Goal::AtLeast(3.0))),
     ("one pair, one second of the processor", "M/s", None),
@@ -37,7 +43,8 @@ const MOVED: f64 = 1.5;
 
 pub(super) fn rows() -> Vec<String> {
     let named = MEASURES.iter().map(|(name, ..)| name);
-    named.map(|name| format!("{NAME} | {name}")).collect()
+    let named = named.map(|name| format!("{NAME} | {name}"));
+    named.chain(websocket::rows()).collect()
 }
 
 pub(super) fn run(root: &Path) -> Vec<Row> {
@@ -51,14 +58,16 @@ pub(super) fn run(root: &Path) -> Vec<Row> {
     ];
     let mut command = cargo(root);
     command.args(bench).arg("in_process");
-    table(&output(&mut command))
+    let mut rows = table(&MEASURES, &output(&mut command));
+    rows.extend(table(&websocket::MEASURES, &websocket::printed(root)));
+    rows
 }
 
-fn table(printed: &Result<String, String>) -> Vec<Row> {
-    let measures = rows().into_iter().zip(MEASURES);
+fn table(measures: &[Measure], printed: &Result<String, String>) -> Vec<Row> {
     measures
-        .map(|(name, (measure, unit, goal))| Row {
-            name,
+        .iter()
+        .map(|&(measure, unit, goal)| Row {
+            name: format!("{NAME} | {measure}"),
             unit,
             goal,
             ours: figure(printed, measure),
@@ -97,7 +106,7 @@ mod tests {
     #[test]
     fn lines_become_rows_and_those_that_are_missing_say_so() {
         let printed = "one pair, one thread\t4.5\tM/s\nallocations per delivery\t0.5\t\n";
-        let rows = table(&Ok(printed.to_owned()));
+        let rows = table(&MEASURES, &Ok(printed.to_owned()));
         assert_eq!(rows.len(), MEASURES.len());
         assert_eq!(rows[0].ours, Figure::Is(4.5));
         assert_eq!(rows[0].holds(), Some(true));

@@ -9,7 +9,7 @@ use crate::{
     BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
     PeerId, Remote,
     bus::Answer,
-    mailbox::{Item, NoPlace, Path},
+    mailbox::{Item, NoPlace, Path, Place},
     node::Node,
 };
 
@@ -34,20 +34,33 @@ impl Gate {
         Path::Link(self.id, self.kind)
     }
 
-    async fn take(&self, envelope: Envelope) {
+    async fn take(&self, envelopes: impl IntoIterator<Item = Envelope>) {
         let Some(core) = self.core.upgrade() else {
             return;
         };
-        match self.check(&core, &envelope) {
-            Ok(()) if envelope.reply_to.is_some() => self.take_answer(&core, envelope),
-            Ok(()) => self.pass(&core, envelope).await,
-            Err(refusal) => self.refuse(&core, &envelope, refusal),
+        let mut before = Before::default();
+        for envelope in envelopes {
+            match self.check(&core, &envelope, &mut before) {
+                Ok(()) if envelope.reply_to.is_some() => self.take_answer(&core, envelope),
+                Ok(()) => {
+                    if let Some((node, envelope)) = self.pass(&core, envelope, &mut before) {
+                        // Who waits may find everything changed after it.
+                        before = Before::default();
+                        self.wait_and_put(&core, &node, envelope).await;
+                    }
+                }
+                Err(refusal) => self.refuse(&core, &envelope, refusal),
+            }
         }
     }
 
     /// Whether an envelope may come in here.
-    fn check(&self, core: &Core, envelope: &Envelope) -> Result<(), Refusal> {
-        self.check_source(core, envelope)?;
+    fn check(&self, core: &Core, envelope: &Envelope, before: &mut Before) -> Result<(), Refusal> {
+        let answers = envelope.reply_to.is_some();
+        if answers || before.from.as_ref() != Some(&envelope.from) {
+            self.check_source(core, envelope)?;
+            before.from = (!answers).then(|| envelope.from.clone());
+        }
         let (len, limit) = (
             envelope.intent.payload().text_len(),
             core.options.max_payload_len,
@@ -89,23 +102,48 @@ impl Gate {
         Ok(())
     }
 
-    /// To the peer if it is here; on only if this bus is a relay; else it is dropped.
-    async fn pass(&self, core: &Core, envelope: Envelope) {
-        match core.local(&envelope.to) {
-            Some(node) => self.pass_to(core, &node, envelope).await,
-            None => self.relay(core, envelope),
+    /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
+    /// handed back, with the peer.
+    fn pass(
+        &self,
+        core: &Core,
+        envelope: Envelope,
+        before: &mut Before,
+    ) -> Option<(Arc<Node>, Envelope)> {
+        let known = before
+            .to
+            .as_ref()
+            .is_some_and(|node| node.id == envelope.to);
+        if !known {
+            before.to = core.local(&envelope.to);
+        }
+        let Some(node) = &before.to else {
+            self.relay(core, envelope);
+            return None;
+        };
+        match node.try_reserve(&envelope) {
+            Err(NoPlace::Full) => Some((Arc::clone(node), envelope)),
+            place => {
+                self.put(core, node, place, envelope);
+                None
+            }
         }
     }
 
-    async fn pass_to(&self, core: &Core, node: &Node, envelope: Envelope) {
-        let place = match node.try_reserve(&envelope) {
-            Err(NoPlace::Full) => {
-                let patience = core.options.inbound_patience;
-                let place = timeout(patience, node.reserve(&envelope)).await;
-                place.unwrap_or(Err(NoPlace::Full))
-            }
-            place => place,
-        };
+    async fn wait_and_put(&self, core: &Core, node: &Node, envelope: Envelope) {
+        let patience = core.options.inbound_patience;
+        let place = timeout(patience, node.reserve(&envelope)).await;
+        let place = place.unwrap_or(Err(NoPlace::Full));
+        self.put(core, node, place, envelope);
+    }
+
+    fn put(
+        &self,
+        core: &Core,
+        node: &Node,
+        place: Result<Place<'_, Item>, NoPlace>,
+        envelope: Envelope,
+    ) {
         // What is told of the envelope once the mailbox has it.
         let told = (envelope.level == Level::Received).then(|| envelope.clone());
         let put = match place {
@@ -178,6 +216,14 @@ impl Gate {
             core.answer(envelope, self.path(), Answer::Failed(error));
         }
     }
+}
+
+/// What was found out for the envelope before: what arrives together is mostly of one sender and for one peer.
+#[derive(Debug, Default)]
+struct Before {
+    /// It may come from here.
+    from: Option<PeerId>,
+    to: Option<Arc<Node>>,
 }
 
 /// Why an envelope does not come in, and what its sender may know of that.
@@ -284,7 +330,11 @@ impl Inbound for Gate {
     }
 
     fn deliver(&self, envelope: Envelope) -> BoxFuture<'_, ()> {
-        Box::pin(self.take(envelope))
+        Box::pin(self.take([envelope]))
+    }
+
+    fn deliver_all(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, ()> {
+        Box::pin(self.take(envelopes))
     }
 
     fn malformed(&self, error: &BusError) {

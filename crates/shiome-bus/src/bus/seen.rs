@@ -29,13 +29,17 @@ impl Seen {
     /// Whether the envelope is new. It no longer is then.
     pub(crate) fn first(&mut self, envelope: &Envelope) -> bool {
         let sender = (envelope.from.clone(), envelope.id.incarnation);
-        if !self.recent.contains_key(&sender) && self.recent.len() >= MAX_SENDERS {
+        let lane = envelope.priority.lane();
+        if let Some(windows) = self.recent.get_mut(&sender) {
+            return windows[lane].first(envelope.id.seq);
+        }
+        if self.recent.len() >= MAX_SENDERS {
             self.old = std::mem::take(&mut self.recent);
         }
         let old = &mut self.old;
         let windows = self.recent.entry(sender);
         let windows = windows.or_insert_with_key(|sender| old.remove(sender).unwrap_or_default());
-        windows[envelope.priority.lane()].first(envelope.id.seq)
+        windows[lane].first(envelope.id.seq)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     hub::{Admitted, Hub},
     member::{Member, Order},
     names::name_taken,
-    open::{Heard, OpenLink, Terms},
+    open::{OpenLink, Terms},
     options::{MAX_HEARTBEAT, MIN_HEARTBEAT},
     presence::Told,
     pump::{End, Pump, now, outgoing, settings},
@@ -239,21 +239,21 @@ impl ServerEnd {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Heard>) -> Result<(), CloseReason> {
+    fn hear(&mut self, heard: Vec<Frame>) -> Result<(), CloseReason> {
         let mut envelopes = Vec::new();
         for heard in heard {
             match heard {
-                Heard::Envelope(envelope) => {
+                Frame::Envelope(envelope) => {
                     envelopes.extend(self.hub.route(&self.member, envelope)?);
                 }
-                Heard::Presence(presence) if self.member.gateway => self.hear_presence(presence),
-                Heard::Presence(_) => return Err(CloseReason::Malformed),
-                Heard::Goodbye(goodbye) => {
+                Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
+                Frame::Presence(_) => return Err(CloseReason::Malformed),
+                Frame::Goodbye(goodbye) => {
                     self.goodbye = true;
                     self.deliver(envelopes);
                     return Err(goodbye.reason);
                 }
-                Heard::Refused(_) => {}
+                _ => {}
             }
         }
         self.deliver(envelopes);

@@ -58,9 +58,7 @@ impl Attached {
         let attached = Arc::clone(self);
         Box::pin(async move {
             let _turn = attached.turn.lock().await;
-            for envelope in envelopes {
-                attached.inbound.deliver(envelope).await;
-            }
+            attached.inbound.deliver_all(envelopes).await;
         })
     }
 

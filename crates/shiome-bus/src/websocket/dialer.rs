@@ -9,7 +9,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
     backoff::{Backoff, Reconnect},
-    open::{Heard, OpenLink, Terms},
+    open::{OpenLink, Terms},
     session::Session,
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(crate) enum ClientEvent {
     /// The link is up.
     Up(Box<Welcome>),
     /// Something came.
-    Heard(Heard),
+    Heard(Frame),
     /// What is not sent, as the new server takes no message of that length.
     TooLong(Vec<Envelope>),
     /// The connection is to be closed with this code; nothing more is to be heard of it.
@@ -166,9 +166,9 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Heard>) -> Result<(), CloseReason> {
+    fn hear(&mut self, heard: Vec<Frame>) -> Result<(), CloseReason> {
         for heard in heard {
-            if let Heard::Goodbye(goodbye) = heard {
+            if let Frame::Goodbye(goodbye) = heard {
                 return Err(goodbye.reason);
             }
             self.events.push_back(ClientEvent::Heard(heard));

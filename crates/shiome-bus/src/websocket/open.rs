@@ -9,10 +9,7 @@ use super::{
     heartbeat::{Heartbeat, Silence},
     session::Session,
 };
-use crate::{
-    Envelope,
-    wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message, Presence, Refused, decode},
-};
+use crate::wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message, decode};
 
 /// Nonce of a ping whose answer is not measured.
 const ASKED: u64 = 0;
@@ -37,15 +34,6 @@ pub(crate) struct OpenLink {
     ending: bool,
 }
 
-/// What is for the owner of a link.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Heard {
-    Envelope(Envelope),
-    Presence(Presence),
-    Refused(Refused),
-    Goodbye(Goodbye),
-}
-
 /// What an end announced, and both agreed on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
@@ -68,50 +56,54 @@ impl OpenLink {
         }
     }
 
-    /// What a message says that is for the owner. After an error the link is to be ended.
+    /// The frames of a message that are for the owner: envelopes, presence, refusals and goodbyes. After an error the link is to
+    /// be ended, and nothing of the message counts but what is not for the owner.
     pub(crate) fn handle_message(
         &mut self,
         now: Instant,
         session: &mut Session,
         message: &Message,
-    ) -> Result<Vec<Heard>, CloseReason> {
+    ) -> Result<Vec<Frame>, CloseReason> {
         self.heartbeat.heard(now);
         let agreed = matches!(message, Message::Text(_)) || self.encoding == Encoding::Binary;
         let frames = if agreed { decode(message).ok() } else { None };
-        let mut heard = Vec::new();
-        for frame in frames.ok_or(CloseReason::Malformed)? {
-            heard.extend(self.handle_frame(now, session, frame)?);
-        }
-        let envelopes = heard
-            .iter()
-            .filter(|heard| matches!(heard, Heard::Envelope(_)));
-        session.receive(now, envelopes.count() as u64, message.as_bytes().len());
-        Ok(heard)
+        let mut frames = frames.ok_or(CloseReason::Malformed)?;
+        let (mut envelopes, mut all) = (0, Ok(()));
+        frames.retain(|frame| {
+            envelopes += u64::from(matches!(frame, Frame::Envelope(_)));
+            let handled = self.handle_frame(now, session, frame);
+            handled.unwrap_or_else(|reason| {
+                all = Err(reason);
+                false
+            })
+        });
+        all?;
+        session.receive(now, envelopes, message.as_bytes().len());
+        Ok(frames)
     }
 
+    /// Whether a frame is for the owner; if not, this was all there is to it.
     fn handle_frame(
         &mut self,
         now: Instant,
         session: &mut Session,
-        frame: Frame,
-    ) -> Result<Option<Heard>, CloseReason> {
+        frame: &Frame,
+    ) -> Result<bool, CloseReason> {
         match frame {
-            Frame::Envelope(envelope) => return Ok(Some(Heard::Envelope(envelope))),
-            Frame::Presence(presence) => return Ok(Some(Heard::Presence(presence))),
-            Frame::Refused(refused) => return Ok(Some(Heard::Refused(refused))),
-            Frame::Goodbye(goodbye) => return Ok(Some(Heard::Goodbye(goodbye))),
-            Frame::Ack { received } => {
-                session
-                    .acknowledge(received)
-                    .map_err(|_| CloseReason::Malformed)?;
+            Frame::Envelope(_) | Frame::Presence(_) | Frame::Refused(_) | Frame::Goodbye(_) => {
+                return Ok(true);
             }
-            Frame::Ping { nonce } => self.pong = Some(nonce),
+            Frame::Ack { received } => {
+                let acknowledged = session.acknowledge(*received);
+                acknowledged.map_err(|_| CloseReason::Malformed)?;
+            }
+            Frame::Ping { nonce } => self.pong = Some(*nonce),
             Frame::Pong { nonce } => {
-                self.round_trip = self.heartbeat.pong(now, nonce).or(self.round_trip);
+                self.round_trip = self.heartbeat.pong(now, *nonce).or(self.round_trip);
             }
             Frame::Hello(_) | Frame::Welcome(_) => return Err(CloseReason::Malformed),
         }
-        Ok(None)
+        Ok(false)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {

@@ -64,6 +64,8 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// How many were ever taken.
     taken: u64,
+    /// Bytes of the last message: the next is likely to be as long.
+    usual_len: usize,
 }
 
 /// A message that is still being put together.
@@ -99,6 +101,7 @@ impl Outbox {
             envelopes: 0,
             bytes: 0,
             taken: 0,
+            usual_len: 0,
         }
     }
 
@@ -114,7 +117,8 @@ impl Outbox {
             return Err(Full);
         }
         let lane = &mut self.waiting[envelope.priority.lane()];
-        self.bytes += append(lane, self.encoding, envelope, len, self.taken);
+        let new = || Waiting::new(self.encoding, self.usual_len, self.taken);
+        self.bytes += append(lane, envelope, new);
         self.envelopes += 1;
         self.taken += 1;
         Ok(())
@@ -126,6 +130,7 @@ impl Outbox {
             let lane = self.waiting.iter_mut().find(|lane| !lane.is_empty())?;
             let waiting = lane.pop_front()?;
             release(lane);
+            self.usual_len = waiting.batch.len();
             self.numbered.push_back(waiting.finish(ack));
         }
         let sent = self.numbered.get(self.sent.0)?;
@@ -200,7 +205,7 @@ impl Outbox {
             if len > max_len {
                 longer.push(envelope);
             } else {
-                self.bytes += append(&mut again, encoding, &envelope, len, 0);
+                self.bytes += append(&mut again, &envelope, || Waiting::new(encoding, 0, 0));
                 self.envelopes += 1;
             }
         }
@@ -214,7 +219,7 @@ impl Outbox {
                 longer.push(envelope);
             } else {
                 let lane = &mut self.waiting[envelope.priority.lane()];
-                self.bytes += append(lane, encoding, &envelope, len, 0);
+                self.bytes += append(lane, &envelope, || Waiting::new(encoding, 0, 0));
                 self.envelopes += 1;
             }
         }
@@ -263,25 +268,17 @@ impl Outbox {
     }
 }
 
-/// Adds an envelope of at most `len` bytes to the last message of a queue, or to a new one. How many bytes that took.
+/// Adds an envelope to the last message of a queue, or to the new one. How many bytes that took.
 fn append(
     queue: &mut VecDeque<Waiting>,
-    encoding: Encoding,
     envelope: &Envelope,
-    len: usize,
-    before: u64,
+    new: impl FnOnce() -> Waiting,
 ) -> usize {
+    let len = max_envelope_len(envelope);
     let fits =
         |waiting: &Waiting| !waiting.batch.is_full() && waiting.batch.len() + len <= BATCH_LEN;
     if !queue.back().is_some_and(fits) {
-        // Where one message was filled the next one will be, too.
-        let capacity = if queue.is_empty() { len } else { BATCH_LEN };
-        queue.push_back(Waiting {
-            batch: Batch::with_capacity(encoding, capacity),
-            envelopes: 0,
-            len: 0,
-            before,
-        });
+        queue.push_back(new());
     }
     let waiting = queue.back_mut().expect("one was added if there was none");
     let without = waiting.batch.len();
@@ -293,6 +290,15 @@ fn append(
 }
 
 impl Waiting {
+    fn new(encoding: Encoding, capacity: usize, before: u64) -> Self {
+        Self {
+            batch: Batch::with_capacity(encoding, capacity),
+            envelopes: 0,
+            len: 0,
+            before,
+        }
+    }
+
     fn finish(self, ack: &mut Option<u64>) -> Sent {
         let mut batch = self.batch;
         if !batch.is_full()

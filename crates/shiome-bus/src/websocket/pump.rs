@@ -69,8 +69,6 @@ pub(crate) struct Pump<S> {
     sleep: Pin<Box<Sleep>>,
     /// Since when the connection takes nothing.
     blocked: Option<Instant>,
-    /// The task was woken, and has let others run since.
-    gathered: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -79,7 +77,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             socket,
             sleep: Box::pin(sleep_until(tokio::time::Instant::now())),
             blocked: None,
-            gathered: false,
         }
     }
 
@@ -93,12 +90,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, end: &mut impl End) -> Poll<CloseReason> {
-        // Who woke the task for one envelope often has more: they go out in one message.
-        self.gathered = !self.gathered;
-        if self.gathered {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         loop {
             let now = now();
             if let Err(reason) = self.poll_write(cx, now, end) {

@@ -17,7 +17,8 @@
 
 use self::reader::{Reader, put_str, put_varint, varint_len};
 use super::{
-    CloseReason, Frame, Goodbye, MAX_FRAMES, MAX_PRESENCE, Presence, Refused, WireError, parts,
+    CloseReason, Frame, Goodbye, MAX_FRAMES, MAX_PRESENCE, Presence, Refused, WireError,
+    parts::{self, Before},
 };
 use crate::{Envelope, Payload};
 
@@ -42,26 +43,35 @@ const ALL: u8 = 0b01;
 const PARTIAL: u8 = 0b10;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
+    let mut frames = Vec::with_capacity(count(bytes)?);
+    let mut before = Before::default();
     let mut reader = Reader::new(bytes);
-    let mut frames = Vec::new();
-    let mut count = 0;
     while !reader.is_empty() {
-        count += 1;
-        if count > MAX_FRAMES {
-            return Err(WireError::TooManyFrames);
-        }
         let tag = reader.u8()?;
-        let body = reader.counted()?;
-        frames.extend(frame(tag, body)?);
+        frames.extend(frame(tag, reader.counted()?, &mut before)?);
     }
     Ok(frames)
 }
 
+/// How many frames there are, not looked into.
+fn count(bytes: &[u8]) -> Result<usize, WireError> {
+    let (mut reader, mut count) = (Reader::new(bytes), 0);
+    while !reader.is_empty() {
+        reader.u8()?;
+        reader.counted()?;
+        count += 1;
+        if count > MAX_FRAMES {
+            return Err(WireError::TooManyFrames);
+        }
+    }
+    Ok(count)
+}
+
 /// The frame, unless its tag is not known.
-fn frame(tag: u8, body: &[u8]) -> Result<Option<Frame>, WireError> {
+fn frame(tag: u8, body: &[u8], before: &mut Before) -> Result<Option<Frame>, WireError> {
     let mut body = Reader::new(body);
     let frame = match tag {
-        ENVELOPE => Frame::Envelope(read_envelope(&mut body)?),
+        ENVELOPE => Frame::Envelope(read_envelope(&mut body, before)?),
         ACK => Frame::Ack {
             received: parts::number(body.varint()?)?,
         },
@@ -85,14 +95,14 @@ fn frame(tag: u8, body: &[u8]) -> Result<Option<Frame>, WireError> {
     Ok(Some(frame))
 }
 
-fn read_envelope(body: &mut Reader<'_>) -> Result<Envelope, WireError> {
+fn read_envelope(body: &mut Reader<'_>, before: &mut Before) -> Result<Envelope, WireError> {
     let flags = body.u8()?;
     if flags & !ENVELOPE_FLAGS != 0 {
         return Err(WireError::Value("flags"));
     }
     let id = parts::message_id(body.varint()?, body.varint()?)?;
-    let from = parts::peer_id(body.str()?)?;
-    let to = parts::peer_id(body.str()?)?;
+    let from = before.from(body.str()?)?;
+    let to = before.to(body.str()?)?;
     let name = body.str()?;
     let sent_at = parts::number(body.varint()?)?;
     let hops = parts::hops(body.u8()?.into())?;
@@ -108,7 +118,7 @@ fn read_envelope(body: &mut Reader<'_>) -> Result<Envelope, WireError> {
         id,
         from,
         to,
-        intent: parts::intent(name, payload)?,
+        intent: before.intent(name, payload)?,
         sent_at,
         reply_to,
         hops,

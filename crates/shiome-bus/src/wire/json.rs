@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 pub(super) use self::write::{encode, encode_envelope};
 use self::{limited::Limited, members::Members};
-use super::{Frame, MAX_FRAMES, WireError};
+use super::{Frame, MAX_FRAMES, WireError, parts::Before};
 
 mod limited;
 mod members;
@@ -19,14 +19,15 @@ mod write;
 pub(super) fn decode(text: &str) -> Result<Vec<Frame>, WireError> {
     let objects: Limited<&RawValue, MAX_FRAMES> = serde_json::from_str(text).map_err(json_error)?;
     let mut frames = Vec::with_capacity(objects.0.len());
+    let mut before = Before::default();
     for raw in objects.0 {
-        frames.extend(frame(raw.get())?);
+        frames.extend(frame(raw.get(), &mut before)?);
     }
     Ok(frames)
 }
 
 /// The frame, unless its type is not known.
-fn frame(text: &str) -> Result<Option<Frame>, WireError> {
+fn frame(text: &str, before: &mut Before) -> Result<Option<Frame>, WireError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let members = match json.deserialize_map(TypeFirst).map_err(json_error)? {
         Some(members) => members,
@@ -36,7 +37,7 @@ fn frame(text: &str) -> Result<Option<Frame>, WireError> {
             Members::of(&tag.kind, &mut json).map_err(json_error)?
         }
     };
-    members.frame()
+    members.frame(before)
 }
 
 fn json_error(error: serde_json::Error) -> WireError {

@@ -40,9 +40,48 @@ fn decimal(text: &str) -> Result<u64, WireError> {
     number.ok_or(WireError::Value("message id"))
 }
 
-pub(super) fn intent(name: &str, payload: Payload) -> Result<Intent, WireError> {
-    let name = Name::any(name).map_err(|_| WireError::Value("intent name"))?;
-    Ok(Intent::of(name, payload))
+/// The names in the envelope before: those of the next one in a message are mostly the same, and are checked already.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    from: Option<PeerId>,
+    to: Option<PeerId>,
+    name: Option<Name>,
+}
+
+impl Before {
+    pub(super) fn from(&mut self, text: &str) -> Result<PeerId, WireError> {
+        again(&mut self.from, text, PeerId::as_str, peer_id)
+    }
+
+    pub(super) fn to(&mut self, text: &str) -> Result<PeerId, WireError> {
+        again(&mut self.to, text, PeerId::as_str, peer_id)
+    }
+
+    pub(super) fn intent(&mut self, name: &str, payload: Payload) -> Result<Intent, WireError> {
+        let name = again(&mut self.name, name, Name::as_str, intent_name)?;
+        Ok(Intent::of(name, payload))
+    }
+}
+
+/// What `make` makes of `text`, which may be what it made last.
+fn again<T: Clone>(
+    last: &mut Option<T>,
+    text: &str,
+    text_of: impl Fn(&T) -> &str,
+    make: impl Fn(&str) -> Result<T, WireError>,
+) -> Result<T, WireError> {
+    match last {
+        Some(known) if text_of(known) == text => Ok(known.clone()),
+        _ => {
+            let made = make(text)?;
+            *last = Some(made.clone());
+            Ok(made)
+        }
+    }
+}
+
+fn intent_name(text: &str) -> Result<Name, WireError> {
+    Name::any(text).map_err(|_| WireError::Value("intent name"))
 }
 
 /// The payload with this text. It is copied: a slice of the message would keep all of that in memory.

@@ -14,7 +14,6 @@ use crate::{
     websocket::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
-        open::Heard,
         pump::{End, now},
         session::Session,
     },
@@ -86,7 +85,7 @@ impl ClientEnd {
             match self.client.poll_event() {
                 None => break None,
                 Some(ClientEvent::Dial) => break Some(ClientEvent::Dial),
-                Some(ClientEvent::Heard(Heard::Envelope(envelope))) => envelopes.push(envelope),
+                Some(ClientEvent::Heard(Frame::Envelope(envelope))) => envelopes.push(envelope),
                 Some(event) => self.handle_event(event),
             }
         };
@@ -97,8 +96,8 @@ impl ClientEnd {
     fn handle_event(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Up(welcome) => self.up(&welcome),
-            ClientEvent::Heard(Heard::Presence(presence)) => self.hear_presence(presence),
-            ClientEvent::Heard(Heard::Refused(refused)) => {
+            ClientEvent::Heard(Frame::Presence(presence)) => self.hear_presence(presence),
+            ClientEvent::Heard(Frame::Refused(refused)) => {
                 warn!(id = ?refused.id, reason = %refused.reason, "the server does not let a peer in");
             }
             ClientEvent::TooLong(envelopes) => self.shared.state().errors += envelopes.len() as u64,

@@ -10,7 +10,7 @@ use crate::{
     websocket::{
         backoff::Reconnect,
         dialer::{Client, ClientConfig, ClientEvent},
-        open::{Heard, OpenLink, Terms},
+        open::{OpenLink, Terms},
         outbox::QueueLimits,
         session::Session,
     },
@@ -202,7 +202,7 @@ impl Pair {
                 self.unacknowledged = left.map(|envelope| envelope.id.seq).collect();
             }
             ClientEvent::Close(_) => self.server.link = None,
-            ClientEvent::Heard(Heard::Envelope(envelope)) => self.heard.push(envelope.id.seq),
+            ClientEvent::Heard(Frame::Envelope(envelope)) => self.heard.push(envelope.id.seq),
             ClientEvent::Heard(_) | ClientEvent::TooLong(_) => {}
         }
     }
@@ -247,7 +247,7 @@ impl Server {
                 Ok(heard) => self
                     .heard
                     .extend(heard.iter().filter_map(|heard| match heard {
-                        Heard::Envelope(envelope) => Some(envelope.id.seq),
+                        Frame::Envelope(envelope) => Some(envelope.id.seq),
                         _ => None,
                     })),
                 Err(reason) => self.over = Some(reason),

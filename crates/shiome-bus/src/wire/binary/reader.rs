@@ -28,24 +28,22 @@ impl<'a> Reader<'a> {
 
     /// A varint in its shortest form.
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
-        let mut value = 0_u64;
-        for at in 0..MAX_VARINT_LEN {
-            let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7f);
-            let shift = 7 * at as u32;
-            if bits << shift >> shift != bits {
-                return Err(WireError::Varint);
-            }
-            value |= bits << shift;
-            if byte & 0x80 == 0 {
-                return if byte == 0 && at > 0 {
-                    Err(WireError::Varint)
-                } else {
-                    Ok(value)
-                };
+        let mut value = 0;
+        for (at, &byte) in self.rest.iter().take(MAX_VARINT_LEN).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                let too_much = at + 1 == MAX_VARINT_LEN && byte > 1;
+                if too_much || (at > 0 && byte == 0) {
+                    return Err(WireError::Varint);
+                }
+                self.rest = &self.rest[at + 1..];
+                return Ok(value);
             }
         }
-        Err(WireError::Varint)
+        match self.rest.len() {
+            MAX_VARINT_LEN.. => Err(WireError::Varint),
+            _ => Err(WireError::Truncated),
+        }
     }
 
     pub(super) fn bytes(&mut self, len: usize) -> Result<&'a [u8], WireError> {
@@ -77,12 +75,14 @@ impl<'a> Reader<'a> {
 }
 
 pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
-    let mut value = value;
+    let (mut bytes, mut len, mut value) = ([0; MAX_VARINT_LEN], 0, value);
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        bytes[len] = value as u8 | 0x80;
         value >>= 7;
+        len += 1;
     }
-    out.push(value as u8);
+    bytes[len] = value as u8;
+    out.extend_from_slice(&bytes[..=len]);
 }
 
 pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {

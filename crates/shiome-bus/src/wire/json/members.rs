@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::super::{
     CloseReason, DEFAULT_GRACE_MS, DEFAULT_HEARTBEAT_MS, DEFAULT_MAX_MESSAGE_LEN, Encoding, Frame,
     Goodbye, Hello, MAX_PRESENCE, MAX_RECLAIM_LEN, MAX_TOKEN_LEN, MIN_MAX_MESSAGE_LEN, Presence,
-    Refused, Secret, Welcome, WireError, parts,
+    Refused, Secret, Welcome, WireError,
+    parts::{self, Before},
 };
 use super::limited::Limited;
 use crate::Envelope;
@@ -51,12 +52,12 @@ impl<'a> Members<'a> {
     }
 
     /// The frame, unless its type is not known.
-    pub(super) fn frame(self) -> Result<Option<Frame>, WireError> {
+    pub(super) fn frame(self, before: &mut Before) -> Result<Option<Frame>, WireError> {
         Ok(Some(match self {
             Self::Hello(members) => Frame::Hello(Box::new(members.value()?)),
             Self::Welcome(members) => Frame::Welcome(Box::new(members.value()?)),
             Self::Refused(members) => Frame::Refused(members.value()?),
-            Self::Envelope(members) => Frame::Envelope(members.value()?),
+            Self::Envelope(members) => Frame::Envelope(members.value(before)?),
             Self::Ack(AckMembers { received }) => Frame::Ack {
                 received: parts::number(received)?,
             },
@@ -108,17 +109,17 @@ pub(super) struct EnvelopeMembers<'a> {
 }
 
 impl EnvelopeMembers<'_> {
-    fn value(self) -> Result<Envelope, WireError> {
+    fn value(self, before: &mut Before) -> Result<Envelope, WireError> {
         let payload = self.payload.map(|payload| parts::payload(payload.get()));
         let payload = payload.transpose()?.unwrap_or_default();
-        let intent = parts::intent(&self.name, payload)?;
+        let intent = before.intent(&self.name, payload)?;
         let reply_to = self.reply_to.map(|id| parts::message_id_of(&id));
         let level = self.level.map(|level| parts::level(&level)).transpose()?;
         let priority = self.priority.map(|priority| parts::priority(&priority));
         Ok(Envelope {
             id: parts::message_id_of(&self.id)?,
-            from: parts::peer_id(&self.from)?,
-            to: parts::peer_id(&self.to)?,
+            from: before.from(&self.from)?,
+            to: before.to(&self.to)?,
             intent,
             sent_at: parts::number(self.sent_at)?,
             reply_to: reply_to.transpose()?,

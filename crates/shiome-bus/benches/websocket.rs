@@ -1,10 +1,11 @@
-//! What links over WebSocket can do, measured between processes of this program:
+//! What links over WebSocket can do, measured between processes of this program. Prints a line for each measure: its name, the
+//! value, the unit.
 //!
-//! * `throughput [MESSAGES]`: envelopes of 256 bytes of payload from one process to another, and in turns the same bytes in a bare
-//!   loop on the same WebSocket library.
-//! * `memory [PEERS]`: what a relay holds for each peer that is connected and idle.
-//!
-//! Prints a line of JSON for each figure.
+//! * Envelopes with a payload of 256 bytes from one process to another, and in turns the same payloads in a bare loop on the same
+//!   WebSocket library. The best of each counts: others use the machine, too.
+//! * What a relay holds for each peer that is connected and idle.
+
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
 
 use std::{
     env,
@@ -37,29 +38,36 @@ const PAYLOAD_LEN: usize = 256;
 /// Bytes that the bare loop gathers before it writes them.
 const FLUSH_THRESHOLD: usize = 64 * 1024;
 
-/// How often each side is measured, in turns. The best of each counts: others use the machine, too.
+/// How often each side is measured, in turns.
 const ROUNDS: usize = 5;
+
+/// Messages of a round.
+const MESSAGES: usize = 1_000_000;
+
+/// Peers that are connected to the relay. Each takes a file in two processes.
+const PEERS: usize = 10_000;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
-    let args: Vec<_> = env::args().skip(1).collect();
-    let number = |usual: usize| args.get(1).map_or(Ok(usual), |number| number.parse());
-    let mut builder = if env::var("CT").is_ok() {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
-    let runtime = builder.enable_all().build()?;
+    let args: Vec<_> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let number = || args[1].parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match args.first().map(String::as_str) {
-            Some("throughput") => throughput(number(1_000_000)?).await,
-            Some("memory") => memory(number(10_000)?).await,
-            Some("serve-bus") => serve_bus(number(0)? as u64).await,
-            Some("serve-bare") => serve_bare(number(0)? as u64).await,
+            None => {
+                throughput(MESSAGES).await?;
+                memory(PEERS).await
+            }
+            Some("throughput") => throughput(number()?).await,
+            Some("memory") => memory(number()?).await,
+            Some("serve-bus") => serve_bus(number()? as u64).await,
+            Some("serve-bare") => serve_bare(number()? as u64).await,
             Some("serve-relay") => serve_relay().await,
-            Some("hold-peers") => hold_peers(&args[2], number(0)?).await,
-            _ => Err("throughput or memory".into()),
+            Some("hold-peers") => hold_peers(&args[2], number()?).await,
+            Some(other) => Err(format!("{other} is not measured").into()),
         }
     })
 }
@@ -72,19 +80,28 @@ async fn throughput(messages: usize) -> Outcome<()> {
     }
     let rate = |run: Run| messages as f64 / run.wall.as_secs_f64();
     let cpu = |run: Run| run.cpu.as_nanos() as f64 / messages as f64;
-    let figures = [
-        ("messages_per_second", rate(bus)),
-        ("bare_loop", rate(bare)),
-        ("share", rate(bus) / rate(bare)),
-        ("cpu_ns", cpu(bus)),
-        ("bare_cpu_ns", cpu(bare)),
-    ];
-    let figures = figures.map(|(name, value)| format!("\"{name}\":{value:.3}"));
-    println!(
-        "{{\"name\":\"websocket throughput\",{}}}",
-        figures.join(",")
+    tell("WebSocket, between two processes", rate(bus) / 1e6, "M/s");
+    tell(
+        "WebSocket, a bare loop on the same library",
+        rate(bare) / 1e6,
+        "M/s",
+    );
+    tell(
+        "WebSocket, the bus beside the bare loop",
+        rate(bus) / rate(bare),
+        "times",
+    );
+    tell("WebSocket, processor time of a message", cpu(bus), "ns");
+    tell(
+        "WebSocket, processor time of the bare loop",
+        cpu(bare),
+        "ns",
     );
     Ok(())
+}
+
+fn tell(name: &str, value: f64, unit: &str) {
+    println!("{name}\t{value:.3}\t{unit}");
 }
 
 /// What it took to move all messages.
@@ -282,7 +299,7 @@ async fn memory(peers: usize) -> Outcome<()> {
     let mut holder = Other::start(&["hold-peers", &peers.to_string(), &url])?;
     holder.line()?;
     let per_peer = relay.memory()?.saturating_sub(before) / peers as u64;
-    println!("{{\"name\":\"relay memory\",\"peers\":{peers},\"bytes_per_peer\":{per_peer}}}");
+    tell("relay, an idle peer", per_peer as f64 / 1024.0, "KiB");
     Ok(())
 }
 
