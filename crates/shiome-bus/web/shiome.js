@@ -1173,7 +1173,7 @@ class Node {
     const { to, intent, level } = envelope;
     const by = now() + timeoutMs;
     const waiter = new Waiters();
-    const entry = { to, name: intent.name, level, link: way.link, run: way.link?.runOf(to), answer: undefined };
+    const entry = { to, name: intent.name, level, link: way.link, answer: undefined };
     entry.resolve = (answer) => {
       entry.answer ??= answer;
       waiter.admit();
@@ -1805,10 +1805,6 @@ class Link {
     return this.peers.has(id);
   }
 
-  runOf(id) {
-    return this.peers.get(id);
-  }
-
   /** Why nothing can be sent now, or undefined. */
   notUp(to) {
     return this.isUp ? undefined : fail.notConnected(to, this.error);
@@ -2114,12 +2110,11 @@ class Link {
     this.node.core.names.tell({ type: "up", id, incarnation });
   }
 
-  /** A run of a peer has ended: it answers no longer. */
+  /** A run of a peer has ended. Nobody answers any longer, unless there is a later one: that may have been asked already. */
   #gone(id, incarnation) {
     const { core } = this.node;
-    const isOf = ({ run }) => run === incarnation || !this.peers.has(id);
-    const waits = (entry) => entry.link === this && entry.to === id && isOf(entry);
-    for (const node of core.nodes.values()) node.failPending(waits, fail.closed);
+    const waits = (entry) => entry.link === this && entry.to === id;
+    if (!this.peers.has(id)) for (const node of core.nodes.values()) node.failPending(waits, fail.closed);
     core.names.tell({ type: "down", id, incarnation });
   }
 
