@@ -3,6 +3,8 @@
 //! `cargo run -p shiome --example web-chat` prints the address. With an address to listen at as its argument, such as
 //! `0.0.0.0:8640`, others in the network can come, too.
 
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::{
     collections::VecDeque,
     convert::Infallible,

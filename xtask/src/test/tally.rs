@@ -64,7 +64,7 @@ impl Tally {
         }
         if let Some(count) = line
             .strip_prefix("# fail ")
-            .or(line.strip_prefix("# cancelled "))
+            .or_else(|| line.strip_prefix("# cancelled "))
         {
             self.failed += count.parse().unwrap_or(0);
             return;
