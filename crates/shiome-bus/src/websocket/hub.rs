@@ -47,6 +47,8 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     members: RwLock<HashMap<PeerId, Arc<Member>>>,
     present: Mutex<Present>,
+    /// Nobody is let in any more.
+    closed: AtomicBool,
     /// A task will tell what is new of presence.
     telling: AtomicBool,
     /// Of tasks that are begun by callers without one.
@@ -79,6 +81,7 @@ impl Hub {
             attach,
             counters: Counters::default(),
             members: RwLock::default(),
+            closed: AtomicBool::new(false),
             telling: AtomicBool::new(false),
             runtime,
             seq: AtomicU64::new(0),
@@ -91,6 +94,9 @@ impl Hub {
         hello: &Hello,
         verdict: Admission,
     ) -> Result<Admitted, Refused> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Refused::new(CloseReason::GoingAway));
+        }
         let gateway = match verdict {
             Admission::No => return Err(Refused::new(CloseReason::Unauthorized)),
             Admission::Peer => false,
@@ -209,6 +215,14 @@ impl Hub {
             self.counters.lost();
             let to = envelope.to.clone();
             self.answer(&envelope, &BusError::NotConnected(to));
+        }
+    }
+
+    /// Ends all links, and lets nobody in any more.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.closed.store(true, Ordering::Release);
+        for member in self.members() {
+            self.remove(&member, CloseReason::GoingAway);
         }
     }
 
