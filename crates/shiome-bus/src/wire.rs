@@ -18,9 +18,8 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-pub(crate) use self::batch::max_envelope_len;
 pub use self::{
-    batch::Batch,
+    batch::{Batch, max_envelope_len},
     frame::{Frame, Goodbye, Hello, Presence, Refused, Secret, Welcome},
     reason::CloseReason,
 };

@@ -158,7 +158,7 @@ export interface PeerOptions {
   giveUpMs?: number;
   /** Messages that may wait to be sent and to be acknowledged, together. Default 8192. */
   queueFrames?: number;
-  /** The same in bytes. Default 1 MiB. */
+  /** The same in bytes. Default 4 MiB. */
   queueBytes?: number;
   /** In place of that of the environment. */
   WebSocket?: new (url: string, protocol: string) => any;

@@ -59,9 +59,9 @@ const MIN_MAX_MESSAGE_LEN = 4096;
 /** Browsers pay by the message: what waits goes out together, up to about this. */
 const BATCH_LEN = 32 * 1024;
 const QUEUE_FRAMES = 8192;
-const QUEUE_BYTES = 1024 * 1024;
-const ACK_ENVELOPES = 64;
-const ACK_LEN = 64 * 1024;
+const QUEUE_BYTES = 4 * 1024 * 1024;
+const ACK_ENVELOPES = 512;
+const ACK_LEN = 128 * 1024;
 const ACK_DELAY_MS = 100;
 const HEARTBEAT_MS = 15_000;
 /** From the dial to the server's first word. */

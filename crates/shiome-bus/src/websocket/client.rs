@@ -3,9 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    task::{Poll, Waker},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -15,15 +13,16 @@ use tokio::{
     time::timeout,
 };
 
+use self::shared::{Shared, State};
 use super::{attached::Attached, dial::Target, options::ClientOptions, session::Session};
 use crate::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
-    PeerId,
-    wire::{CloseReason, Secret, max_envelope_len},
+    PeerId, wire::Secret,
 };
 
 mod end;
 mod run;
+mod shared;
 
 /// A link to a server, or through a relay to all of its peers, over WebSocket.
 ///
@@ -33,42 +32,6 @@ mod run;
 /// is closed, when the server does not let it in, or when it gives up; [`Link::state`] says why.
 pub struct WebSocketClient {
     shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    id: PeerId,
-    target: Target,
-    links: Links,
-    options: ClientOptions,
-    state: Mutex<State>,
-    /// Told when there is more room, and when the link goes down.
-    room: Notify,
-    attached: OnceLock<Arc<Attached>>,
-}
-
-struct State {
-    session: Session,
-    waker: Option<Waker>,
-    /// Peers of the bus.
-    local: BTreeMap<PeerId, Incarnation>,
-    /// They are to be told to the server.
-    local_changed: bool,
-    gateway: bool,
-    /// Those at the other end.
-    peers: BTreeMap<PeerId, Incarnation>,
-    reclaim: Option<Secret>,
-    /// Bytes of the longest message that the server takes; `None` while the link is down.
-    max_message: Option<usize>,
-    ask: bool,
-    closing: bool,
-    /// Nothing more is to be sent.
-    stop: bool,
-    /// Why it is not to be up again, and what the server said.
-    ended: Option<(CloseReason, String)>,
-    round_trip: Option<Duration>,
-    sent: u64,
-    received: u64,
-    errors: u64,
 }
 
 impl WebSocketClient {
@@ -148,103 +111,6 @@ impl WebSocketClient {
 impl Drop for WebSocketClient {
     fn drop(&mut self) {
         self.shared.change(|state| state.stop = true);
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing of the caller runs under the lock, and nothing of ours panics.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state, and has the task look at it.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state();
-        let result = change(&mut state);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        result
-    }
-
-    fn not_connected(&self, envelope: &Envelope) -> BusError {
-        BusError::NotConnected(envelope.to.clone())
-    }
-
-    fn push(&self, envelope: &Envelope) -> Result<(), BusError> {
-        let len = max_envelope_len(envelope);
-        let mut state = self.state();
-        let limit = match state.max_message {
-            Some(limit) if !state.closing => limit,
-            _ => return Err(self.not_connected(envelope)),
-        };
-        if envelope.from != self.id && !state.gateway {
-            let why = format!("the link speaks for {}, not for {}", self.id, envelope.from);
-            return Err(BusError::Unauthorized(why.into()));
-        }
-        if len > limit {
-            let payload = envelope.intent.payload().text_len();
-            return Err(BusError::PayloadTooLarge {
-                len: payload,
-                limit: limit.saturating_sub(len - payload),
-            });
-        }
-        let pushed = state.session.push(envelope);
-        pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
-        state.sent += 1;
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        Ok(())
-    }
-
-    /// Why it is not to be up again.
-    fn why(&self) -> BusError {
-        let id = self.id.clone();
-        match self.state().ended.clone() {
-            None | Some((CloseReason::Closed, _)) => BusError::Closed(id),
-            Some((CloseReason::NameTaken, _)) => BusError::NameTaken(id),
-            Some((CloseReason::Unauthorized, detail)) => BusError::Unauthorized(detail.into()),
-            Some((reason, detail)) => BusError::network(format!("{reason} {detail}")),
-        }
-    }
-
-    async fn flushed(&self, taken: u64) -> Result<(), BusError> {
-        let down = || BusError::NotConnected(self.id.clone());
-        let attached = self.attached.get().ok_or_else(down)?;
-        loop {
-            let news = attached.flushed.notified();
-            {
-                let state = self.state();
-                if state.session.has_flushed(taken) && !state.stop {
-                    return Ok(());
-                }
-                if state.stop || state.max_message.is_none() {
-                    return Err(down());
-                }
-            }
-            news.await;
-        }
-    }
-
-    /// Waits until the link is to be there, and says for which run of its peer. `None`: it is to end.
-    async fn wanted(&self) -> Option<Incarnation> {
-        poll_fn(|cx| {
-            let mut state = self.state();
-            if state.stop || state.closing {
-                return Poll::Ready(None);
-            }
-            if let Some(incarnation) = state.local.get(&self.id) {
-                return Poll::Ready(Some(*incarnation));
-            }
-            state.waker = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
     }
 }
 

@@ -10,30 +10,22 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{
-    member::{Member, Order, State},
+    member::{Member, Order},
     names::{Claim, claim, name_taken},
     options::{Admission, ServerOptions},
     presence::{Present, Told},
     stats::Counters,
 };
 use crate::{
-    BusError, Envelope, Incarnation, Intent, Level, MAX_HOPS, MessageId, Name, Payload, PeerId,
-    Priority,
+    BusError, Incarnation, PeerId,
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
 
-/// What says that an envelope comes no further.
-const NACK: &str = "sys.nack";
-
-/// Forged envelopes of a client after which its link is closed. A peer that speaks for one that has just left may send a few.
-const MAX_FORGED: u8 = 16;
-
-/// Others for whom a gateway may speak.
-const MAX_SPEAKS_FOR: usize = 256;
+mod gateway;
+mod routing;
 
 /// How long changes of presence are gathered before they are told.
 const TELL_DELAY: Duration = Duration::from_millis(10);
@@ -47,6 +39,8 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     members: RwLock<HashMap<PeerId, Arc<Member>>>,
     present: Mutex<Present>,
+    /// Nobody is let in any more.
+    closed: AtomicBool,
     /// A task will tell what is new of presence.
     telling: AtomicBool,
     /// Of tasks that are begun by callers without one.
@@ -79,6 +73,7 @@ impl Hub {
             attach,
             counters: Counters::default(),
             members: RwLock::default(),
+            closed: AtomicBool::new(false),
             telling: AtomicBool::new(false),
             runtime,
             seq: AtomicU64::new(0),
@@ -91,6 +86,9 @@ impl Hub {
         hello: &Hello,
         verdict: Admission,
     ) -> Result<Admitted, Refused> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Refused::new(CloseReason::GoingAway));
+        }
         let gateway = match verdict {
             Admission::No => return Err(Refused::new(CloseReason::Unauthorized)),
             Admission::Peer => false,
@@ -212,6 +210,14 @@ impl Hub {
         }
     }
 
+    /// Ends all links, and lets nobody in any more.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.closed.store(true, Ordering::Release);
+        for member in self.members() {
+            self.remove(&member, CloseReason::GoingAway);
+        }
+    }
+
     /// The member that has this id, or speaks for it.
     pub(crate) fn member(&self, id: &PeerId) -> Option<Arc<Member>> {
         let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
@@ -227,158 +233,6 @@ impl Hub {
     pub(crate) fn len(&self) -> usize {
         let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
         members.len()
-    }
-
-    /// What a client sent: to another client, or it is handed back for the bus of this process.
-    pub(crate) fn route(
-        &self,
-        by: &Member,
-        envelope: Envelope,
-    ) -> Result<Option<Envelope>, CloseReason> {
-        self.counters.received();
-        if !by.may_send_as(&envelope.from) {
-            return self.forged(by, &envelope).map(|()| None);
-        }
-        let other = match self.options.relay {
-            true => self.member(&envelope.to),
-            false => None,
-        };
-        match other {
-            Some(other) if !std::ptr::eq(&*other, by) => self.pass_on(&other, envelope),
-            None if by.attached.get().is_some() => return Ok(Some(envelope)),
-            _ => self.refuse(&envelope, &BusError::NodeNotFound(envelope.to.clone())),
-        }
-        Ok(None)
-    }
-
-    fn pass_on(&self, other: &Member, envelope: Envelope) {
-        if envelope.hops >= MAX_HOPS {
-            let error = BusError::TooManyHops(envelope.to.clone());
-            return self.refuse(&envelope, &error);
-        }
-        let mut envelope = envelope;
-        envelope.hops += 1;
-        match other.push(&envelope) {
-            Ok(()) => self.counters.passed_on(),
-            Err(error) => self.refuse(&envelope, &error),
-        }
-    }
-
-    fn forged(&self, by: &Member, envelope: &Envelope) -> Result<(), CloseReason> {
-        self.counters.refused(crate::ErrorKind::Unauthorized);
-        let forged = {
-            let mut state = by.state();
-            state.forged = state.forged.saturating_add(1);
-            state.forged
-        };
-        if forged >= MAX_FORGED {
-            return Err(CloseReason::Policy);
-        }
-        if waits(envelope) {
-            let reason = format!("{} does not speak for {}", by.id, envelope.from);
-            let nack = self.nack(envelope, &BusError::Unauthorized(reason.into()));
-            // To who sent it, whoever it said it was.
-            let _ = by.push(&Envelope {
-                to: by.id.clone(),
-                ..nack
-            });
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, envelope: &Envelope, error: &BusError) {
-        self.counters.refused(error.kind());
-        self.answer(envelope, error);
-    }
-
-    /// Tells the sender that an envelope comes no further, if that waits for it.
-    fn answer(&self, envelope: &Envelope, error: &BusError) {
-        if !waits(envelope) {
-            return;
-        }
-        // Who takes no receipts gets none.
-        if let Some(sender) = self.member(&envelope.from) {
-            let _ = sender.push(&self.nack(envelope, error));
-        }
-    }
-
-    fn nack(&self, about: &Envelope, error: &BusError) -> Envelope {
-        let reason = error.to_string();
-        let told = json!({ "error": error.kind().as_str(), "reason": crate::error::cut(&reason) });
-        let intent = Intent::of(Name::system(NACK), Payload::from(told));
-        let id = MessageId {
-            incarnation: self.incarnation,
-            seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
-        };
-        let mut nack = Envelope::new(id, about.to.clone(), about.from.clone(), intent);
-        nack.reply_to = Some(about.id);
-        nack.priority = Priority::System;
-        nack
-    }
-
-    /// A gateway tells for whom it speaks: those that it may not speak for.
-    pub(crate) fn speaks_for(
-        self: &Arc<Self>,
-        gateway: &Arc<Member>,
-        presence: Presence,
-    ) -> Vec<Refused> {
-        let mut state = gateway.state();
-        let mut gone = presence.absent;
-        if presence.all {
-            gone.extend(state.speaks_for.keys().cloned());
-            gone.retain(|id| !presence.present.iter().any(|(present, _)| present == id));
-        }
-        self.forget(gateway, &mut state, &gone);
-        let mut refused = Vec::new();
-        for (id, incarnation) in presence
-            .present
-            .into_iter()
-            .filter(|(id, _)| *id != gateway.id)
-        {
-            match self.speak_for(gateway, &mut state, &id, incarnation) {
-                Ok(()) => {
-                    self.told(|present| present.insert(&id, incarnation));
-                }
-                Err(no) => refused.push(Refused { id: Some(id), ..no }),
-            }
-        }
-        refused
-    }
-
-    fn forget(self: &Arc<Self>, gateway: &Arc<Member>, state: &mut State, gone: &[PeerId]) {
-        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
-        for id in gone.iter().filter(|id| **id != gateway.id) {
-            state.speaks_for.remove(id);
-            if members
-                .get(id)
-                .is_some_and(|known| Arc::ptr_eq(known, gateway))
-            {
-                members.remove(id);
-                self.told(|present| present.remove(id));
-            }
-        }
-    }
-
-    fn speak_for(
-        &self,
-        gateway: &Arc<Member>,
-        state: &mut State,
-        id: &PeerId,
-        incarnation: Incarnation,
-    ) -> Result<(), Refused> {
-        if state.speaks_for.len() >= MAX_SPEAKS_FOR {
-            return Err(Refused::new(CloseReason::Limit));
-        }
-        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
-        let seat = members.entry(id.clone());
-        if *id == self.id
-            || matches!(&seat, Entry::Occupied(seat) if !Arc::ptr_eq(seat.get(), gateway))
-        {
-            return Err(name_taken(id, None));
-        }
-        seat.or_insert_with(|| Arc::clone(gateway));
-        state.speaks_for.insert(id.clone(), incarnation);
-        Ok(())
     }
 
     /// A peer of this process came or went.
@@ -415,11 +269,6 @@ impl Hub {
             }
         });
     }
-}
-
-/// Whether the sender is told what becomes of it.
-fn waits(envelope: &Envelope) -> bool {
-    envelope.level > Level::Accepted && envelope.reply_to.is_none()
 }
 
 impl fmt::Debug for Hub {

@@ -24,7 +24,7 @@ use super::{
     options::ServerOptions,
     stats::ServerStats,
 };
-use crate::{Bus, BusError, Link, LinkOptions, PeerId, wire::CloseReason};
+use crate::{Bus, BusError, Link, LinkOptions, PeerId};
 
 /// Connections that have not said hello yet. What is more waits to be accepted.
 const MAX_OPENING: usize = 1024;
@@ -121,11 +121,9 @@ impl WebSocketServer {
         &self.hub
     }
 
-    /// Ends all links: each client is told that the server goes away, and dials again later.
+    /// Ends all links, and lets nobody in any more. Each client is told that the server goes away, and dials again later.
     pub fn close(&self) {
-        for member in self.hub.members() {
-            self.hub.remove(&member, CloseReason::GoingAway);
-        }
+        self.hub.close();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::Envelope;
 const AROUND_ENVELOPE_LEN: usize = 256;
 
 /// Bytes that an envelope takes in a message at most, in whatever form.
-pub(crate) fn max_envelope_len(envelope: &Envelope) -> usize {
+pub fn max_envelope_len(envelope: &Envelope) -> usize {
     let intent = &envelope.intent;
     // In JSON a character of a name may be escaped.
     let names = envelope.from.as_str().len()
@@ -35,7 +35,8 @@ impl Batch {
     }
 
     /// An empty message with room for so many bytes.
-    pub(crate) fn with_capacity(encoding: Encoding, capacity: usize) -> Self {
+    #[must_use]
+    pub fn with_capacity(encoding: Encoding, capacity: usize) -> Self {
         Self {
             out: Vec::with_capacity(capacity),
             ..Self::new(encoding)
@@ -45,6 +46,9 @@ impl Batch {
     /// Adds a frame. Hello and welcome have no binary form and are left out of binary messages, and so is everything
     /// beyond [`MAX_FRAMES`].
     pub fn push(&mut self, frame: &Frame) {
+        if let Frame::Envelope(envelope) = frame {
+            return self.push_envelope(envelope);
+        }
         if self.is_full() {
             return;
         }
@@ -58,8 +62,8 @@ impl Batch {
         self.frames += 1;
     }
 
-    /// Adds an envelope.
-    pub(crate) fn push_envelope(&mut self, envelope: &Envelope) {
+    /// Adds an envelope, as [`push`](Self::push) does.
+    pub fn push_envelope(&mut self, envelope: &Envelope) {
         if self.is_full() {
             return;
         }

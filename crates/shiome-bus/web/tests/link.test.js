@@ -94,12 +94,12 @@ test("few envelopes are acknowledged later, and many at once", async (t) => {
   assert.deepEqual(socket.frames("ack"), []);
   await clock.advance(1);
   assert.deepEqual(socket.frames("ack"), [{ type: "ack", received: 2 }]);
-  socket.say(...Array.from({ length: 64 }, () => envelope()));
+  socket.say(...Array.from({ length: 512 }, () => envelope()));
   await tasks();
-  assert.deepEqual(socket.frames("ack"), [{ type: "ack", received: 66 }]);
-  socket.say(envelope({ payload: "x".repeat(64 * 1024) }));
+  assert.deepEqual(socket.frames("ack"), [{ type: "ack", received: 514 }]);
+  socket.say(envelope({ payload: "x".repeat(128 * 1024) }));
   await tasks();
-  assert.deepEqual(socket.frames("ack"), [{ type: "ack", received: 67 }]);
+  assert.deepEqual(socket.frames("ack"), [{ type: "ack", received: 515 }]);
   socket.say(envelope());
   alice.trySend("bob", "x");
   await tasks();

@@ -8,7 +8,7 @@ use std::{
 
 use tracing::{debug, warn};
 
-use super::{Shared, State};
+use super::shared::{Shared, State};
 use crate::{
     BoxFuture, Envelope, Incarnation, PeerId, Remote,
     websocket::{

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_websockets::ClientBuilder;
 use tracing::debug;
 
-use super::{Shared, end::ClientEnd};
+use super::{end::ClientEnd, shared::Shared};
 use crate::{
     Incarnation,
     websocket::{

@@ -458,6 +458,20 @@ async fn who_says_goodbye_is_gone_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_closes_says_so_and_lets_nobody_in() {
+    let relay = relay(ServerOptions::anyone());
+    let mut alice = Raw::enter(&relay, "alice").await;
+    relay.close();
+    let (reason, frames) = alice.ends().await;
+    assert_eq!(reason, CloseReason::GoingAway);
+    assert!(matches!(&frames[..], [Frame::Goodbye(goodbye)] if goodbye.reason == reason));
+    let mut bob = Raw::new(&relay);
+    bob.say(&hello("bob", 1, "")).await;
+    assert_eq!(bob.ends().await.0, CloseReason::GoingAway);
+    assert_eq!(relay.stats().peers, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn clients_of_a_relay_hear_of_each_other() {
     let relay = relay(ServerOptions::anyone());
     let mut alice = Raw::enter(&relay, "alice").await;

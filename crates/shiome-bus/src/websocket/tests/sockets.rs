@@ -327,6 +327,64 @@ async fn a_gateway_brings_the_other_peers_of_its_bus() {
     }
 }
 
+/// Links with a certificate for `127.0.0.1`, which they trust.
+fn tls_links() -> Links {
+    use tokio_rustls::rustls::{
+        ClientConfig, RootCertStore, ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer,
+    };
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key.into())
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(signed.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (connector, acceptor) = (Arc::new(client).into(), Arc::new(server).into());
+    Links::new(Policy::Encrypted).with_tls(Some(connector), Some(acceptor))
+}
+
+#[tokio::test]
+async fn links_over_tls_are_links() {
+    let links = tls_links();
+    let relay = WebSocketServer::relay(&id("relay"), ServerOptions::anyone()).unwrap();
+    let url = "wss://127.0.0.1:0/bus";
+    let listening = relay.listen(&links, url, Origins::none()).await.unwrap();
+    assert!(listening.url().starts_with("wss://127.0.0.1:"));
+    let connect = |links: Links| {
+        let bus = Bus::new();
+        let peer = bus.peer("alice").unwrap();
+        let options = ClientOptions::default().reconnect(Reconnect::never());
+        let link = WebSocketClient::new(listening.url(), &id("alice"), links, options).unwrap();
+        let link = Arc::new(link);
+        bus.attach(Arc::clone(&link) as Arc<dyn Link>, LinkOptions::default())
+            .unwrap();
+        (bus, peer, link)
+    };
+    let (_bus, _peer, link) = connect(links);
+    link.connected().await.unwrap();
+    // One that trusts another certificate, and one that has no TLS.
+    let (_bus, _peer, distrusts) = connect(tls_links());
+    assert_eq!(
+        distrusts.connected().await.unwrap_err().kind(),
+        ErrorKind::Network
+    );
+    let (_bus, _peer, plain) = connect(Links::new(Policy::Any));
+    assert_eq!(
+        plain.connected().await.unwrap_err().kind(),
+        ErrorKind::Network
+    );
+    assert_eq!(relay.stats().peers, 1);
+}
+
 /// What a web server answers to this request.
 async fn status(url: &str, path: &str, more: &str) -> String {
     let server = url.trim_start_matches("ws://").split('/').next().unwrap();
