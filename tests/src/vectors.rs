@@ -4,6 +4,7 @@
 //! by the file's name, so the same checks serve files from anywhere. What is not recognised fails: a check that
 //! silently passes over a file is worse than none.
 
+mod bus;
 mod convertable;
 mod digest;
 mod gossip;
@@ -132,6 +133,7 @@ const FORMATS: &[Format] = &[
     digest::FORMAT,
     convertable::FORMAT,
     native::FORMAT,
+    bus::FORMAT,
 ];
 
 impl Format {

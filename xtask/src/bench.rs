@@ -1,10 +1,11 @@
 //! `cargo xtask bench [NAME] [--quick] [--only NAME] [--rounds N] [--seed N] [--json FILE] [--list]`: two processes of
-//! ours and two of others do the same in turns, all built for speed.
+//! ours and two of others do the same in turns, all built for speed; and what only we have, by itself.
 //!
 //! `--seed` says who begins each round, so that what the first leaves to the second falls on both. `--quick` makes one
 //! short round, leaves out what has to wait long, and begins nothing new after [`QUICK_TIME`]. Whatever is asked for,
 //! `target/bench` gets a report and charts of what was measured.
 
+mod bus;
 mod frozen_peer;
 mod head_of_line;
 mod reconnect;
@@ -34,7 +35,15 @@ struct Bench {
     about: &'static str,
     /// The names of its rows.
     rows: fn() -> Vec<String>,
-    run: fn(&Lab<'_>) -> Vec<Row>,
+    run: Run,
+}
+
+/// What measures.
+enum Run {
+    /// Our nodes beside published ones.
+    Peers(fn(&Lab<'_>) -> Vec<Row>),
+    /// Something that the published crate does not have, in the workspace.
+    Own(fn(&Path) -> Vec<Row>),
 }
 
 const BENCHES: &[Bench] = &[
@@ -42,19 +51,25 @@ const BENCHES: &[Bench] = &[
         name: head_of_line::NAME,
         about: "a small call behind large casts to another actor of the same node",
         rows: head_of_line::rows,
-        run: head_of_line::run,
+        run: Run::Peers(head_of_line::run),
     },
     Bench {
         name: frozen_peer::NAME,
         about: "casts to a peer that does not answer any longer",
         rows: frozen_peer::rows,
-        run: frozen_peer::run,
+        run: Run::Peers(frozen_peer::run),
     },
     Bench {
         name: reconnect::NAME,
         about: "a peer that was killed comes back",
         rows: reconnect::rows,
-        run: reconnect::run,
+        run: Run::Peers(reconnect::run),
+    },
+    Bench {
+        name: bus::NAME,
+        about: "peers of one process on the bus",
+        rows: bus::rows,
+        run: Run::Own(bus::run),
     },
 ];
 
@@ -142,7 +157,7 @@ impl Plan {
     /// Builds and measures, and writes the report that there always is.
     fn run(&self, root: &Path, options: &mut Options) -> Result<Outcome, String> {
         let yard = speed::Yard::prepare(root, &self.sets, options)?;
-        let needed = !self.benches.iter().all(|bench| bench.is_left_out(options));
+        let needed = self.benches.iter().any(|bench| bench.needs_peers(options));
         let programs = if needed {
             Programs::nodes(root, Profile::Release)
         } else {
@@ -157,7 +172,7 @@ impl Plan {
         }
         for bench in &self.benches {
             println!("\n{}: {}", bench.name, bench.about);
-            rows.append(&mut bench.measure(options, &programs));
+            rows.append(&mut bench.measure(root, options, &programs));
         }
         report::write(&yard.report(), &rows)?;
         println!("\nreport and charts: {}", yard.out().display());
@@ -171,25 +186,38 @@ impl Bench {
         options.quick && SLOW.contains(&self.name)
     }
 
+    fn needs_peers(&self, options: &Options) -> bool {
+        matches!(self.run, Run::Peers(_)) && !self.is_left_out(options)
+    }
+
     /// Measures and prints; the rows that are wanted.
-    fn measure(&self, options: &Options, programs: &Result<Programs, String>) -> Vec<report::Row> {
-        let problem = match programs {
+    fn measure(
+        &self,
+        root: &Path,
+        options: &Options,
+        programs: &Result<Programs, String>,
+    ) -> Vec<report::Row> {
+        let rows = match (&self.run, programs) {
             _ if self.is_left_out(options) || options.is_over(Instant::now()) => {
-                "left out for lack of time"
+                Err("left out for lack of time")
             }
-            Err(problem) => problem,
-            Ok(programs) => {
-                let lab = Lab { programs, options };
-                let mut rows = (self.run)(&lab);
+            (Run::Own(run), _) => Ok(run(root)),
+            (Run::Peers(run), Ok(programs)) => Ok(run(&Lab { programs, options })),
+            (Run::Peers(_), Err(problem)) => Err(problem.as_str()),
+        };
+        match rows {
+            Ok(mut rows) => {
                 rows.retain(|row| options.wants(&row.name));
                 row::print(&rows);
-                return rows.iter().map(Row::report).collect();
+                rows.iter().map(Row::report).collect()
             }
-        };
-        println!("{problem}");
-        let names = (self.rows)();
-        let wanted = names.iter().filter(|name| options.wants(name));
-        wanted.map(|name| row::not_run(name, problem)).collect()
+            Err(problem) => {
+                println!("{problem}");
+                let names = (self.rows)();
+                let wanted = names.iter().filter(|name| options.wants(name));
+                wanted.map(|name| row::not_run(name, problem)).collect()
+            }
+        }
     }
 }
 

@@ -83,6 +83,12 @@ const TASKS: &[Task] = &[
         run: sim::run,
     },
     Task {
+        name: "screenshots",
+        options: "",
+        about: "takes the pictures of the documentation anew; needs node and chromium",
+        run: test::web::screenshots,
+    },
+    Task {
         name: "demo",
         options: "[ARG..]",
         about: "runs `shiome demo`",

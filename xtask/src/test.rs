@@ -2,6 +2,7 @@
 
 mod steps;
 mod tally;
+pub(crate) mod web;
 
 use std::{
     path::{Path, PathBuf},

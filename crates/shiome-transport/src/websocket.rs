@@ -31,6 +31,7 @@
 
 use std::io::Cursor;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join};
 use tokio_websockets::{ClientBuilder, Config, Limits, ServerBuilder};
 
@@ -67,14 +68,29 @@ pub const MAX_HEAD_LEN: usize = 8 * 1024;
 ///
 /// [`UpgradeError`]; the connection is of no use any more.
 pub async fn connect(link: Link, authority: &str, path: &str) -> Result<Link, UpgradeError> {
+    let link = request_upgrade(link, authority, path, SUBPROTOCOL).await?;
+    Ok(open(link, Side::Client))
+}
+
+/// Opens a WebSocket of another subprotocol, and leaves its frames to the caller. Otherwise like [`connect`].
+///
+/// # Errors
+///
+/// [`UpgradeError`]; the connection is of no use any more.
+pub async fn request_upgrade(
+    link: Link,
+    authority: &str,
+    path: &str,
+    subprotocol: &str,
+) -> Result<Link, UpgradeError> {
     let mut link = link;
     let key = endpoint::key();
-    let request = head::request(authority, path, &key);
+    let request = head::request(authority, path, subprotocol, &key);
     link.writer.write_all(request.as_bytes()).await?;
     link.writer.flush().await?;
     let head = Head::read(&mut link.reader).await?;
-    endpoint::check_response(&head.response()?, &key)?;
-    Ok(open(link, head.rest, Side::Client))
+    endpoint::check_response(&head.response()?, subprotocol, &key)?;
+    Ok(unread(link, head.rest))
 }
 
 /// Accepts a WebSocket on an accepted connection; who may not come is told so in HTTP. The link is protected as the
@@ -84,6 +100,16 @@ pub async fn connect(link: Link, authority: &str, path: &str) -> Result<Link, Up
 ///
 /// [`UpgradeError`]; the connection is of no use any more.
 pub async fn accept(link: Link, endpoint: &Endpoint) -> Result<Link, UpgradeError> {
+    Ok(open(answer_upgrade(link, endpoint).await?, Side::Server))
+}
+
+/// Accepts a WebSocket of the subprotocol that `endpoint` [speaks](Endpoint::speaking), and leaves its frames to the caller.
+/// Otherwise like [`accept`].
+///
+/// # Errors
+///
+/// [`UpgradeError`]; the connection is of no use any more.
+pub async fn answer_upgrade(link: Link, endpoint: &Endpoint) -> Result<Link, UpgradeError> {
     let mut link = link;
     let head = Head::read(&mut link.reader).await;
     let answer = head.and_then(|head| Ok((endpoint.answer(&head.request()?)?, head.rest)));
@@ -91,7 +117,7 @@ pub async fn accept(link: Link, endpoint: &Endpoint) -> Result<Link, UpgradeErro
         Ok((response, rest)) => {
             link.writer.write_all(&head::response(&response)).await?;
             link.writer.flush().await?;
-            Ok(open(link, rest, Side::Server))
+            Ok(unread(link, rest))
         }
         Err(UpgradeError::Lost(error)) => Err(error.into()),
         Err(error) => {
@@ -122,9 +148,20 @@ enum Side {
     Server,
 }
 
-/// The WebSocket on `link`, of which `read` was read already.
-fn open(link: Link, read: bytes::Bytes, side: Side) -> Link {
-    let io = join(Cursor::new(read).chain(link.reader), link.writer);
+/// The link, of which `read` was read already.
+fn unread(link: Link, read: Bytes) -> Link {
+    if read.is_empty() {
+        return link;
+    }
+    Link {
+        reader: Box::new(Cursor::new(read).chain(link.reader)),
+        ..link
+    }
+}
+
+/// The WebSocket on `link`.
+fn open(link: Link, side: Side) -> Link {
+    let io = join(link.reader, link.writer);
     let stream = match side {
         Side::Client => ByteStream::new(|io| client().take_over(io), io),
         Side::Server => ByteStream::new(|io| server().serve(io), io),

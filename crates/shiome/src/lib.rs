@@ -17,8 +17,11 @@
 //! # Layers
 //!
 //! The facade holds no logic. Each layer is a crate of its own, here as a module: [`wire`], [`handshake`],
-//! [`session`], [`transport`], [`bridge`], and with its feature `membership`.
+//! [`session`], [`transport`], [`bridge`], and with its feature `membership`. The feature `bus` has the bus of peers, which
+//! needs no cluster.
 
+#[cfg(feature = "bus")]
+pub use shiome_bus as bus;
 pub use shiome_derive::{BytesConvertable, RactorClusterMessage, RactorMessage};
 pub use shiome_handshake as handshake;
 #[cfg(feature = "membership")]

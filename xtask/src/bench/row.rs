@@ -29,6 +29,8 @@ pub(super) enum Figure {
     Never,
     /// Why there is none.
     NotMeasured(String),
+    /// There is nothing to measure.
+    None,
 }
 
 impl Figure {
@@ -42,7 +44,7 @@ impl Figure {
     pub(super) fn value(&self) -> Option<f64> {
         match self {
             Self::Is(value) | Self::Of(value, _) => Some(*value),
-            Self::Never | Self::NotMeasured(_) => None,
+            Self::Never | Self::NotMeasured(_) | Self::None => None,
         }
     }
 
@@ -59,6 +61,7 @@ impl Figure {
             Self::Of(value, of) => format!("{} of {}", figures::told(*value), figures::told(*of)),
             Self::Never => "never".to_owned(),
             Self::NotMeasured(_) => "not measured".to_owned(),
+            Self::None => String::new(),
         }
     }
 }
@@ -80,7 +83,7 @@ impl Row {
             name: self.name.clone(),
             value: value.into(),
             unit: Some(self.unit.to_owned()),
-            baseline: Some(BASELINE.to_owned()),
+            baseline: (self.published != Figure::None).then(|| BASELINE.to_owned()),
             baseline_value: beside.into(),
             ratio: value
                 .zip(beside)

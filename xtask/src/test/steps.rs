@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Outcome, Tally};
+use super::{Outcome, Tally, web};
 use crate::{
     cargo::{self, cargo},
     codegen, hostile, vectors,
@@ -93,6 +93,18 @@ pub(super) const STEPS: &[Step] = &[
         run: |root, _| wasm32(root),
     },
     Step {
+        name: "js",
+        about: "peers in JavaScript and in Rust do everything together",
+        needs: &["build"],
+        run: web::node,
+    },
+    Step {
+        name: "browser",
+        about: "the same in a browser",
+        needs: &["build"],
+        run: web::browser,
+    },
+    Step {
         name: "gossip",
         about: "the published gossip codecs and engine and ours agree, and form one cluster",
         needs: &["build"],
@@ -131,7 +143,7 @@ const OUTSIDE: [&str; 2] = ["tests/peers", "tests/fuzz"];
 const NOT_ADDITIVE: &str = "async-trait";
 
 /// `cargo <command>` on the whole workspace with all features that go together.
-fn all(root: &Path, command: &[&str]) -> Result<Command, String> {
+pub(super) fn all(root: &Path, command: &[&str]) -> Result<Command, String> {
     let features = metadata(root, &["--no-deps"])?
         .iter()
         .flat_map(|package| {

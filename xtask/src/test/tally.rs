@@ -55,6 +55,20 @@ impl Tally {
 
     /// Adds what `line` counts, if it is a summary.
     fn read(&mut self, line: &str) {
+        // # pass 4
+        // # fail 1
+        if let Some(count) = line.strip_prefix("# pass ") {
+            self.summaries += 1;
+            self.passed += count.parse().unwrap_or(0);
+            return;
+        }
+        if let Some(count) = line
+            .strip_prefix("# fail ")
+            .or_else(|| line.strip_prefix("# cancelled "))
+        {
+            self.failed += count.parse().unwrap_or(0);
+            return;
+        }
         // Indented it is what a test printed that failed: the other runner counts that.
         let is_result = line.starts_with("test result: ");
         let line = line.trim_start();
@@ -156,6 +170,14 @@ mod tests {
         assert_eq!(count("ok a\nok b\nFAIL c\n2 passed, 1 failed"), (2, 1, 1));
         assert_eq!(count("today 2 passed, 1 failed"), (0, 0, 0));
         assert_eq!(count("2 passed, 1 failed, they say"), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_summary_of_node_is_three_lines() {
+        assert_eq!(
+            count("ok 1 - # pass 7\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0"),
+            (2, 2, 1)
+        );
     }
 
     #[test]

@@ -44,8 +44,8 @@ pub enum UpgradeError {
     /// The client is a page of a site that [may not](Origins) come here.
     #[error("refused for its origin")]
     Origin,
-    /// The peer does not speak [`SUBPROTOCOL`].
-    #[error("peer does not speak {SUBPROTOCOL}")]
+    /// The peer does not speak the subprotocol, by default [`SUBPROTOCOL`].
+    #[error("peer does not speak the subprotocol")]
     Subprotocol,
     /// The server says no, with this HTTP status.
     #[error("refused with status {status}")]
@@ -127,10 +127,17 @@ impl fmt::Debug for Origins {
 }
 
 /// Where a server lets WebSockets be opened.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     path: Option<String>,
     origins: Origins,
+    subprotocol: &'static str,
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self::new(Origins::default())
+    }
 }
 
 impl Endpoint {
@@ -139,6 +146,15 @@ impl Endpoint {
         Self {
             path: None,
             origins,
+            subprotocol: SUBPROTOCOL,
+        }
+    }
+
+    /// For links of another subprotocol, which is a token of HTTP.
+    pub fn speaking(self, subprotocol: &'static str) -> Self {
+        Self {
+            subprotocol,
+            ..self
         }
     }
 
@@ -171,10 +187,10 @@ impl Endpoint {
         let key = one(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
         let key = key.ok_or_else(|| not_an_upgrade(SEC_WEBSOCKET_KEY))?;
         self.check_origin(headers)?;
-        if !has_token(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        if !has_token(headers, &SEC_WEBSOCKET_PROTOCOL, self.subprotocol) {
             return Err(UpgradeError::Subprotocol);
         }
-        Ok(switching(key))
+        Ok(switching(key, self.subprotocol))
     }
 
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), UpgradeError> {
@@ -194,7 +210,7 @@ fn not_an_upgrade(header: HeaderName) -> UpgradeError {
     }
 }
 
-fn switching(key: &str) -> Response<()> {
+fn switching(key: &str, subprotocol: &'static str) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = HeaderValue::try_from(accept_of(key)).expect("base64 is visible ASCII");
@@ -204,13 +220,17 @@ fn switching(key: &str) -> Response<()> {
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     headers.insert(
         SEC_WEBSOCKET_PROTOCOL,
-        HeaderValue::from_static(SUBPROTOCOL),
+        HeaderValue::from_static(subprotocol),
     );
     response
 }
 
 /// Whether the server has opened what the client with this key asked for.
-pub(super) fn check_response<B>(response: &Response<B>, key: &str) -> Result<(), UpgradeError> {
+pub(super) fn check_response<B>(
+    response: &Response<B>,
+    subprotocol: &str,
+    key: &str,
+) -> Result<(), UpgradeError> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let status = response.status();
         return Err(UpgradeError::Refused { status });
@@ -225,7 +245,7 @@ pub(super) fn check_response<B>(response: &Response<B>, key: &str) -> Result<(),
         return Err(not_an_upgrade(SEC_WEBSOCKET_EXTENSIONS));
     }
     match one(headers, &SEC_WEBSOCKET_PROTOCOL) {
-        Some(SUBPROTOCOL) => Ok(()),
+        Some(spoken) if spoken == subprotocol => Ok(()),
         _ => Err(UpgradeError::Subprotocol),
     }
 }

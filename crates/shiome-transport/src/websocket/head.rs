@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use httparse::{EMPTY_HEADER, Status};
 use tokio::io::AsyncReadExt;
 
-use super::{MAX_HEAD_LEN, SUBPROTOCOL, endpoint::UpgradeError};
+use super::{MAX_HEAD_LEN, endpoint::UpgradeError};
 use crate::link::BoxRead;
 
 /// Header fields of a request or response. Proxies add some of their own.
@@ -108,10 +108,10 @@ fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, UpgradeError> {
 }
 
 /// A client's request.
-pub(super) fn request(authority: &str, path: &str, key: &str) -> String {
+pub(super) fn request(authority: &str, path: &str, subprotocol: &str, key: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {subprotocol}\r\nSec-WebSocket-Key: {key}\r\n\r\n"
     )
 }
 

@@ -322,7 +322,7 @@ async fn heads_have_a_limit() {
 #[tokio::test]
 async fn nothing_stands_between_a_head_and_what_follows_it() {
     // Ends of lines that others take for the end of the head, where something else begins.
-    let request = head::request("b:1", "/", &endpoint::key());
+    let request = head::request("b:1", "/", SUBPROTOCOL, &endpoint::key());
     for end in ["\n\n\r\n\r\n", "\n\nGET / HTTP/1.1\r\n\r\n", "\n\r\n\r\n"] {
         let request = request.replace("\r\n\r\n", end);
         let (result, answer) = answer_to(request.as_bytes()).await;

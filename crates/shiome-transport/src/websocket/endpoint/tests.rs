@@ -34,7 +34,7 @@ fn the_answer_is_the_one_of_the_standard() {
     let accept = &response.headers()[SEC_WEBSOCKET_ACCEPT];
     assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], SUBPROTOCOL);
-    check_response(&response, KEY).unwrap();
+    check_response(&response, SUBPROTOCOL, KEY).unwrap();
 }
 
 #[test]
@@ -124,9 +124,13 @@ fn both_must_speak_the_subprotocol() {
             .unwrap_err();
         assert!(matches!(error, UpgradeError::Subprotocol), "{value:?}");
     }
+    let other = endpoint.clone().speaking("shiome.2");
+    let answer = other.answer(&with(SEC_WEBSOCKET_PROTOCOL, Some("shiome.2")));
+    check_response(&answer.unwrap(), "shiome.2", KEY).unwrap();
+    assert!(other.answer(&request()).is_err());
     let mut response = endpoint.answer(&request()).unwrap();
     response.headers_mut().remove(SEC_WEBSOCKET_PROTOCOL);
-    let error = check_response(&response, KEY).unwrap_err();
+    let error = check_response(&response, SUBPROTOCOL, KEY).unwrap_err();
     assert!(matches!(error, UpgradeError::Subprotocol));
 }
 
@@ -137,7 +141,7 @@ fn a_client_takes_no_other_answer() {
         response
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
-        check_response(&response, KEY)
+        check_response(&response, SUBPROTOCOL, KEY)
     };
     assert!(change(UPGRADE, "websocket").is_ok());
     assert!(change(UPGRADE, "h2c").is_err());
@@ -145,8 +149,11 @@ fn a_client_takes_no_other_answer() {
     assert!(change(SEC_WEBSOCKET_ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOp=").is_err());
     assert!(change(SEC_WEBSOCKET_EXTENSIONS, "permessage-deflate").is_err());
     let response = Endpoint::default().answer(&request()).unwrap();
-    assert!(check_response(&response, &key()).is_err(), "of another key");
+    assert!(
+        check_response(&response, SUBPROTOCOL, &key()).is_err(),
+        "of another key"
+    );
     let refusal = UpgradeError::Path.response();
-    let error = check_response(&refusal, KEY).unwrap_err();
+    let error = check_response(&refusal, SUBPROTOCOL, KEY).unwrap_err();
     assert!(matches!(error, UpgradeError::Refused { status } if status == StatusCode::NOT_FOUND));
 }

@@ -1,0 +1,268 @@
+//! What the handles on a bus share: its peers, its links, and what it has seen.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{runtime::Handle, sync::watch};
+
+use super::{
+    BusOptions, LinkId, LinkOptions,
+    inbound::Gate,
+    registry::{Registry, Seat},
+    routes::{Routes, Way},
+    seen::Seen,
+};
+use crate::{
+    BusError, BusStats, DropReason, Envelope, Incarnation, Link, LinkKind, MessageId, PeerId,
+    Route, drops::Drops, node::Node, stats::Totals,
+};
+
+/// What the handles share.
+pub(crate) struct Core {
+    pub(crate) options: BusOptions,
+    pub(super) registry: Registry<Weak<Node>>,
+    routes: RwLock<Routes>,
+    seen: Mutex<Seen>,
+    pub(crate) drops: Drops,
+    /// Figures of peers that are gone.
+    pub(crate) retired: Totals,
+    /// Changes whenever somebody may have become reachable.
+    pub(crate) names_changed: watch::Sender<()>,
+    /// For envelopes of the bus' own.
+    incarnation: Incarnation,
+    seq: AtomicU64,
+}
+
+impl Seat for Weak<Node> {
+    type Owner = Arc<Node>;
+
+    fn owner(&self) -> Option<Arc<Node>> {
+        self.upgrade()
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.ptr_eq(other)
+    }
+}
+
+/// Where an envelope goes.
+pub(crate) enum Target {
+    Local(Arc<Node>),
+    Link(LinkId, Arc<dyn Link>),
+}
+
+impl Core {
+    pub(super) fn new(options: BusOptions) -> Self {
+        Self {
+            options,
+            registry: Registry::new(),
+            routes: RwLock::default(),
+            seen: Mutex::default(),
+            drops: Drops::default(),
+            retired: Totals::default(),
+            names_changed: watch::Sender::new(()),
+            incarnation: Incarnation::next(),
+            seq: AtomicU64::new(0),
+        }
+    }
+
+    /// The runtime that tasks of the bus run on.
+    pub(crate) fn runtime(&self) -> Result<Handle, BusError> {
+        let given = self.options.runtime.clone();
+        let current = || Handle::try_current().map_err(|_| BusError::NoRuntime);
+        given.map_or_else(current, Ok)
+    }
+
+    pub(crate) fn local(&self, id: &PeerId) -> Option<Arc<Node>> {
+        self.registry.get(id)
+    }
+
+    /// Puts a peer on the bus.
+    pub(crate) fn enter(&self, node: &Arc<Node>, replace: bool) -> Result<(), BusError> {
+        if !replace && self.routes(|routes| routes.is_told(&node.id)) {
+            return Err(BusError::NameTaken(node.id.clone()));
+        }
+        let mut seat = Arc::downgrade(node);
+        while let Err(refused) = self.registry.take(node.id.clone(), seat) {
+            if !replace {
+                return Err(BusError::NameTaken(node.id.clone()));
+            }
+            if let Some(other) = self.local(&node.id) {
+                other.end();
+            }
+            seat = refused;
+        }
+        self.tell_links(node, true);
+        Ok(())
+    }
+
+    /// Takes a peer off the bus, if it is the one that is there.
+    pub(crate) fn leave(&self, node: &Node, seat: &Weak<Node>) {
+        if self.registry.free(&node.id, seat) {
+            self.tell_links(node, false);
+        }
+    }
+
+    pub(super) fn tell_links(&self, node: &Node, present: bool) {
+        for (_, link) in self.links() {
+            link.local_peer(&node.id, node.incarnation, present);
+        }
+        self.names_changed.send_replace(());
+    }
+
+    pub(super) fn attach(
+        self: &Arc<Self>,
+        link: Arc<dyn Link>,
+        options: LinkOptions,
+    ) -> Result<LinkId, BusError> {
+        let runtime = self.runtime()?;
+        let _within = runtime.enter();
+        let id = self.routes_mut(|routes| routes.attach(Arc::clone(&link), options));
+        let gate = Gate::new(self, id, link.kind());
+        if let Err(error) = link.start(Arc::new(gate)) {
+            self.detach(id);
+            return Err(error);
+        }
+        for node in self.registry.owners() {
+            link.local_peer(&node.id, node.incarnation, true);
+            // It may have gone since, and have told the link of it before.
+            if self.local(&node.id).is_none() {
+                link.local_peer(&node.id, node.incarnation, false);
+            }
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn detach(&self, id: LinkId) -> bool {
+        self.fail_link(id);
+        // Dropped without the lock.
+        let link = self.routes_mut(|routes| routes.detach(id));
+        self.names_changed.send_replace(());
+        link.is_some()
+    }
+
+    /// Tells all who wait for something over a link that it is down.
+    pub(super) fn fail_link(&self, id: LinkId) {
+        for node in self.registry.owners() {
+            node.pending.fail_link(id);
+        }
+    }
+
+    pub(crate) fn links(&self) -> Vec<(LinkId, Arc<dyn Link>)> {
+        self.routes(|routes| {
+            let links = routes.links();
+            links.map(|(id, a)| (id, Arc::clone(&a.link))).collect()
+        })
+    }
+
+    pub(crate) fn link_kinds(&self) -> Vec<LinkKind> {
+        let mut kinds = Vec::new();
+        for (_, link) in self.links() {
+            if !kinds.contains(&link.kind()) {
+                kinds.push(link.kind());
+            }
+        }
+        kinds
+    }
+
+    /// Where envelopes for `to` go: to a peer of this bus if there is one, else over a link.
+    #[inline]
+    pub(crate) fn target(&self, to: &PeerId, route: Route) -> Result<Target, BusError> {
+        if route != Route::RemoteOnly
+            && let Some(node) = self.local(to)
+        {
+            return Ok(Target::Local(node));
+        }
+        if route == Route::LocalOnly {
+            return Err(BusError::NodeNotFound(to.clone()));
+        }
+        self.over_link(to, None)
+    }
+
+    pub(super) fn over_link(&self, to: &PeerId, not: Option<LinkId>) -> Result<Target, BusError> {
+        match self.routes(|routes| routes.way(to, not)) {
+            Way::Over(id, link) => Ok(Target::Link(id, link)),
+            Way::Down => Err(BusError::NotConnected(to.clone())),
+            Way::Unknown => Err(BusError::NodeNotFound(to.clone())),
+        }
+    }
+
+    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<dyn Link>> {
+        self.routes(|routes| Some(Arc::clone(&routes.link(id)?.link)))
+    }
+
+    pub(crate) fn reaches(&self, id: &PeerId) -> bool {
+        self.local(id).is_some() || self.routes(|routes| routes.reaches(id))
+    }
+
+    /// All that are on the bus or told of by links.
+    pub(crate) fn reached(&self) -> Vec<PeerId> {
+        let local = self.registry.owners();
+        let mut all: Vec<_> = local.iter().map(|node| node.id.clone()).collect();
+        self.routes(|routes| all.extend(routes.reached().cloned()));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The same with their lives, as far as those are known.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let mut all = self.routes(Routes::told_lives);
+        for node in self.registry.owners() {
+            all.insert(node.id.clone(), Some(node.incarnation));
+        }
+        all
+    }
+
+    /// A name for an envelope that no peer sends.
+    pub(super) fn next_id(&self) -> MessageId {
+        MessageId {
+            incarnation: self.incarnation,
+            seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// Whether an envelope that came over a link is new.
+    pub(super) fn first(&self, envelope: &Envelope) -> bool {
+        // Windows are whole after any panic.
+        let seen: MutexGuard<'_, Seen> = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = seen;
+        seen.first(envelope)
+    }
+
+    pub(super) fn routes<T>(&self, read: impl FnOnce(&Routes) -> T) -> T {
+        // Nothing panics while routes change.
+        read(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn routes_mut<T>(&self, change: impl FnOnce(&mut Routes) -> T) -> T {
+        change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn stats(&self) -> BusStats {
+        let nodes = self.registry.owners();
+        let mut stats = self.retired.stats();
+        stats.nodes_registered = nodes.len();
+        for node in &nodes {
+            stats.add(&node.totals);
+            stats.total_callbacks += node.handlers.len();
+            stats.queued += node.depth().total();
+        }
+        let drops = DropReason::ALL.map(|reason| (reason, self.drops.counted(reason)));
+        stats.drops = drops.into_iter().filter(|(_, count)| *count > 0).collect();
+        stats
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peers = self.registry.owners().len();
+        write!(f, "Core({peers} peers, {} links)", self.links().len())
+    }
+}

@@ -1,0 +1,346 @@
+//! What comes over a link: whether it may, whether it is new, and for whom it is.
+
+use std::sync::{Arc, Weak};
+
+use tokio::time::timeout;
+
+use super::{Core, LinkId, Target};
+use crate::{
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
+    PeerId, Remote,
+    bus::Answer,
+    mailbox::{Item, NoPlace, Path, Place},
+    node::Node,
+};
+
+/// What a link of a bus puts into it.
+#[derive(Debug)]
+pub(super) struct Gate {
+    core: Weak<Core>,
+    id: LinkId,
+    kind: LinkKind,
+}
+
+impl Gate {
+    pub(super) fn new(core: &Arc<Core>, id: LinkId, kind: LinkKind) -> Self {
+        Self {
+            core: Arc::downgrade(core),
+            id,
+            kind,
+        }
+    }
+
+    fn path(&self) -> Path {
+        Path::Link(self.id, self.kind)
+    }
+
+    async fn take(&self, envelopes: impl IntoIterator<Item = Envelope>) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        let mut before = Before::default();
+        for envelope in envelopes {
+            match self.check(&core, &envelope, &mut before) {
+                Ok(()) if envelope.reply_to.is_some() => self.take_answer(&core, envelope),
+                Ok(()) => {
+                    if let Some((node, envelope)) = self.pass(&core, envelope, &mut before) {
+                        // Who waits may find everything changed after it.
+                        before = Before::default();
+                        self.wait_and_put(&core, &node, envelope).await;
+                    }
+                }
+                Err(refusal) => self.refuse(&core, &envelope, refusal),
+            }
+        }
+    }
+
+    /// Whether an envelope may come in here.
+    fn check(&self, core: &Core, envelope: &Envelope, before: &mut Before) -> Result<(), Refusal> {
+        let answers = envelope.reply_to.is_some();
+        if answers || before.from.as_ref() != Some(&envelope.from) {
+            self.check_source(core, envelope)?;
+            before.from = (!answers).then(|| envelope.from.clone());
+        }
+        let (len, limit) = (
+            envelope.intent.payload().text_len(),
+            core.options.max_payload_len,
+        );
+        if len > limit {
+            let error = BusError::PayloadTooLarge { len, limit };
+            return Err(Refusal::told(DropReason::PayloadTooLarge, error));
+        }
+        if envelope.hops > MAX_HOPS {
+            let error = BusError::TooManyHops(envelope.to.clone());
+            return Err(Refusal::told(DropReason::TooManyHops, error));
+        }
+        if !core.first(envelope) {
+            return Err(Refusal::silent(DropReason::Duplicate));
+        }
+        Ok(())
+    }
+
+    /// The other end speaks for itself, or is a gateway; and never for a peer that is here.
+    fn check_source(&self, core: &Core, envelope: &Envelope) -> Result<(), Refusal> {
+        let known = core.routes(|routes| routes.knows(&envelope.from, self.id));
+        let remote = core.routes(|routes| routes.link(self.id)?.remote.clone());
+        // What waits for an answer over a link takes it from there: only the other end can say that nobody is behind it.
+        let awaited = envelope.reply_to;
+        if awaited.is_some_and(|id| core.awaits(envelope, id, self.id)) {
+            return Ok(());
+        }
+        let allowed = |remote: &Remote| remote.gateway || remote.id == envelope.from;
+        if !remote.as_ref().is_some_and(allowed) {
+            return Err(Refusal::silent(DropReason::Forged));
+        }
+        if core.local(&envelope.from).is_some() {
+            return Err(Refusal::silent(DropReason::Echo));
+        }
+        if !known {
+            core.routes_mut(|routes| routes.learn(&envelope.from, self.id));
+            core.names_changed.send_replace(());
+        }
+        Ok(())
+    }
+
+    /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
+    /// handed back, with the peer.
+    fn pass(
+        &self,
+        core: &Core,
+        envelope: Envelope,
+        before: &mut Before,
+    ) -> Option<(Arc<Node>, Envelope)> {
+        let known = before
+            .to
+            .as_ref()
+            .is_some_and(|node| node.id == envelope.to);
+        if !known {
+            before.to = core.local(&envelope.to);
+        }
+        let Some(node) = &before.to else {
+            self.relay(core, envelope);
+            return None;
+        };
+        match node.try_reserve(&envelope) {
+            Err(NoPlace::Full) => Some((Arc::clone(node), envelope)),
+            place => {
+                self.put(core, node, place, envelope);
+                None
+            }
+        }
+    }
+
+    async fn wait_and_put(&self, core: &Core, node: &Node, envelope: Envelope) {
+        let patience = core.options.inbound_patience;
+        let place = timeout(patience, node.reserve(&envelope)).await;
+        let place = place.unwrap_or(Err(NoPlace::Full));
+        self.put(core, node, place, envelope);
+    }
+
+    fn put(
+        &self,
+        core: &Core,
+        node: &Node,
+        place: Result<Place<'_, Item>, NoPlace>,
+        envelope: Envelope,
+    ) {
+        // What is told of the envelope once the mailbox has it.
+        let told = (envelope.level == Level::Received).then(|| envelope.clone());
+        let put = match place {
+            Ok(place) => {
+                let item = node.item(envelope, self.path());
+                place.put(item).map_err(|_| None)
+            }
+            Err(no_place) => {
+                let error = no_place.of(&envelope.to);
+                let refusal = Refusal::told(Core::reason(&error), error);
+                Err(Some((envelope, refusal)))
+            }
+        };
+        match (put, told) {
+            (Ok(()), Some(about)) => {
+                core.answer(&about, self.path(), Answer::Reached(Level::Received));
+            }
+            (Ok(()), None) => {}
+            (Err(Some((envelope, refusal))), _) => self.refuse(core, &envelope, refusal),
+            // It closed between the two; who waits is told like all others.
+            (Err(None), told) => {
+                core.drops.count(DropReason::Closed);
+                if let Some(about) = told {
+                    let error = BusError::Closed(about.to.clone());
+                    core.answer(&about, self.path(), Answer::Failed(error));
+                }
+            }
+        }
+    }
+
+    fn relay(&self, core: &Core, mut envelope: Envelope) {
+        let unknown = || BusError::NodeNotFound(envelope.to.clone());
+        let way = match core.options.relay {
+            true => core.over_link(&envelope.to, Some(self.id)),
+            false => Err(unknown()),
+        };
+        let sent = match way {
+            Ok(Target::Link(_, link)) if envelope.hops < MAX_HOPS => {
+                envelope.hops += 1;
+                link.try_send(&envelope)
+            }
+            Ok(_) => Err(BusError::TooManyHops(envelope.to.clone())),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            let refusal = Refusal::told(Core::reason(&error), error);
+            self.refuse(core, &envelope, refusal);
+        }
+    }
+
+    fn take_answer(&self, core: &Core, envelope: Envelope) {
+        if core.local(&envelope.to).is_none() {
+            return self.relay(core, envelope);
+        }
+        let item = Item {
+            envelope,
+            path: self.path(),
+            since: None,
+        };
+        if let Err(item) = core.answered(item) {
+            core.drops.trace(&item.envelope, DropReason::LateReply);
+        }
+    }
+
+    /// Drops an envelope, and tells the sender if it waits and may know.
+    fn refuse(&self, core: &Core, envelope: &Envelope, refusal: Refusal) {
+        core.drops.trace(envelope, refusal.reason);
+        let waits = envelope.level > Level::Accepted && envelope.reply_to.is_none();
+        if let (Some(error), true) = (refusal.told, waits) {
+            core.answer(envelope, self.path(), Answer::Failed(error));
+        }
+    }
+}
+
+/// What was found out for the envelope before: what arrives together is mostly of one sender and for one peer.
+#[derive(Debug, Default)]
+struct Before {
+    /// It may come from here.
+    from: Option<PeerId>,
+    to: Option<Arc<Node>>,
+}
+
+/// Why an envelope does not come in, and what its sender may know of that.
+#[derive(Debug)]
+struct Refusal {
+    reason: DropReason,
+    told: Option<BusError>,
+}
+
+impl Refusal {
+    fn told(reason: DropReason, error: BusError) -> Self {
+        Self {
+            reason,
+            told: Some(error),
+        }
+    }
+
+    fn silent(reason: DropReason) -> Self {
+        Self { reason, told: None }
+    }
+}
+
+impl Core {
+    /// What an error that ends an envelope's way is counted as.
+    pub(crate) fn reason(error: &BusError) -> DropReason {
+        match error {
+            BusError::NodeNotFound(_) => DropReason::NodeNotFound,
+            BusError::NoHandler { .. } => DropReason::NoHandler,
+            BusError::NotConnected(_) => DropReason::NotConnected,
+            BusError::QueueFull(_) => DropReason::QueueFull,
+            BusError::PayloadTooLarge { .. } => DropReason::PayloadTooLarge,
+            BusError::TooManyHops(_) => DropReason::TooManyHops,
+            BusError::Refused(_) => DropReason::Refused,
+            BusError::Closed(_) => DropReason::Closed,
+            BusError::Unauthorized(_) => DropReason::Forged,
+            _ => DropReason::Network,
+        }
+    }
+
+    /// An envelope could not be handed over. One that only met a full queue is counted, and told to who sent it.
+    pub(crate) fn failed(&self, envelope: &Envelope, error: &BusError) {
+        match Self::reason(error) {
+            DropReason::QueueFull => self.drops.count(DropReason::QueueFull),
+            reason => self.drops.trace(envelope, reason),
+        }
+    }
+}
+
+impl Inbound for Gate {
+    fn up(&self, remote: Remote) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.up(self.id, remote));
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn down(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.down(self.id));
+            core.fail_link(self.id);
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn closed(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.detach(self.id);
+        }
+    }
+
+    fn peer_up(&self, peer: &PeerId, incarnation: Incarnation) -> Result<(), BusError> {
+        let core = self.core.upgrade();
+        let core = core.ok_or_else(|| BusError::Closed(peer.clone()))?;
+        if core.local(peer).is_some() {
+            return Err(BusError::NameTaken(peer.clone()));
+        }
+        let may = |remote: &Remote| remote.gateway || remote.id == *peer;
+        core.routes_mut(|routes| {
+            let link = routes.link(self.id);
+            // Before it is up, the link knows its other end and we do not.
+            let refused = link
+                .and_then(|link| link.remote.as_ref())
+                .is_some_and(|r| !may(r));
+            if refused {
+                let why = format!("the link speaks for itself, not for {peer}");
+                return Err(BusError::Unauthorized(why.into()));
+            }
+            routes.peer_up(self.id, peer, incarnation)
+        })?;
+        core.names_changed.send_replace(());
+        Ok(())
+    }
+
+    fn peer_down(&self, peer: &PeerId, incarnation: Incarnation) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        if core.routes_mut(|routes| routes.peer_down(self.id, peer, incarnation)) {
+            for node in core.registry.owners() {
+                node.pending.fail_peer(self.id, peer);
+            }
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn deliver(&self, envelope: Envelope) -> BoxFuture<'_, ()> {
+        Box::pin(self.take([envelope]))
+    }
+
+    fn deliver_all(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, ()> {
+        Box::pin(self.take(envelopes))
+    }
+
+    fn malformed(&self, error: &BusError) {
+        tracing::debug!(link = %self.kind, %error, "no envelope");
+        if let Some(core) = self.core.upgrade() {
+            core.drops.count(DropReason::Malformed);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Links, and who is reached over which.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::LinkOptions;
+use crate::{BusError, Incarnation, Link, PeerId, Remote};
+
+/// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
+const MAX_LEARNED: usize = 65_536;
+
+/// Peers that one link may tell of.
+const MAX_TOLD: usize = 65_536;
+
+/// Names a link of a bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub(super) u64);
+
+/// A link and what is known of it.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) link: Arc<dyn Link>,
+    options: LinkOptions,
+    /// The other end, while the link is up.
+    pub(super) remote: Option<Remote>,
+    told: usize,
+}
+
+/// A way to a peer that its link told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    link: LinkId,
+    incarnation: Incarnation,
+}
+
+/// Where envelopes for other processes go.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    links: BTreeMap<LinkId, Attached>,
+    told: HashMap<PeerId, Vec<Told>>,
+    /// From whom something came over a gateway that had not told of it: the way back.
+    learned: HashMap<PeerId, LinkId>,
+    /// In the order of learning; what was forgotten or learned anew since is skipped.
+    order: VecDeque<(PeerId, LinkId)>,
+    next_id: u64,
+}
+
+/// What is known of the way to a peer.
+#[derive(Debug)]
+pub(super) enum Way {
+    Over(LinkId, Arc<dyn Link>),
+    /// There is one, and it is down.
+    Down,
+    Unknown,
+}
+
+impl Routes {
+    pub(super) fn attach(&mut self, link: Arc<dyn Link>, options: LinkOptions) -> LinkId {
+        let id = LinkId(self.next_id);
+        self.next_id += 1;
+        let attached = Attached {
+            link,
+            options,
+            remote: None,
+            told: 0,
+        };
+        self.links.insert(id, attached);
+        id
+    }
+
+    pub(super) fn detach(&mut self, id: LinkId) -> Option<Arc<dyn Link>> {
+        self.forget_told(id);
+        self.forget_learned(id);
+        Some(self.links.remove(&id)?.link)
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, &Attached)> {
+        self.links.iter().map(|(id, attached)| (*id, attached))
+    }
+
+    pub(super) fn link(&self, id: LinkId) -> Option<&Attached> {
+        self.links.get(&id)
+    }
+
+    pub(super) fn up(&mut self, id: LinkId, remote: Remote) {
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.remote = Some(remote);
+        }
+    }
+
+    /// The link is down. Who told of itself is still known to be behind it; return routes end with it.
+    pub(super) fn down(&mut self, id: LinkId) {
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.remote = None;
+        }
+        self.forget_learned(id);
+    }
+
+    pub(super) fn peer_up(
+        &mut self,
+        id: LinkId,
+        peer: &PeerId,
+        incarnation: Incarnation,
+    ) -> Result<(), BusError> {
+        let ways = self.told.get(peer).map_or(&[][..], Vec::as_slice);
+        if ways.iter().any(|way| way.incarnation > incarnation) {
+            return Err(BusError::NameTaken(peer.clone()));
+        }
+        let Some(attached) = self.links.get_mut(&id) else {
+            return Err(BusError::Closed(peer.clone()));
+        };
+        let known = ways.iter().any(|way| way.link == id);
+        if !known && attached.told >= MAX_TOLD {
+            return Err(BusError::QueueFull(peer.clone()));
+        }
+        attached.told += usize::from(!known);
+        let ways = self.told.entry(peer.clone()).or_default();
+        let (stale, mut kept): (Vec<_>, Vec<_>) = ways
+            .drain(..)
+            .filter(|way| way.link != id)
+            .partition(|way| way.incarnation < incarnation);
+        kept.push(Told {
+            link: id,
+            incarnation,
+        });
+        *ways = kept;
+        for way in stale {
+            self.told_less(way.link);
+        }
+        self.learned.remove(peer);
+        Ok(())
+    }
+
+    pub(super) fn peer_down(
+        &mut self,
+        id: LinkId,
+        peer: &PeerId,
+        incarnation: Incarnation,
+    ) -> bool {
+        let gone = |way: &Told| way.link == id && way.incarnation <= incarnation;
+        self.forget(peer, gone)
+    }
+
+    fn forget(&mut self, peer: &PeerId, gone: impl Fn(&Told) -> bool) -> bool {
+        let Some(ways) = self.told.get_mut(peer) else {
+            return false;
+        };
+        let forgotten: Vec<_> = ways.extract_if(.., |way| gone(way)).collect();
+        if ways.is_empty() {
+            self.told.remove(peer);
+        }
+        forgotten.iter().for_each(|way| self.told_less(way.link));
+        !forgotten.is_empty()
+    }
+
+    fn told_less(&mut self, id: LinkId) {
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.told -= 1;
+        }
+    }
+
+    fn forget_told(&mut self, id: LinkId) {
+        self.told.retain(|_, ways| {
+            ways.retain(|way| way.link != id);
+            !ways.is_empty()
+        });
+    }
+
+    fn forget_learned(&mut self, id: LinkId) {
+        self.learned.retain(|_, link| *link != id);
+        self.order.retain(|(_, link)| *link != id);
+    }
+
+    /// Something of `peer` came over a link. A peer that some link told of is not learned.
+    pub(super) fn learn(&mut self, peer: &PeerId, id: LinkId) {
+        if self.learned.get(peer) == Some(&id) || self.told.contains_key(peer) {
+            return;
+        }
+        self.learned.insert(peer.clone(), id);
+        self.order.push_back((peer.clone(), id));
+        while self.order.len() > MAX_LEARNED {
+            let oldest = self.order.pop_front();
+            if let Some((peer, id)) = oldest
+                && self.learned.get(&peer) == Some(&id)
+            {
+                self.learned.remove(&peer);
+            }
+        }
+    }
+
+    /// Whether [`learn`](Self::learn) would change nothing.
+    pub(super) fn knows(&self, peer: &PeerId, id: LinkId) -> bool {
+        self.learned.get(peer) == Some(&id) || self.told.contains_key(peer)
+    }
+
+    /// The way to `peer`, not back over `not`.
+    pub(super) fn way(&self, peer: &PeerId, not: Option<LinkId>) -> Way {
+        let known = self.best(self.links_of(peer), not);
+        let uplink = |(id, attached): (LinkId, &Attached)| attached.options.uplink.then_some(id);
+        match known {
+            Way::Over(..) => known,
+            Way::Down | Way::Unknown => match self.best(self.links().filter_map(uplink), not) {
+                Way::Unknown => known,
+                uplink => uplink,
+            },
+        }
+    }
+
+    /// The cheapest of the links that is up.
+    fn best(&self, links: impl Iterator<Item = LinkId>, not: Option<LinkId>) -> Way {
+        let (mut best, mut any) = (None::<(LinkId, &Attached)>, false);
+        for id in links.filter(|id| Some(*id) != not) {
+            let Some(attached) = self.links.get(&id) else {
+                continue;
+            };
+            any = true;
+            let cost = (attached.options.cost, id);
+            if attached.remote.is_some() && best.is_none_or(|(id, a)| cost < (a.options.cost, id)) {
+                best = Some((id, attached));
+            }
+        }
+        match best {
+            Some((id, attached)) => Way::Over(id, Arc::clone(&attached.link)),
+            None if any => Way::Down,
+            None => Way::Unknown,
+        }
+    }
+
+    /// Links that told of `peer`, and the one that brought something of it.
+    fn links_of(&self, peer: &PeerId) -> impl Iterator<Item = LinkId> {
+        let told = self.told.get(peer).into_iter().flatten();
+        let told = told.map(|way| way.link);
+        told.chain(self.learned.get(peer).copied())
+    }
+
+    fn is_up(&self, id: LinkId) -> bool {
+        let attached = self.links.get(&id);
+        attached.is_some_and(|attached| attached.remote.is_some())
+    }
+
+    /// Those that links that are up told of.
+    pub(super) fn reached(&self) -> impl Iterator<Item = &PeerId> {
+        let up = |ways: &[Told]| ways.iter().any(|way| self.is_up(way.link));
+        let told = self.told.iter().filter(move |(_, ways)| up(ways));
+        told.map(|(peer, _)| peer)
+    }
+
+    /// The same with the latest of their lives.
+    pub(super) fn told_lives(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+        let life = |ways: &[Told]| {
+            let up = ways.iter().filter(|way| self.is_up(way.link));
+            up.map(|way| way.incarnation).max()
+        };
+        let told = self.told.iter();
+        let told = told.filter_map(|(peer, ways)| Some((peer.clone(), Some(life(ways)?))));
+        told.collect()
+    }
+
+    /// Whether a link that is up told of `peer`.
+    pub(super) fn is_told(&self, peer: &PeerId) -> bool {
+        let mut told = self.told.get(peer).into_iter().flatten();
+        told.any(|way| self.is_up(way.link))
+    }
+
+    /// Whether a link that is up told of `peer`, or brought something of it.
+    pub(super) fn reaches(&self, peer: &PeerId) -> bool {
+        self.links_of(peer).any(|id| self.is_up(id))
+    }
+}

@@ -1,0 +1,266 @@
+//! The task that hands a peer's envelopes to its handlers, one at a time.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::AtomicU64},
+    task::Poll,
+};
+
+use tokio::{select, task::yield_now};
+
+use crate::{
+    BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
+    bus::Answer,
+    error::cut,
+    handlers::{Call, Failure, Snapshot},
+    mailbox::{Item, Receiver},
+    node::Node,
+    stats::count,
+};
+
+/// Deliveries after which the task lets others run: some tens of microseconds of short handlers.
+const TURNS: u32 = 128;
+
+pub(crate) const PING: Name = Name::system("sys.ping");
+const PONG: Name = Name::system("sys.pong");
+
+tokio::task_local! {
+    /// The peer whose dispatcher runs, by its address.
+    static SERVED: usize;
+}
+
+fn address(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
+}
+
+/// Whether this code runs in a handler of `node`.
+pub(crate) fn serves(node: &Node) -> bool {
+    SERVED
+        .try_with(|served| *served == address(node))
+        .unwrap_or(false)
+}
+
+/// Starts the dispatchers of a peer.
+pub(crate) fn start(node: &Arc<Node>, options: &PeerOptions) -> Result<(), BusError> {
+    let runtime = node.runtime();
+    for mailbox in 0..node.mailboxes().len() {
+        let guard = Guard(Some(Arc::clone(node)));
+        let dispatcher = run(guard, Arc::clone(node), mailbox);
+        let dispatcher = SERVED.scope(address(node), dispatcher);
+        if !options.own_thread {
+            runtime.spawn(dispatcher);
+            continue;
+        }
+        let (runtime, name) = (runtime.clone(), format!("shiome {}", node.id));
+        let thread = std::thread::Builder::new().name(name);
+        let started = thread.spawn(move || runtime.block_on(dispatcher));
+        started.map_err(BusError::network)?;
+    }
+    Ok(())
+}
+
+/// Ends the peer when its dispatcher does, even with the runtime.
+struct Guard(Option<Arc<Node>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(node) = &self.0 {
+            node.end();
+        }
+    }
+}
+
+async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
+    let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
+    let (mut ended, mut turns) = (node.ended(), 0);
+    while receiver.ready(&node.mailboxes()[mailbox]).await {
+        let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
+            continue;
+        };
+        if node.is_ended() {
+            node.leave(&item);
+            continue;
+        }
+        let mut delivery = Delivery { item, node };
+        if begin(&mut delivery, &mut snapshot) {
+            let handled = match snapshot.awaits() {
+                false => Some(handle_at_once(&delivery, &snapshot)),
+                true => select! {
+                    biased;
+                    handled = handle(&delivery, &snapshot) => Some(handled),
+                    // The peer has ended, and whatever its handler waits for.
+                    _ = ended.wait_for(|ended| *ended) => None,
+                },
+            };
+            match handled {
+                Some(handled) => report(&delivery, handled),
+                None => delivery.node.leave(&delivery.item),
+            }
+        }
+        // Back from the delivery, which costs no reference count that way.
+        node = delivery.node;
+        turns += 1;
+        if turns == TURNS {
+            turns = 0;
+            yield_now().await;
+        }
+    }
+    // Should it have been abandoned meanwhile.
+    receiver.rest().for_each(|item| node.leave(&item));
+    node.worked_off().await;
+    // Others of the same peer may still run.
+    guard.0 = None;
+}
+
+/// Whether handlers are to see it.
+fn begin(delivery: &mut Delivery, snapshot: &mut Snapshot) -> bool {
+    let (node, item) = (&delivery.node, &mut delivery.item);
+    count(&node.totals.taken.delivered);
+    if let Some(since) = item.since {
+        node.totals.waited(since.elapsed());
+    }
+    let envelope = &mut item.envelope;
+    // From here on, sending the intent on is to reflect it.
+    envelope.intent.set_hops(envelope.hops.saturating_add(1));
+    if let Err(refused) = node.inbound.run(envelope) {
+        node.core.drops.trace(envelope, DropReason::Refused);
+        answer(node, item, Answer::Failed(refused));
+        return false;
+    }
+    if *envelope.intent.name() == PING {
+        pong(delivery);
+        return false;
+    }
+    node.owe(item);
+    node.handlers.refresh(snapshot);
+    true
+}
+
+fn pong(ping: &Delivery) {
+    let intent = Intent::of(PONG, ping.payload().clone());
+    if let Err(error) = ping.node.try_respond(ping, intent) {
+        tracing::debug!(%error, "no pong");
+    }
+}
+
+/// What all handlers together came to.
+#[derive(Default)]
+struct Handled {
+    runs: usize,
+    failure: Option<Failure>,
+}
+
+/// Runs handlers none of which is a future.
+fn handle_at_once(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
+    let mut handled = Handled::default();
+    for entry in snapshot.matching(delivery.name()) {
+        if let Call::Sync(handler) = &entry.call
+            && delivery.node.handlers.claim(entry)
+        {
+            let result = catch_unwind(AssertUnwindSafe(|| handler(delivery)));
+            handled.add(delivery, caught(result));
+        }
+    }
+    handled
+}
+
+async fn handle(delivery: &Delivery, snapshot: &Snapshot) -> Handled {
+    let mut handled = Handled::default();
+    for entry in snapshot.matching(delivery.name()) {
+        if !delivery.node.handlers.claim(entry) {
+            continue;
+        }
+        let result = match &entry.call {
+            Call::Sync(handler) => caught(catch_unwind(AssertUnwindSafe(|| handler(delivery)))),
+            Call::Async(handler) => {
+                let delivery = delivery.clone();
+                match catch_unwind(AssertUnwindSafe(|| handler(delivery))) {
+                    Ok(future) => caught(unwinding(future).await),
+                    Err(panic) => Err(Failure::of_panic(&*panic)),
+                }
+            }
+        };
+        handled.add(delivery, result);
+    }
+    handled
+}
+
+impl Handled {
+    fn add(&mut self, delivery: &Delivery, result: Result<(), Failure>) {
+        self.runs += 1;
+        count(&delivery.node.totals.taken.calls);
+        if let Err(failure) = result {
+            note(delivery, &failure);
+            self.failure = Some(failure);
+        }
+    }
+}
+
+type Caught = Result<Result<(), Failure>, Box<dyn Any + Send>>;
+
+fn caught(result: Caught) -> Result<(), Failure> {
+    result.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
+}
+
+/// Runs a future, and gives its panic as an error.
+async fn unwinding(mut future: BoxFuture<'static, Result<(), Failure>>) -> Caught {
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+fn note(delivery: &Delivery, failure: &Failure) {
+    let taken = &delivery.node.totals.taken;
+    let (counter, reason): (&AtomicU64, &str) = match failure {
+        Failure::Panic(reason) => (&taken.panics, reason),
+        Failure::Error(reason) => (&taken.errors, reason),
+        Failure::Payload(_) => (&taken.errors, "payload of another type"),
+    };
+    count(counter);
+    tracing::debug!(peer = %delivery.node.id, intent = %delivery.name(), reason, "handler failed");
+}
+
+fn report(delivery: &Delivery, handled: Handled) {
+    let (node, item) = (&delivery.node, &delivery.item);
+    let peer = || node.id.clone();
+    if handled.runs == 0 {
+        // A protocol that this peer does not speak, and nobody waits for, is no dead letter.
+        if delivery.name().is_system() && item.envelope.level < Level::Handled {
+            return;
+        }
+        node.core.drops.trace(&item.envelope, DropReason::NoHandler);
+        let error = BusError::NoHandler {
+            peer: peer(),
+            intent: delivery.name().clone(),
+        };
+        return answer(node, item, Answer::Failed(error));
+    }
+    let reached = match handled.failure {
+        None => Answer::Reached(Level::Handled),
+        Some(Failure::Payload(error)) => Answer::Failed(error),
+        Some(Failure::Panic(reason) | Failure::Error(reason)) => {
+            Answer::Failed(BusError::HandlerFailed {
+                peer: peer(),
+                reason: cut(&reason).into(),
+            })
+        }
+    };
+    answer(node, item, reached);
+}
+
+/// Tells a sender who waits for the handlers.
+fn answer(node: &Node, item: &Item, answer: Answer) {
+    let waits_for_reply = item.envelope.level == Level::Answered;
+    let done = matches!(answer, Answer::Reached(_));
+    if item.envelope.level >= Level::Handled && !(done && waits_for_reply) {
+        node.core.answer(&item.envelope, item.path, answer);
+    }
+}

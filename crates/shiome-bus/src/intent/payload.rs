@@ -1,0 +1,303 @@
+//! JSON that is shared, and changes its form only when asked to.
+
+mod valid;
+
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use self::valid::Valid;
+use crate::BusError;
+
+/// Bytes of a payload as JSON text at most, unless the bus is told otherwise: what a link buffers for one envelope.
+pub const MAX_PAYLOAD_LEN: usize = 1024 * 1024;
+
+const NULL_TEXT: &str = "null";
+static NULL: Value = Value::Null;
+
+/// A JSON value, shared by its clones.
+///
+/// What arrives over a link is checked, and stays text until its [`value`](Self::value) is asked for; what is made of a value
+/// becomes text only when it leaves the process.
+#[derive(Clone, Default)]
+pub struct Payload(Option<Arc<Shared>>);
+
+/// At least one of the forms, always; both of the same value.
+#[derive(Default)]
+struct Shared {
+    value: OnceLock<Value>,
+    text: OnceLock<Box<str>>,
+    len: OnceLock<usize>,
+}
+
+impl Payload {
+    /// The payload `null`.
+    #[must_use]
+    pub const fn null() -> Self {
+        Self(None)
+    }
+
+    /// Writes `value` as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Serialization`] when it has no JSON form, as a map whose keys are no strings.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, BusError> {
+        Ok(Self::of_valid_text(serde_json::to_string(value)?.into()))
+    }
+
+    /// Takes JSON text over as it is. Its length is for the caller to limit.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Serialization`] when it is no JSON, has numbers that no 64-bit float comes near, or is nested deeper than
+    /// 127 levels.
+    pub fn from_text(text: impl Into<Box<str>>) -> Result<Self, BusError> {
+        let text = text.into();
+        if !is_plain_string(&text) {
+            serde_json::from_str::<Valid>(&text)?;
+        }
+        Ok(Self::of_valid_text(text))
+    }
+
+    fn of_valid_text(text: Box<str>) -> Self {
+        if &*text == NULL_TEXT {
+            return Self::null();
+        }
+        let shared = Shared {
+            len: OnceLock::from(text.len()),
+            text: OnceLock::from(text),
+            value: OnceLock::new(),
+        };
+        Self(Some(Arc::new(shared)))
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        let Some(shared) = &self.0 else {
+            return &NULL;
+        };
+        shared.value.get_or_init(|| {
+            let text = shared.text.get().expect("without a value there is a text");
+            serde_json::from_str(text).expect("the text was checked when it was taken")
+        })
+    }
+
+    /// The value as JSON text, as it arrived if it did.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let Some(shared) = &self.0 else {
+            return NULL_TEXT;
+        };
+        shared.text.get_or_init(|| {
+            let value = shared.value.get().expect("without a text there is a value");
+            value.to_string().into()
+        })
+    }
+
+    /// Bytes of the text. Counted once, without making the text.
+    #[must_use]
+    pub fn text_len(&self) -> usize {
+        let Some(shared) = &self.0 else {
+            return NULL_TEXT.len();
+        };
+        *shared.len.get_or_init(|| {
+            let mut count = Count(0);
+            let counted = serde_json::to_writer(&mut count, self.value());
+            counted.expect("a value has a text, and counting never fails");
+            count.0
+        })
+    }
+
+    /// The value as one of `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Serialization`] when it is none.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, BusError> {
+        let value = self.0.as_ref().map(|shared| shared.value.get());
+        let parsed = match value {
+            Some(None) => serde_json::from_str(self.text()),
+            _ => T::deserialize(self.value()),
+        };
+        Ok(parsed?)
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0.is_none() || self.value().is_null()
+    }
+
+    /// The string that it is, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        self.value().as_str()
+    }
+}
+
+/// Whether it is a JSON string of ASCII without escapes, as most short payloads that are text. Looks at all bytes alike, which is
+/// fast.
+fn is_plain_string(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.is_some_and(|inner| {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+        inner
+            .as_bytes()
+            .iter()
+            .fold(true, |all, byte| all & plain(byte))
+    })
+}
+
+/// Bytes that were written to nowhere.
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        same || self.value() == other.value()
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl From<Value> for Payload {
+    fn from(value: Value) -> Self {
+        if value.is_null() {
+            return Self::null();
+        }
+        let shared = Shared::default();
+        shared.value.get_or_init(|| value);
+        Self(Some(Arc::new(shared)))
+    }
+}
+
+impl From<()> for Payload {
+    fn from((): ()) -> Self {
+        Self::null()
+    }
+}
+
+macro_rules! from {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Payload {
+            fn from(value: $type) -> Self {
+                Value::from(value).into()
+            }
+        }
+    )*};
+}
+
+// Floats that are no number become `null`, as in JavaScript.
+from!(
+    bool, &str, String, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, isize, usize
+);
+
+impl<T: Into<Value>> From<Vec<T>> for Payload {
+    fn from(values: Vec<T>) -> Self {
+        Value::from(values).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_are_of_the_same_value() {
+        let value = json!({ "a": [1, 2.5, null, true, "x\n潮"], "b": {} });
+        let made = Payload::from(value.clone());
+        let arrived = Payload::from_text(made.text()).unwrap();
+        assert_eq!(arrived.value(), &value);
+        assert_eq!(made, arrived);
+        for payload in [made, arrived, Payload::null(), 7.into(), "潮".into()] {
+            assert_eq!(payload.text_len(), payload.text().len());
+            assert_eq!(payload.clone(), payload);
+        }
+    }
+
+    #[test]
+    fn falsy_values_are_values() {
+        for value in [json!(0), json!(""), json!(false), json!([]), json!({})] {
+            let payload = Payload::from(value.clone());
+            assert!(!payload.is_null());
+            assert_eq!(payload.value(), &value);
+        }
+        assert!(Payload::from_text("null").unwrap().is_null());
+        assert!(Payload::from_text(" null ").unwrap().is_null());
+        assert!(Payload::from(f64::NAN).is_null());
+    }
+
+    #[test]
+    fn plain_strings_are_checked_like_all_others() {
+        for character in (0..=u32::from(u16::MAX)).filter_map(char::from_u32) {
+            let text = format!("\"a{character}b\"");
+            let valid = serde_json::from_str::<Value>(&text).is_ok();
+            assert_eq!(Payload::from_text(text).is_ok(), valid, "{character:?}");
+        }
+        for text in ["\"", "\"\"", "\"a", "a\"", "\"a\" \"b\"", "\"a\\\""] {
+            let valid = serde_json::from_str::<Value>(text).is_ok();
+            assert_eq!(Payload::from_text(text).is_ok(), valid, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_as_text_can_always_become_a_value() {
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        for text in [&*deep(127), "1", "[1e300]", "{\"a\":1,\"a\":2}"] {
+            assert_eq!(
+                *Payload::from_text(text).unwrap().value(),
+                serde_json::from_str::<Value>(text).unwrap()
+            );
+        }
+        for text in [
+            &*deep(128),
+            &*deep(100_000),
+            "",
+            "{",
+            "1 2",
+            "1e999",
+            "\"\\ud800\"",
+            "NaN",
+        ] {
+            let refused = Payload::from_text(text);
+            assert!(
+                matches!(refused, Err(BusError::Serialization(_))),
+                "{text:.20}"
+            );
+        }
+    }
+}

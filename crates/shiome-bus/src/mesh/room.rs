@@ -1,0 +1,371 @@
+//! One member's side of a room.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    Member, RoomSubscription,
+    roster::{Event, Roster},
+    watch::{Handler, OnJoin, OnLeave, Watcher, What},
+};
+use crate::{
+    BusError, Delivery, Intent, Name, Pattern, Payload, Peer, PeerId, Receipt, SendOptions,
+    Subscription, listed::Listed,
+};
+
+/// Turns that something said to a room may be away from what was said of a peer's own accord: an answer, and an answer to that.
+///
+/// With `n` members, whatever their handlers do, what one says leads to less than `n³` envelopes.
+pub const MAX_TURNS: u8 = 2;
+
+/// Time after which those are told again that a peer is in the room whose mailbox was full.
+const GREET_AGAIN: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    /// In a handler of a room: the turn of what it handles.
+    static TURN: u8;
+}
+
+type OnMessage = dyn Fn(&Payload, &PeerId) + Send + Sync;
+
+pub(super) struct Room {
+    name: String,
+    /// Names of what is sent.
+    join: Name,
+    leave: Name,
+    say: Name,
+    peer: Peer,
+    roster: Mutex<Roster>,
+    /// Changes with the roster.
+    changed: watch::Sender<()>,
+    seq: AtomicU64,
+    messages: Listed<(Pattern, Arc<OnMessage>)>,
+    watchers: Listed<Arc<Watcher>>,
+    listens: OnceLock<[Subscription; 3]>,
+}
+
+/// What is said to a room.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    name: String,
+    payload: Value,
+    seq: u64,
+    turn: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Greeting {
+    answer: bool,
+}
+
+/// What became of what was said to a room, for each member that was known.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// By member, in the order of names.
+    pub members: Vec<(PeerId, Result<Receipt, BusError>)>,
+    said: Intent,
+}
+
+impl Report {
+    /// How many have it, in their mailbox or on the link to them.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        let members = self.members.iter();
+        members.filter(|(_, sent)| sent.is_ok()).count()
+    }
+
+    /// Who does not have it, and why.
+    pub fn failed(&self) -> impl Iterator<Item = (&PeerId, &BusError)> {
+        let members = self.members.iter();
+        members.filter_map(|(id, sent)| Some((id, sent.as_ref().err()?)))
+    }
+}
+
+impl Room {
+    pub(super) fn open(peer: &Peer, name: &str) -> Result<Arc<Self>, BusError> {
+        let named = |verb: &str| Name::any(&format!("sys.mesh.{verb}.{name}"));
+        let room = Arc::new(Self {
+            name: name.to_owned(),
+            join: named("join")?,
+            leave: named("leave")?,
+            say: named("say")?,
+            peer: peer.clone(),
+            roster: Mutex::default(),
+            changed: watch::Sender::new(()),
+            seq: AtomicU64::new(0),
+            messages: Listed::default(),
+            watchers: Listed::default(),
+            listens: OnceLock::new(),
+        });
+        if peer.listens_to(&room.say) {
+            let why = format!("{} is in the room {name}", peer.id());
+            return Err(BusError::Refused(why.into()));
+        }
+        let listens = [
+            room.listen(&room.join, Self::joined)?,
+            room.listen(&room.leave, Self::left)?,
+            room.listen(&room.say, Self::said)?,
+        ];
+        room.listens.get_or_init(|| listens);
+        Ok(room)
+    }
+
+    fn listen(
+        self: &Arc<Self>,
+        name: &Name,
+        take: fn(&Self, &Delivery) -> Result<(), BusError>,
+    ) -> Result<Subscription, BusError> {
+        let room = Arc::downgrade(self);
+        self.peer.on(name, move |delivery| {
+            let room = room.upgrade();
+            room.map_or(Ok(()), |room| take(&room, delivery))
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        self.roster().members().collect()
+    }
+
+    pub(super) async fn wait_for(&self, id: &PeerId) {
+        let mut changed = self.changed.subscribe();
+        // The sender is ours: it cannot be gone.
+        let _ = changed.wait_for(|()| self.roster().contains(id)).await;
+    }
+
+    /// A peer says that it is in.
+    fn joined(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let greeting: Greeting = delivery.parse()?;
+        let member = member(delivery);
+        if member.id == *self.peer.id() {
+            return Ok(());
+        }
+        let joined = self.change(|roster, events| roster.join(&member, events));
+        if joined && greeting.answer {
+            self.peer.try_send(&member.id, self.greeting(false))?;
+            let life = Some(member.incarnation);
+            self.roster().greeted(member.id, life);
+        }
+        Ok(())
+    }
+
+    fn left(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let member = member(delivery);
+        self.change(|roster, events| roster.left(&member, events));
+        Ok(())
+    }
+
+    fn said(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let said: Said = delivery.parse()?;
+        let (name, member) = (Name::new(&said.name)?, member(delivery));
+        // Who speaks is in, should it not have come through that it joined.
+        let new = self.change(|roster, events| {
+            roster.join(&member, events) && roster.hears(&member.id, said.seq)
+        });
+        if !new {
+            return Ok(());
+        }
+        let payload = Payload::from(said.payload);
+        for (_, (pattern, handler)) in self.messages.snapshot().iter().flat_map(|list| list.iter())
+        {
+            if !pattern.matches(&name) {
+                continue;
+            }
+            let run = || TURN.sync_scope(said.turn, || handler(&payload, &member.id));
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                tracing::debug!(room = self.name, "a handler of a room panicked");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn try_send(&self, intent: &Intent) -> Result<Report, BusError> {
+        let turn = TURN.try_with(|turn| turn + 1).unwrap_or(0);
+        if turn > MAX_TURNS {
+            return Err(BusError::TooManyHops(self.peer.id().clone()));
+        }
+        let said = Said {
+            name: intent.name().as_str().to_owned(),
+            payload: intent.payload().value().clone(),
+            seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
+            turn,
+        };
+        let said = Intent::of(self.say.clone(), Payload::json(&said)?);
+        let members = self.members().into_iter();
+        let members = members.map(|Member { id, .. }| {
+            let sent = self.peer.try_send(&id, said.clone());
+            (id, sent)
+        });
+        let members: Vec<_> = members.collect();
+        let closed = |sent: &Result<Receipt, BusError>| matches!(sent, Err(BusError::Closed(id)) if id == self.peer.id());
+        if members.iter().any(|(_, sent)| closed(sent)) {
+            return Err(BusError::Closed(self.peer.id().clone()));
+        }
+        Ok(Report { members, said })
+    }
+
+    /// Waits for those who had no room.
+    pub(super) async fn send_rest(&self, report: &mut Report) {
+        for (id, sent) in &mut report.members {
+            if matches!(sent, Err(BusError::QueueFull(_))) {
+                *sent = self.peer.send(&*id, report.said.clone()).await;
+            }
+        }
+    }
+
+    pub(super) fn on(
+        self: &Arc<Self>,
+        pattern: Pattern,
+        handler: Arc<OnMessage>,
+    ) -> RoomSubscription {
+        let id = self.messages.add((pattern, handler));
+        self.subscription(What::Message(id))
+    }
+
+    pub(super) fn on_join(self: &Arc<Self>, handler: OnJoin) -> RoomSubscription {
+        let id = {
+            let roster = self.roster();
+            // Under the lock: what happens later is queued behind those who are there.
+            let there = roster.members().map(Event::Joined);
+            let watcher = Watcher::new(Handler::Join(handler), there);
+            self.watchers.add(Arc::new(watcher))
+        };
+        self.tell();
+        self.subscription(What::Watcher(id))
+    }
+
+    pub(super) fn on_leave(self: &Arc<Self>, handler: OnLeave) -> RoomSubscription {
+        let watcher = Watcher::new(Handler::Leave(handler), std::iter::empty());
+        let id = self.watchers.add(Arc::new(watcher));
+        self.subscription(What::Watcher(id))
+    }
+
+    fn subscription(self: &Arc<Self>, what: What) -> RoomSubscription {
+        RoomSubscription {
+            room: Arc::downgrade(self),
+            what,
+        }
+    }
+
+    pub(super) fn remove(&self, what: What) -> bool {
+        match what {
+            What::Message(id) => self.messages.remove(id),
+            What::Watcher(id) => self.watchers.remove(id),
+        }
+    }
+
+    /// Says goodbye, without waiting: who does not get it sees us go.
+    pub(super) fn leave(&self) {
+        for member in self.members() {
+            let goodbye = Intent::of(self.leave.clone(), Payload::null());
+            if let Err(error) = self.peer.try_send(&member.id, goodbye) {
+                tracing::debug!(room = self.name, member = %member.id, %error, "no goodbye");
+            }
+        }
+        self.messages.clear();
+        self.watchers.clear();
+        for name in [&self.join, &self.leave, &self.say] {
+            self.peer.off(name);
+        }
+    }
+
+    fn greeting(&self, answer: bool) -> Intent {
+        let payload = serde_json::json!(Greeting { answer });
+        Intent::of(self.join.clone(), payload.into())
+    }
+
+    /// Changes the roster, and tells those who watch.
+    fn change<T>(&self, change: impl FnOnce(&mut Roster, &mut Vec<Event>) -> T) -> T {
+        let (result, changed) = {
+            let (mut roster, mut events) = (self.roster(), Vec::new());
+            let result = change(&mut roster, &mut events);
+            for (_, watcher) in self.watchers.snapshot().iter().flat_map(|list| list.iter()) {
+                events.iter().for_each(|event| watcher.push(event));
+            }
+            (result, !events.is_empty())
+        };
+        if changed {
+            self.changed.send_replace(());
+            self.tell();
+        }
+        result
+    }
+
+    fn tell(&self) {
+        for (_, watcher) in self.watchers.snapshot().iter().flat_map(|list| list.iter()) {
+            watcher.tell();
+        }
+    }
+
+    /// Takes out who is gone, and greets who has come. Whether some could not be greeted.
+    async fn look(&self) -> bool {
+        let present = self.peer.present();
+        let reaches = |id: &PeerId| self.peer.reachable(id);
+        let strangers = self.change(|roster, events| roster.look(&present, reaches, events));
+        let mut failed = false;
+        for id in strangers {
+            let options = SendOptions::default().timeout(Duration::ZERO);
+            let sent = self.peer.send_with(&id, self.greeting(true), options).await;
+            match sent {
+                Err(BusError::QueueFull(_)) => failed = true,
+                Ok(_) | Err(_) => {
+                    let life = present.get(&id).copied().flatten();
+                    self.roster().greeted(id, life);
+                }
+            }
+        }
+        failed
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        // The roster is whole after any panic.
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn member(delivery: &Delivery) -> Member {
+    Member {
+        id: delivery.from().clone(),
+        incarnation: delivery.envelope().id.incarnation,
+    }
+}
+
+/// Keeps a room as it is until it is left.
+pub(super) async fn keep(room: Weak<Room>, mut changed: watch::Receiver<()>) {
+    loop {
+        changed.mark_unchanged();
+        let failed = match room.upgrade() {
+            Some(room) => room.look().await,
+            None => return,
+        };
+        let again = if failed { GREET_AGAIN } else { Duration::MAX };
+        if let Ok(Err(_)) = timeout(again, changed.changed()).await {
+            return;
+        }
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Room({}, {} others)", self.name, self.members().len())
+    }
+}

@@ -1,0 +1,289 @@
+//! The client's end of a connection.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tracing::{debug, warn};
+
+use super::shared::{Shared, State};
+use crate::{
+    BoxFuture, Envelope, Incarnation, PeerId, Remote,
+    websocket::{
+        attached::Attached,
+        dialer::{Client, ClientEvent, Ended},
+        pump::{End, now},
+        session::Session,
+    },
+    wire::{CloseReason, Frame, MAX_PRESENCE, Message, Presence, Welcome},
+};
+
+/// The machine of a client, between its connection and the bus.
+pub(super) struct ClientEnd {
+    shared: Arc<Shared>,
+    attached: Arc<Attached>,
+    pub(super) incarnation: Incarnation,
+    pub(super) client: Client,
+    delivery: Option<BoxFuture<'static, ()>>,
+    over: Option<CloseReason>,
+    ended: Option<CloseReason>,
+    /// The link was no longer wanted.
+    left: bool,
+    heartbeat: Duration,
+}
+
+impl State {
+    /// Whether the link is to be there for this run of its peer.
+    pub(super) fn wants(&self, id: &PeerId, incarnation: Incarnation) -> bool {
+        !self.stop && self.local.get(id) == Some(&incarnation)
+    }
+}
+
+impl ClientEnd {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        attached: Arc<Attached>,
+        incarnation: Incarnation,
+        client: Client,
+    ) -> Self {
+        let heartbeat = shared.options.heartbeat;
+        Self {
+            shared,
+            attached,
+            incarnation,
+            client,
+            delivery: None,
+            over: None,
+            ended: None,
+            left: false,
+            heartbeat,
+        }
+    }
+
+    /// Has the machine do something, and then does what that calls for.
+    pub(super) fn with(&mut self, act: impl FnOnce(&mut Client, &mut Session, Instant)) {
+        let queued = {
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.state();
+            let queued = state.session.queued();
+            act(&mut self.client, &mut state.session, now());
+            state.round_trip = self.client.round_trip();
+            state.session.queued() < queued
+        };
+        if queued {
+            self.shared.room.notify_waiters();
+            self.attached.flushed.notify_waiters();
+        }
+    }
+
+    /// The next thing that the owner has to do; what can be done here is done.
+    pub(super) fn poll_event(&mut self) -> Option<ClientEvent> {
+        let mut envelopes = Vec::new();
+        let dial = loop {
+            match self.client.poll_event() {
+                None => break None,
+                Some(ClientEvent::Dial) => break Some(ClientEvent::Dial),
+                Some(ClientEvent::Heard(Frame::Envelope(envelope))) => envelopes.push(envelope),
+                Some(event) => self.handle_event(event),
+            }
+        };
+        self.deliver(envelopes);
+        dial
+    }
+
+    fn handle_event(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Up(welcome) => self.up(&welcome),
+            ClientEvent::Heard(Frame::Presence(presence)) => self.hear_presence(presence),
+            ClientEvent::Heard(Frame::Refused(refused)) => {
+                warn!(id = ?refused.id, reason = %refused.reason, "the server does not let a peer in");
+            }
+            ClientEvent::TooLong(envelopes) => self.shared.state().errors += envelopes.len() as u64,
+            ClientEvent::Close(reason) => {
+                self.over = Some(reason);
+                if reason == CloseReason::Malformed {
+                    self.attached.malformed();
+                }
+            }
+            ClientEvent::Down(reason) => self.down(reason),
+            ClientEvent::Ended(ended) => self.end(ended),
+            ClientEvent::Dial | ClientEvent::Heard(_) => {}
+        }
+    }
+
+    fn up(&mut self, welcome: &Welcome) {
+        self.heartbeat = Duration::from_millis(welcome.heartbeat_ms);
+        {
+            let mut state = self.shared.state();
+            state.max_message = self.client.max_message();
+            state.reclaim = Some(welcome.reclaim.clone());
+            state.gateway = welcome.gateway;
+            state.local_changed = welcome.gateway;
+            state.peers.clear();
+        }
+        // Who is a peer there is told with its presence.
+        let up = self.attached.up(Remote::gateway(welcome.id.clone()), None);
+        if let Err(error) = up {
+            warn!(%error, "the bus does not take this server");
+        }
+    }
+
+    fn down(&mut self, reason: CloseReason) {
+        debug!(%reason, "link down");
+        {
+            let mut state = self.shared.state();
+            state.max_message = None;
+        }
+        self.attached.down();
+        self.shared.room.notify_waiters();
+    }
+
+    fn end(&mut self, ended: Ended) {
+        if let Some(refused) = &ended.refused {
+            warn!(reason = %refused.reason, detail = refused.detail, "not let in");
+        }
+        let mut state = self.shared.state();
+        state.errors += ended.unacknowledged.len() as u64;
+        state.ended = Some(match ended.refused {
+            Some(refused) => (refused.reason, refused.detail),
+            None => (ended.reason, String::new()),
+        });
+        drop(state);
+        self.ended = Some(ended.reason);
+    }
+
+    fn hear_presence(&mut self, presence: Presence) {
+        let known = self.shared.state().peers.clone();
+        self.attached.hear_presence(&known, &presence);
+        let mut state = self.shared.state();
+        if presence.all {
+            state.peers.clear();
+        }
+        state.peers.extend(presence.present);
+        for id in &presence.absent {
+            state.peers.remove(id);
+        }
+    }
+
+    fn deliver(&mut self, envelopes: Vec<Envelope>) {
+        if !envelopes.is_empty() {
+            self.shared.state().received += envelopes.len() as u64;
+            self.delivery = Some(self.attached.deliver(envelopes));
+        }
+    }
+
+    /// The other peers of the bus, for a server that lets this link speak for them.
+    fn others(shared: &Shared, state: &State) -> Vec<Presence> {
+        let others = state.local.iter().filter(|(id, _)| **id != shared.id);
+        let others: Vec<_> = others.map(|(id, run)| (id.clone(), *run)).collect();
+        let mut frames: Vec<_> = others
+            .chunks(MAX_PRESENCE)
+            .map(|chunk| Presence {
+                present: chunk.to_vec(),
+                ..Presence::default()
+            })
+            .collect();
+        if frames.is_empty() {
+            frames.push(Presence::default());
+        }
+        frames[0].all = true;
+        frames
+    }
+
+    /// The connection is over.
+    pub(super) fn closed(&mut self, reason: CloseReason) {
+        self.with(|client, session, now| client.handle_closed(now, session, reason));
+        self.over = None;
+    }
+
+    /// The link is no longer wanted.
+    pub(super) fn leave(&mut self) {
+        self.left = true;
+        self.with(|client, session, now| client.close(now, session));
+    }
+
+    pub(super) fn last_message(&mut self) -> Option<Message> {
+        let shared = Arc::clone(&self.shared);
+        self.client.poll_message(now(), &mut shared.state().session)
+    }
+
+    pub(super) fn ended(&self) -> Option<CloseReason> {
+        self.ended
+    }
+
+    pub(super) fn was_left(&self) -> bool {
+        self.left
+    }
+}
+
+impl End for ClientEnd {
+    fn handle_message(&mut self, _: Instant, message: &Message) {
+        self.with(|client, session, now| client.handle_message(now, session, message));
+        let event = self.poll_event();
+        debug_assert!(
+            event.is_none(),
+            "nothing is dialled while there is a connection"
+        );
+    }
+
+    fn handle_timeout(&mut self, _: Instant) {
+        self.with(|client, session, now| client.handle_timeout(now, session));
+        self.poll_event();
+    }
+
+    fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message> {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        if !self.left && !state.wants(&shared.id, self.incarnation) {
+            drop(state);
+            self.leave();
+            self.poll_event();
+            state = shared.state();
+        }
+        if std::mem::take(&mut state.local_changed) && state.gateway && self.client.is_open() {
+            for presence in Self::others(&shared, &state) {
+                self.client.say(Frame::Presence(presence));
+            }
+        }
+        if std::mem::take(&mut state.ask) {
+            self.client.ask();
+        }
+        let message = self.client.poll_message(now, &mut state.session);
+        if message.is_none() {
+            match &mut state.waker {
+                Some(known) => known.clone_from(waker),
+                None => state.waker = Some(waker.clone()),
+            }
+        }
+        message
+    }
+
+    fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(delivery) = &mut self.delivery else {
+            return Poll::Ready(());
+        };
+        let polled = delivery.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.delivery = None;
+        }
+        polled
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        self.client.timeout(&self.shared.state().session)
+    }
+
+    fn handle_deaf(&mut self, now: Instant) {
+        self.client.deaf(now);
+    }
+
+    fn patience(&self) -> Duration {
+        self.heartbeat * 2
+    }
+
+    fn is_over(&self) -> Option<CloseReason> {
+        self.over
+    }
+}

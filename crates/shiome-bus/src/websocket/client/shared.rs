@@ -1,0 +1,151 @@
+//! What the handle and the task of a client's link share.
+
+use std::{
+    collections::BTreeMap,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use shiome_transport::Links;
+use tokio::sync::Notify;
+
+use crate::{
+    BusError, Envelope, Incarnation, PeerId,
+    websocket::{attached::Attached, dial::Target, options::ClientOptions, session::Session},
+    wire::{CloseReason, Secret, max_envelope_len},
+};
+
+pub(super) struct Shared {
+    pub(super) id: PeerId,
+    pub(super) target: Target,
+    pub(super) links: Links,
+    pub(super) options: ClientOptions,
+    pub(super) state: Mutex<State>,
+    /// Told when there is more room, and when the link goes down.
+    pub(super) room: Notify,
+    pub(super) attached: OnceLock<Arc<Attached>>,
+}
+
+pub(super) struct State {
+    pub(super) session: Session,
+    pub(super) waker: Option<Waker>,
+    /// Peers of the bus.
+    pub(super) local: BTreeMap<PeerId, Incarnation>,
+    /// They are to be told to the server.
+    pub(super) local_changed: bool,
+    pub(super) gateway: bool,
+    /// Those at the other end.
+    pub(super) peers: BTreeMap<PeerId, Incarnation>,
+    pub(super) reclaim: Option<Secret>,
+    /// Bytes of the longest message that the server takes; `None` while the link is down.
+    pub(super) max_message: Option<usize>,
+    pub(super) ask: bool,
+    pub(super) closing: bool,
+    /// Nothing more is to be sent.
+    pub(super) stop: bool,
+    /// Why it is not to be up again, and what the server said.
+    pub(super) ended: Option<(CloseReason, String)>,
+    pub(super) round_trip: Option<Duration>,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) errors: u64,
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing of the caller runs under the lock, and nothing of ours panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and has the task look at it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let result = change(&mut state);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    pub(super) fn not_connected(&self, envelope: &Envelope) -> BusError {
+        BusError::NotConnected(envelope.to.clone())
+    }
+
+    pub(super) fn push(&self, envelope: &Envelope) -> Result<(), BusError> {
+        let len = max_envelope_len(envelope);
+        let mut state = self.state();
+        let limit = match state.max_message {
+            Some(limit) if !state.closing => limit,
+            _ => return Err(self.not_connected(envelope)),
+        };
+        if envelope.from != self.id && !state.gateway {
+            let why = format!("the link speaks for {}, not for {}", self.id, envelope.from);
+            return Err(BusError::Unauthorized(why.into()));
+        }
+        if len > limit {
+            let payload = envelope.intent.payload().text_len();
+            return Err(BusError::PayloadTooLarge {
+                len: payload,
+                limit: limit.saturating_sub(len - payload),
+            });
+        }
+        let pushed = state.session.push(envelope);
+        pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
+        state.sent += 1;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Why it is not to be up again.
+    pub(super) fn why(&self) -> BusError {
+        let id = self.id.clone();
+        match self.state().ended.clone() {
+            None | Some((CloseReason::Closed, _)) => BusError::Closed(id),
+            Some((CloseReason::NameTaken, _)) => BusError::NameTaken(id),
+            Some((CloseReason::Unauthorized, detail)) => BusError::Unauthorized(detail.into()),
+            Some((reason, detail)) => BusError::network(format!("{reason} {detail}")),
+        }
+    }
+
+    pub(super) async fn flushed(&self, taken: u64) -> Result<(), BusError> {
+        let down = || BusError::NotConnected(self.id.clone());
+        let attached = self.attached.get().ok_or_else(down)?;
+        loop {
+            let news = attached.flushed.notified();
+            {
+                let state = self.state();
+                if state.session.has_flushed(taken) && !state.stop {
+                    return Ok(());
+                }
+                if state.stop || state.max_message.is_none() {
+                    return Err(down());
+                }
+            }
+            news.await;
+        }
+    }
+
+    /// Waits until the link is to be there, and says for which run of its peer. `None`: it is to end.
+    pub(super) async fn wanted(&self) -> Option<Incarnation> {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            if state.stop || state.closing {
+                return Poll::Ready(None);
+            }
+            if let Some(incarnation) = state.local.get(&self.id) {
+                return Poll::Ready(Some(*incarnation));
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,147 @@
+//! A client of a server as a link of the bus.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{attached::Attached, hub::Hub, member::Member};
+use crate::{
+    BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
+    PeerId, wire::CloseReason,
+};
+
+/// A client that was let in, for the bus of this process.
+pub(crate) struct MemberLink {
+    hub: Arc<Hub>,
+    member: Arc<Member>,
+}
+
+impl MemberLink {
+    pub(crate) fn new(hub: &Arc<Hub>, member: &Arc<Member>) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            member: Arc::clone(member),
+        }
+    }
+
+    fn closed(&self) -> BusError {
+        BusError::NotConnected(self.member.id.clone())
+    }
+
+    async fn flushed(&self, taken: u64) -> Result<(), BusError> {
+        let attached = self.member.attached.get().ok_or_else(|| self.closed())?;
+        loop {
+            let news = attached.flushed.notified();
+            {
+                let state = self.member.state();
+                if state.session.has_flushed(taken) && !state.ended {
+                    return Ok(());
+                }
+                if state.ended || !state.linked {
+                    return Err(self.closed());
+                }
+            }
+            news.await;
+        }
+    }
+}
+
+impl Link for MemberLink {
+    fn kind(&self) -> LinkKind {
+        LinkKind::WEBSOCKET
+    }
+
+    fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
+        let attached = Arc::new(Attached::new(inbound));
+        self.member
+            .attached
+            .set(attached)
+            .map_err(|_| self.closed())
+    }
+
+    fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
+        self.member.push(envelope)?;
+        self.member.state().sent += 1;
+        Ok(())
+    }
+
+    fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            loop {
+                let room = self.member.room.notified();
+                match self.try_send(envelope) {
+                    Err(BusError::QueueFull(_)) => room.await,
+                    sent => return sent,
+                }
+            }
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        let taken = self.member.state().session.taken();
+        self.member.order(super::member::Order::Ask);
+        Box::pin(self.flushed(taken))
+    }
+
+    fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
+        Box::pin(async move {
+            let waker = {
+                let mut state = self.member.state();
+                state.closing = true;
+                state.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            let taken = self.member.state().session.taken();
+            let flushed = timeout(deadline, self.flushed(taken)).await;
+            let left = self.member.state().session.queued();
+            self.hub.remove(&self.member, CloseReason::Closed);
+            match flushed {
+                Err(_) if left > 0 => Err(BusError::Timeout {
+                    peer: self.member.id.clone(),
+                    after: deadline,
+                }),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        match self.member.attached.get() {
+            Some(attached) => attached.state.subscribe(),
+            None => watch::channel(LinkState::Connecting).1,
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerId> {
+        let state = self.member.state();
+        let others = state.speaks_for.keys();
+        std::iter::once(&self.member.id)
+            .chain(others)
+            .cloned()
+            .collect()
+    }
+
+    fn stats(&self) -> LinkStats {
+        let state = self.member.state();
+        LinkStats {
+            messages_sent: state.sent,
+            messages_received: state.received,
+            errors: state.errors,
+            is_ready: state.linked && !state.closing,
+            queued: state.session.queued(),
+            ..LinkStats::new(LinkKind::WEBSOCKET)
+        }
+    }
+
+    fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
+        self.hub.local_peer(peer, incarnation, present);
+    }
+}
+
+impl fmt::Debug for MemberLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemberLink").field(&self.member.id).finish()
+    }
+}

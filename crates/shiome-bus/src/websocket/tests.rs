@@ -1,0 +1,5 @@
+mod machine;
+mod pair;
+mod raw;
+mod served;
+mod sockets;
