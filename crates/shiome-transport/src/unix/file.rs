@@ -87,7 +87,7 @@ fn listen(path: &Path, mode: u32) -> Result<(net::UnixListener, SocketFile), Tra
     // A longer one than sockets may have would be made, and nobody could connect to it.
     net::SocketAddr::from_pathname(path).map_err(TransportError::Listen)?;
     // Between the look at a file and its removal no other node takes its place. Released with the descriptor.
-    let _lock = lock(path).map_err(TransportError::Listen)?;
+    let _lock = lock(path, LOCK_TIMEOUT).map_err(TransportError::Listen)?;
     clear(path)?;
     let bound = || {
         let (listener, made) = bind_nearby(path)?;
@@ -101,15 +101,15 @@ fn listen(path: &Path, mode: u32) -> Result<(net::UnixListener, SocketFile), Tra
     bound().map_err(TransportError::Listen)
 }
 
-/// Locks the directory of `path`, against other nodes.
-fn lock(path: &Path) -> io::Result<File> {
+/// Locks the directory of `path`, against other nodes, in so long.
+pub(super) fn lock(path: &Path, within: Duration) -> io::Result<File> {
     let dir = path.parent().unwrap_or(path);
     let dir = File::open(dir)?;
     let began = Instant::now();
     loop {
         match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(dir),
-            Err(Errno::WOULDBLOCK) if began.elapsed() < LOCK_TIMEOUT => thread::sleep(LOCK_RETRY),
+            Err(Errno::WOULDBLOCK) if began.elapsed() < within => thread::sleep(LOCK_RETRY),
             Err(Errno::WOULDBLOCK) => return Err(io::ErrorKind::TimedOut.into()),
             Err(error) => return Err(error.into()),
         }
