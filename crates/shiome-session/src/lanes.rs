@@ -171,7 +171,7 @@ impl Lanes {
             None => self.bulk.pop(&mut self.express, frames)?,
         };
         if let Some(Class::Ping(timestamp)) = leaving.whole {
-            self.bulk.flow.pinged(timestamp);
+            self.bulk.pinged(timestamp);
         }
         match leaving.whole {
             Some(class) => {
@@ -223,8 +223,19 @@ impl Lanes {
         self.tally
     }
 
+    /// Whether [`pop`](Self::pop) has something, as far as is known: what the peer takes may be less than is next.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.control.is_empty() || !self.express.items.is_empty() || self.bulk.is_ready()
+    }
+
+    /// How much the peer takes, to be changed by what it says.
     pub(crate) fn flow(&mut self) -> &mut Flow {
-        &mut self.bulk.flow
+        self.bulk.flow()
+    }
+
+    /// Whether a ping has to go now, to learn what the peer has taken in. Once.
+    pub(crate) fn take_ping_wanted(&mut self) -> bool {
+        self.bulk.take_ping_wanted()
     }
 
     fn charge(&mut self, class: Class, cost: usize) {

@@ -127,6 +127,7 @@ mod event;
 mod exports;
 mod lanes;
 mod liveness;
+mod local_pids;
 mod monitors;
 mod reassembly;
 mod recent;

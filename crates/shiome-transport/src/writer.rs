@@ -35,13 +35,13 @@ impl Progress {
     }
 
     /// Something is there to be written.
-    pub(crate) fn begins_to_wait(&mut self, now: Instant) {
-        self.waits_since.get_or_insert(now);
+    pub(crate) fn begins_to_wait(&mut self, now: impl FnOnce() -> Instant) {
+        self.waits_since.get_or_insert_with(now);
     }
 
     fn taken(&mut self, len: usize, now: Instant) {
         self.in_flight = len;
-        self.begins_to_wait(now);
+        self.begins_to_wait(|| now);
     }
 
     fn wrote(&mut self, len: usize, now: Instant) {
@@ -58,7 +58,6 @@ impl Progress {
 /// What the writer is to do.
 enum Next {
     Write,
-    Wait,
     End,
 }
 
@@ -71,12 +70,12 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
     let mut frames = Frames::new();
     loop {
         match take(peer, &mut frames) {
-            Next::Write => {}
-            Next::Wait => {
+            Some(Next::Write) => {}
+            None => {
                 peer.filled.notified().await;
                 continue;
             }
-            Next::End => return writer.shutdown().await,
+            Some(Next::End) => return writer.shutdown().await,
         }
         while !frames.is_empty() {
             let len = writer.write_buf(&mut frames).await?;
@@ -86,6 +85,7 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             peer.write(|session, progress, now| {
                 session.wrote(now);
                 progress.wrote(len, now);
+                Some(())
             });
         }
         writer.flush().await?;
@@ -93,22 +93,18 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
     }
 }
 
-/// Takes the next batch. What was taken before has been written.
-fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Next {
+/// Takes the next batch; `None` when there is none yet. What was taken before has been written.
+fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Option<Next> {
     peer.write(|session, progress, now| {
         session.written(now);
         while frames.len() < MAX_BATCH_LEN && session.poll_frame(frames) {}
         if !frames.is_empty() {
             progress.taken(frames.len(), now);
-            return Next::Write;
+            return Some(Next::Write);
         }
         if !session.has_transmits() {
             progress.nothing_left();
         }
-        if session.is_drained() {
-            Next::End
-        } else {
-            Next::Wait
-        }
+        session.is_drained().then_some(Next::End)
     })
 }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use prost_types::Timestamp;
 use shiome_wire::{Capabilities, Encode, Frames, put_fragment};
 
 use super::{
@@ -21,7 +22,9 @@ const FRAGMENT_OVERHEAD: usize = 64;
 /// until the peer has room to put it together, first come, first served; the other queues do not wait for it.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    pub(super) flow: Flow,
+    flow: Flow,
+    /// Whether the next in turn has been found to be more than the peer takes.
+    is_blocked: bool,
     /// Bytes of messages under way in fragments that the peer holds; `None`: it takes no fragments.
     max_reassembly_len: Option<u64>,
     queues: Queues,
@@ -39,6 +42,7 @@ impl Bulk {
     pub(super) fn new() -> Self {
         Self {
             flow: Flow::pongs(),
+            is_blocked: false,
             max_reassembly_len: None,
             queues: Queues::default(),
             ring: VecDeque::new(),
@@ -60,6 +64,25 @@ impl Bulk {
 
     pub(super) fn is_empty(&self) -> bool {
         self.queues.are_empty()
+    }
+
+    /// Whether the next in turn may go, as far as is known, or a ping has to.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_blocked && !self.ring.is_empty() || self.flow.is_ping_wanted()
+    }
+
+    /// How much the peer takes may change by this.
+    pub(super) fn flow(&mut self) -> &mut Flow {
+        self.is_blocked = false;
+        &mut self.flow
+    }
+
+    pub(super) fn take_ping_wanted(&mut self) -> bool {
+        self.flow.take_ping_wanted()
+    }
+
+    pub(super) fn pinged(&mut self, timestamp: Timestamp) {
+        self.flow.pinged(timestamp);
     }
 
     pub(super) fn has(&self, key: Key) -> bool {
@@ -98,7 +121,8 @@ impl Bulk {
             .front()
             .expect("a queue in the ring is not empty");
         let Some(started) = &mut queue.started else {
-            if !self.flow.admit(Cost::of_message(head)) {
+            self.is_blocked = !self.flow.admit(Cost::of_message(head));
+            if self.is_blocked {
                 return None;
             }
             queue.items.pop(frames);
@@ -108,7 +132,8 @@ impl Bulk {
         };
         let left = head.len - started.offset;
         let data_len = left.min(FRAGMENT_THRESHOLD - FRAGMENT_OVERHEAD);
-        if !self.flow.admit(Cost::of_fragment(data_len)) {
+        self.is_blocked = !self.flow.admit(Cost::of_fragment(data_len));
+        if self.is_blocked {
             return None;
         }
         if started.offset == 0 {

@@ -130,8 +130,15 @@ impl Flow {
         }
     }
 
-    /// Whether a ping has to go now, to learn what the peer has taken in. Once.
-    pub(crate) fn take_ping_wanted(&mut self) -> bool {
+    pub(super) fn is_ping_wanted(&self) -> bool {
+        match self {
+            Self::Pongs(pongs) => pongs.ping_wanted,
+            Self::Credit { .. } => false,
+        }
+    }
+
+    /// See [`Lanes::take_ping_wanted`](super::Lanes::take_ping_wanted).
+    pub(super) fn take_ping_wanted(&mut self) -> bool {
         match self {
             Self::Pongs(pongs) => std::mem::take(&mut pongs.ping_wanted),
             Self::Credit { .. } => false,

@@ -26,11 +26,11 @@ impl<C> Session<C> {
         if self.is_closed() {
             return self.poll_farewell(frames);
         }
-        if self.lanes.flow().take_ping_wanted() {
+        if self.lanes.take_ping_wanted() {
             self.ping(self.clock);
         }
         let mut leaving = self.lanes.pop(frames);
-        if leaving.is_none() && self.lanes.flow().take_ping_wanted() {
+        if leaving.is_none() && self.lanes.take_ping_wanted() {
             self.ping(self.clock);
             leaving = self.lanes.pop(frames);
         }
@@ -98,6 +98,11 @@ impl<C> Session<C> {
     /// Whether [`poll_frame`](Self::poll_frame) may have something, now or when the peer takes more.
     pub fn has_transmits(&self) -> bool {
         self.farewell.is_some() && self.phase != Phase::Open || !self.lanes.is_empty()
+    }
+
+    /// Whether [`poll_frame`](Self::poll_frame) may have something now. It has nothing when this is `false`.
+    pub fn is_transmit_ready(&self) -> bool {
+        self.lanes.is_ready() || self.farewell.is_some() && self.phase != Phase::Open
     }
 
     /// Whether all is said, the goodbye too: [`close`](Self::close), and close the link.
