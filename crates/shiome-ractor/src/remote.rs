@@ -203,7 +203,7 @@ impl<M: Message> RemoteRef<M> {
         } else {
             tokio::task::consume_budget().await;
         }
-        self.send(Outgoing::Cast(cast)).await
+        self.send_cast(cast).await
     }
 
     /// Sends a message if the link has room for it.
@@ -278,7 +278,7 @@ impl<M: Message> RemoteRef<M> {
             ..node::Call::default()
         };
         let deadline = self.deadline(timeout)?;
-        let sending = self.send(Outgoing::Call {
+        let sending = self.send(Outgoing {
             call,
             caller: Caller::told(reply, ended),
             deadline: deadline.map(Instant::into_std),

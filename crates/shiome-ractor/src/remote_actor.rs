@@ -1,12 +1,9 @@
-use std::{
-    sync::Weak,
-    time::{Duration, Instant},
-};
+use std::{sync::Weak, time::Duration};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
-use shiome_session::{CallEnd, SendError, Session};
+use shiome_session::{CallEnd, SendError};
 use shiome_wire::node;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::debug;
@@ -201,36 +198,47 @@ impl Outgoing {
     /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
     /// behind it in the shim's mailbox, in order.
     async fn send(self, link: &Shared) -> Result<(), SendError> {
-        let mut outgoing = Some(self);
-        let mut patient = true;
-        loop {
-            let sent = link.peer.apply(|session, now| {
-                let outgoing = outgoing.take_if(|this| !patient || this.has_room(session))?;
-                Some(outgoing.hand_to(session, now))
-            });
-            if let Some(sent) = sent {
-                return sent;
+        match self {
+            Self::Cast(cast) => {
+                let mut cast = Some(cast);
+                let offer = |patient: bool| {
+                    link.peer.hand_over(|session| {
+                        let cast = cast.take_if(|_| !patient || !session.is_full())?;
+                        Some(session.cast(cast))
+                    })
+                };
+                offered(link, offer).await
             }
-            patient = room(link).await;
-        }
-    }
-
-    fn has_room(&self, session: &Session<Caller>) -> bool {
-        match self {
-            Self::Cast(_) => !session.is_full(),
-            Self::Call(call, _) => session.has_room_for_call(call.to, call.what.len()),
-        }
-    }
-
-    /// A call that is not sent drops its reply port, which the caller sees at once.
-    fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
-        match self {
-            Self::Cast(cast) => session.cast(cast),
             Self::Call(call, caller) => {
-                let timeout = caller.reply.get_timeout();
-                session.call(now, call, timeout, caller)
+                // A call that is not sent drops its reply port, which the caller sees at once.
+                let mut waiting = Some((call, caller));
+                let offer = |patient: bool| {
+                    link.peer.apply(|session, now| {
+                        let has_room =
+                            |call: &node::Call| session.has_room_for_call(call.to, call.what.len());
+                        let (call, caller) =
+                            waiting.take_if(|(call, _)| !patient || has_room(call))?;
+                        let timeout = caller.reply.get_timeout();
+                        Some(session.call(now, call, timeout, caller))
+                    })
+                };
+                offered(link, offer).await
             }
         }
+    }
+}
+
+/// Offers a message until it is taken, or is too much for the policy, which is no reason to keep it.
+async fn offered(
+    link: &Shared,
+    mut offer: impl FnMut(bool) -> Option<Result<(), SendError>>,
+) -> Result<(), SendError> {
+    let mut patient = true;
+    loop {
+        if let Some(sent) = offer(patient) {
+            return sent;
+        }
+        patient = room(link).await;
     }
 }
 

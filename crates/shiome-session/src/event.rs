@@ -143,6 +143,16 @@ pub enum Event<C> {
     Skipped(Skipped),
 }
 
+impl<C> Event<C> {
+    /// Whether this is a message between actors, or a call that ends without one.
+    pub fn is_between_actors(&self) -> bool {
+        matches!(
+            self,
+            Self::Cast(_) | Self::Call(_) | Self::Reply { .. } | Self::CallEnded { .. }
+        )
+    }
+}
+
 /// A call from the peer to a local actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

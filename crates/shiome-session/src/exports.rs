@@ -1,15 +1,16 @@
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     time::{Duration, Instant},
 };
 
+use crate::local_pids::LocalPids;
 #[cfg(test)]
 use crate::timer::Timer;
 
 /// The local actors that the peer may address, and their calls that are not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Exports {
-    announced: HashSet<u64>,
+    announced: LocalPids,
     /// Calls from the peer that wait for an answer, by callee. Tags are the peer's affair: they may repeat.
     open: HashMap<u64, usize>,
     open_total: usize,

@@ -1,8 +1,5 @@
-use std::collections::VecDeque;
-
-use prost::Message as _;
 use prost_types::Timestamp;
-use shiome_wire::meta::NetworkMessage;
+use shiome_wire::{Encode, Frames, node::Cast};
 
 use crate::{
     config::{FRAGMENT_THRESHOLD, MAX_CONTROL_BACKLOG, MAX_EXPRESS_BACKLOG, MESSAGE_OVERHEAD},
@@ -10,12 +7,16 @@ use crate::{
 };
 
 mod bulk;
+mod fifo;
 mod flow;
+mod queues;
 
-use bulk::{Bulk, Key};
+use bulk::Bulk;
+use fifo::{Fifo, Queued};
 pub(crate) use flow::{Flow, cost_of_cast, cost_of_fragment};
+use queues::Key;
 
-/// What waits to be sent, by urgency.
+/// What waits to be sent, encoded, by urgency.
 ///
 /// ```text
 ///  1 control   one queue                       what this side tells, pings, pongs, credit
@@ -30,7 +31,7 @@ pub(crate) use flow::{Flow, cost_of_cast, cost_of_fragment};
 /// nothing.)
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    control: VecDeque<Queued>,
+    control: Fifo,
     express: Express,
     bulk: Bulk,
     /// Bytes that wait, with the overhead of each message.
@@ -40,36 +41,34 @@ pub(crate) struct Lanes {
     tally: Tally,
 }
 
-/// A message that waits.
-#[derive(Debug)]
-pub(crate) struct Queued {
-    pub(crate) message: NetworkMessage,
-    /// Length of its encoding, in bytes.
-    pub(crate) len: usize,
-    pub(crate) class: Class,
-}
-
 /// The express lane.
 #[derive(Debug, Default)]
 struct Express {
-    items: VecDeque<Queued>,
+    items: Fifo,
     /// Bytes in it, with the overhead of each message.
     queued: usize,
 }
 
 impl Express {
-    fn push_back(&mut self, queued: Queued) {
-        self.queued += Self::cost(&queued);
-        self.items.push_back(queued);
+    fn push(&mut self, message: impl Encode, queued: Queued) {
+        self.queued += Self::cost(queued);
+        self.items.push(message, queued);
     }
 
-    fn pop_front(&mut self) -> Option<Queued> {
-        let queued = self.items.pop_front()?;
-        self.queued -= Self::cost(&queued);
+    /// Takes over the first message of another lane.
+    fn take_front_of(&mut self, items: &mut Fifo) {
+        if let Some(queued) = items.move_front(&mut self.items) {
+            self.queued += Self::cost(queued);
+        }
+    }
+
+    fn pop(&mut self, frames: &mut Frames) -> Option<Queued> {
+        let queued = self.items.pop(frames)?;
+        self.queued -= Self::cost(queued);
         Some(queued)
     }
 
-    fn cost(queued: &Queued) -> usize {
+    fn cost(queued: Queued) -> usize {
         queued.len + MESSAGE_OVERHEAD
     }
 }
@@ -93,6 +92,8 @@ pub(crate) enum Class {
     },
     Cast {
         pid: u64,
+        /// What it takes of the peer's window.
+        credit: u64,
     },
     Call {
         pid: u64,
@@ -104,10 +105,9 @@ pub(crate) enum Class {
     },
 }
 
-/// A message that leaves.
+/// A frame that leaves.
 #[derive(Debug)]
 pub(crate) struct Leaving {
-    pub(crate) message: NetworkMessage,
     /// What has left with it; `None`: a piece of something of which more follows.
     pub(crate) whole: Option<Class>,
     pub(crate) len: usize,
@@ -131,7 +131,7 @@ impl Lanes {
     /// Lanes towards a legacy peer.
     pub(crate) fn new() -> Self {
         Self {
-            control: VecDeque::new(),
+            control: Fifo::default(),
             express: Express::default(),
             bulk: Bulk::new(),
             queued: 0,
@@ -145,36 +145,33 @@ impl Lanes {
         self.bulk.negotiated(terms);
     }
 
-    pub(crate) fn push(&mut self, message: NetworkMessage, class: Class) -> Result<(), Overflow> {
-        let len = message.encoded_len();
+    pub(crate) fn push(&mut self, message: impl Encode, class: Class) -> Result<(), Overflow> {
+        let len = message.body_len();
         if class.is_untold() && self.backlog > MAX_CONTROL_BACKLOG {
             return Err(Overflow);
         }
         self.tally.add(class, len);
         self.charge(class, len + MESSAGE_OVERHEAD);
-        let queued = Queued {
-            message,
-            len,
-            class,
-        };
+        let queued = Queued { class, len };
         match class {
-            Class::Control | Class::Ping(_) => self.control.push_back(queued),
-            _ => match self.bulk.accepts(&queued) {
-                Some(key) => self.bulk.push(key, queued, &mut self.express),
-                None => self.express.push_back(queued),
+            Class::Control | Class::Ping(_) => self.control.push(message, queued),
+            _ => match self.bulk.accepts(queued) {
+                Some(key) => self.bulk.push(key, message, queued, &mut self.express),
+                None => self.express.push(message, queued),
             },
         }
         Ok(())
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Leaving> {
-        let urgent = self.control.pop_front();
-        let leaving = match urgent.or_else(|| self.express.pop_front()) {
+    /// Moves the next frame to `frames`.
+    pub(crate) fn pop(&mut self, frames: &mut Frames) -> Option<Leaving> {
+        let urgent = self.control.pop(frames);
+        let leaving = match urgent.or_else(|| self.express.pop(frames)) {
             Some(queued) => queued.into(),
-            None => self.bulk.pop(&mut self.express)?,
+            None => self.bulk.pop(&mut self.express, frames)?,
         };
         if let Some(Class::Ping(timestamp)) = leaving.whole {
-            self.bulk.flow.pinged(timestamp);
+            self.bulk.pinged(timestamp);
         }
         match leaving.whole {
             Some(class) => {
@@ -191,7 +188,7 @@ impl Lanes {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.control = VecDeque::new();
+        self.control = Fifo::default();
         self.express = Express::default();
         self.bulk.clear();
         (self.queued, self.backlog) = (0, 0);
@@ -226,8 +223,19 @@ impl Lanes {
         self.tally
     }
 
+    /// Whether [`pop`](Self::pop) has something, as far as is known: what the peer takes may be less than is next.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.control.is_empty() || !self.express.items.is_empty() || self.bulk.is_ready()
+    }
+
+    /// How much the peer takes, to be changed by what it says.
     pub(crate) fn flow(&mut self) -> &mut Flow {
-        &mut self.bulk.flow
+        self.bulk.flow()
+    }
+
+    /// Whether a ping has to go now, to learn what the peer has taken in. Once.
+    pub(crate) fn take_ping_wanted(&mut self) -> bool {
+        self.bulk.take_ping_wanted()
     }
 
     fn charge(&mut self, class: Class, cost: usize) {
@@ -249,7 +257,9 @@ impl Lanes {
     pub(crate) fn check_invariants(&self) -> std::collections::HashMap<u64, usize> {
         let mut answers = std::collections::HashMap::new();
         let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
-        let urgent = self.control.iter().chain(&self.express.items);
+        self.control.check_invariants(0);
+        self.express.items.check_invariants(0);
+        let urgent = self.control.iter().chain(self.express.items.iter());
         for (item, left) in urgent
             .map(|item| (item, 0))
             .chain(self.bulk.check_invariants())
@@ -266,7 +276,7 @@ impl Lanes {
             (self.queued, self.backlog, self.tally),
             (queued, backlog, tally)
         );
-        let express = self.express.items.iter().map(Express::cost);
+        let express = self.express.items.iter().copied().map(Express::cost);
         assert_eq!(self.express.queued, express.sum::<usize>());
         assert!(
             self.express
@@ -279,6 +289,13 @@ impl Lanes {
 }
 
 impl Class {
+    pub(crate) fn of_cast(cast: &Cast) -> Self {
+        Self::Cast {
+            pid: cast.to,
+            credit: cost_of_cast(cast),
+        }
+    }
+
     /// Whether nobody who makes such messages waits for room.
     fn is_untold(self) -> bool {
         !matches!(
@@ -333,37 +350,8 @@ impl std::ops::Add for Tally {
 impl From<Queued> for Leaving {
     fn from(queued: Queued) -> Self {
         Self {
-            message: queued.message,
             whole: Some(queued.class),
             len: queued.len,
         }
-    }
-}
-
-impl Queued {
-    /// Whether it goes in the bulk lane by itself, not for what is ahead of it.
-    fn is_bulk(&self) -> bool {
-        matches!(self.class, Class::Cast { .. }) || self.len > FRAGMENT_THRESHOLD
-    }
-
-    /// Whose order it keeps.
-    fn key(&self) -> Option<Key> {
-        match self.class {
-            Class::Cast { pid } | Class::Call { pid, .. } | Class::Stop { pid } => {
-                Some(Key::To(pid))
-            }
-            Class::Reply { pid } => Some(Key::From(pid)),
-            _ => None,
-        }
-    }
-}
-
-impl Bulk {
-    /// The queue that a message goes to, if it goes to one.
-    fn accepts(&self, queued: &Queued) -> Option<Key> {
-        let key = queued.key()?;
-        // Replies have no order among themselves: a short one passes a long one.
-        let follows = matches!(key, Key::To(_)) && self.has(key);
-        (queued.is_bulk() || follows).then_some(key)
     }
 }

@@ -17,15 +17,15 @@
 //!    [`handle_timeout`](Session::handle_timeout) when [`poll_timeout`](Session::poll_timeout) says so, after what has
 //!    arrived by then.
 //! 4. After each of these, take [`poll_event`](Session::poll_event) until it returns `None`; take
-//!    [`poll_transmit`](Session::poll_transmit) whenever the link has room, and only then, since what is not taken yet
-//!    can be overtaken by what is more urgent. Ask [`poll_timeout`](Session::poll_timeout) again. Taking an event may
+//!    [`poll_frame`](Session::poll_frame) or [`poll_transmit`](Session::poll_transmit) whenever the link has room, and only
+//!    then, since what is not taken yet can be overtaken by what is more urgent. Ask [`poll_timeout`](Session::poll_timeout) again. Taking an event may
 //!    make a message, and the reverse.
 //! 5. To close the link in good order, say [`goodbye`](Session::goodbye) and go on until
 //!    [`is_drained`](Session::is_drained). When that is so, or the link is lost, [`close`](Session::close) and take the
 //!    events: every open call ends there.
 //!
 //! An error from [`handle_message`](Session::handle_message) means that the peer broke a rule. The session is closed
-//! then: take the events, let [`poll_transmit`](Session::poll_transmit) say goodbye, and close the link.
+//! then: take the events, let [`poll_frame`](Session::poll_frame) say goodbye, and close the link.
 //!
 //! What waits in a session is bounded: casts and calls by [`Config::max_outbox`], what is told and answered by
 //! [`MAX_CONTROL_BACKLOG`], replies by the calls that are open. A message of the peer makes at most one answer and one
@@ -127,8 +127,10 @@ mod event;
 mod exports;
 mod lanes;
 mod liveness;
+mod local_pids;
 mod monitors;
 mod reassembly;
+mod recent;
 mod session;
 mod terms;
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_wire::{control, native};
+use shiome_wire::{control, meta::NetworkMessage, native};
 
 use crate::{
     calls::Calls,
@@ -15,6 +15,7 @@ use crate::{
     liveness::{Found, Liveness},
     monitors::Monitors,
     reassembly::Reassembly,
+    recent::Recent,
     terms::Terms,
     timer::{Timer, Timers},
     window::Window,
@@ -48,6 +49,8 @@ pub struct Session<C> {
     terms: Option<Terms>,
     exports: Exports,
     directory: Directory,
+    /// Actors in the directory.
+    callees: Recent<()>,
     calls: Calls<C>,
     monitors: Monitors,
     liveness: Liveness,
@@ -95,6 +98,7 @@ impl<C> Session<C> {
             terms: None,
             exports: Exports::default(),
             directory: Directory::new(&config),
+            callees: Recent::default(),
             calls: Calls::default(),
             monitors: Monitors::new(&config),
             liveness: Liveness::new(now, &config, seed),
@@ -296,7 +300,7 @@ impl<C> Session<C> {
         let ping = control::Ping {
             timestamp: Some(timestamp),
         };
-        self.enqueue(ping.into(), Class::Ping(timestamp));
+        self.enqueue(NetworkMessage::from(ping), Class::Ping(timestamp));
     }
 
     fn tick(&mut self, now: Instant) {
@@ -356,6 +360,8 @@ impl<C> Session<C> {
             return;
         }
         self.directory.check_invariants();
+        let known = |(pid, ())| self.directory.contains(pid);
+        assert!(self.callees.iter().all(known));
         let not_taken = self.events.iter().map(|pending| pending.cost).sum();
         self.window.check_invariants(not_taken);
         self.monitors.check_invariants(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use shiome_session::{Event, GoodbyeReason, SessionError};
+use shiome_wire::meta::NetworkMessage;
 use thiserror::Error;
 use tokio::{
     task::{JoinSet, coop::consume_budget},
@@ -27,6 +28,16 @@ pub(crate) const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 pub trait EventSink<C>: Send {
     /// Acts on one event. The link is not read meanwhile.
     fn handle(&mut self, event: Event<C>) -> impl Future<Output = ()> + Send;
+
+    /// Whether [`handle_now`](Self::handle_now) is for that event. Of none, unless it is implemented.
+    fn is_quick(_event: &Event<C>) -> bool {
+        false
+    }
+
+    /// Acts on an event that [is quick](Self::is_quick), without waiting for anything.
+    fn handle_now(&mut self, event: Event<C>) {
+        drop(event);
+    }
 }
 
 /// Why a driven link ended.
@@ -74,11 +85,11 @@ pub enum LinkEnd {
 /// events, but for those that the [`LinkEnd`] tells.
 ///
 /// Dropping the future closes the link without ceremony.
-pub async fn drive<C: Send + 'static>(
+pub async fn drive<C: Send + 'static, S: EventSink<C>>(
     reader: &mut FrameReader,
     writer: BoxWrite,
     peer: &Arc<Peer<C>>,
-    sink: &mut impl EventSink<C>,
+    sink: &mut S,
 ) -> LinkEnd {
     let mut tasks = JoinSet::new();
     tasks.spawn({
@@ -89,7 +100,12 @@ pub async fn drive<C: Send + 'static>(
     let end = run(reader, &mut tasks, peer, sink).await;
     peer.ended(&end);
     while let Some(event) = peer.next_event() {
-        if end_of(&event).is_none() {
+        if end_of(&event).is_some() {
+            continue;
+        }
+        if S::is_quick(&event) {
+            sink.handle_now(event);
+        } else {
             sink.handle(event).await;
         }
     }
@@ -127,17 +143,18 @@ async fn run<C>(
     peer: &Peer<C>,
     sink: &mut impl EventSink<C>,
 ) -> LinkEnd {
+    let mut batch = Batch::new();
     let mut drained_by = None;
     // The writer's, with the time for what the peer had said before it took nothing any more.
     let mut failed: Option<(io::Error, Instant)> = None;
     loop {
         // What came with the handshake's last message is here already.
-        if let Err(end) = receive_all(reader, peer).await {
+        if let Err(end) = batch.receive_all(reader, peer, sink).await {
             return end;
         }
         // A link on which something always arrives is no reason to be late.
         peer.handle_due();
-        if let Err(end) = deliver(peer, sink).await {
+        if let Err(end) = batch.deliver(peer, sink).await {
             return end;
         }
         if drained_by.is_none() && peer.is_finishing() {
@@ -178,34 +195,84 @@ async fn run<C>(
     }
 }
 
-/// Frames that count as one step of this task, in the runtime's reckoning of when it is others' turn. A read counts as one,
-/// too, and can hold thousands of frames.
-const FRAMES_A_STEP: usize = 64;
+/// Messages that are taken in, and events that are taken out, in one step: under one lock, at one time.
+const STEP: usize = 64;
 
-/// Takes in the frames that have arrived.
-async fn receive_all<C>(reader: &mut FrameReader, peer: &Peer<C>) -> Result<(), LinkEnd> {
-    let mut frames = 0;
-    while let Some(frame) = reader.buffered().map_err(LinkEnd::Read)? {
-        let message = frame.decode().map_err(ReadError::from)?;
-        peer.receive(message)?;
-        frames += 1;
-        if frames % FRAMES_A_STEP == 0 {
+/// What one step has in hand.
+struct Batch<C> {
+    messages: Vec<NetworkMessage>,
+    events: Vec<Event<C>>,
+}
+
+impl<C> Batch<C> {
+    fn new() -> Self {
+        Self {
+            messages: Vec::with_capacity(STEP),
+            events: Vec::with_capacity(STEP),
+        }
+    }
+
+    /// Takes in the messages that have arrived, and delivers what becomes of them.
+    async fn receive_all<S: EventSink<C>>(
+        &mut self,
+        reader: &mut FrameReader,
+        peer: &Peer<C>,
+        sink: &mut S,
+    ) -> Result<(), LinkEnd> {
+        loop {
+            let read = self.read(reader);
+            let taken = self.messages.len();
+            if taken > 0 {
+                let received = peer.receive(self.messages.drain(..));
+                self.deliver(peer, sink).await?;
+                received?;
+            }
+            read?;
+            if taken < STEP {
+                return Ok(());
+            }
+            // A read counts as one step of this task too, and can hold thousands of frames.
             consume_budget().await;
         }
     }
-    Ok(())
-}
 
-async fn deliver<C>(peer: &Peer<C>, sink: &mut impl EventSink<C>) -> Result<(), LinkEnd> {
-    while let Some(event) = peer.next_event() {
-        match end_of(&event) {
-            Some(end) => return Err(end),
-            None => sink.handle(event).await,
+    /// Reads messages of a step; an error stands behind those that came before it.
+    fn read(&mut self, reader: &mut FrameReader) -> Result<(), ReadError> {
+        while self.messages.len() < STEP
+            && let Some(message) = reader.buffered_message()?
+        {
+            self.messages.push(message);
         }
-        // What the event has set off, such as the task of a call, has its turn before there is more and more of it.
-        consume_budget().await;
+        Ok(())
     }
-    Ok(())
+
+    async fn deliver<S: EventSink<C>>(
+        &mut self,
+        peer: &Peer<C>,
+        sink: &mut S,
+    ) -> Result<(), LinkEnd> {
+        loop {
+            let other = peer.next_events(STEP, S::is_quick, &mut self.events);
+            let (quick, is_last) = (self.events.len(), other.is_none());
+            // Without waiting: what has been taken out of the session is not lost if this task is.
+            for event in self.events.drain(..) {
+                sink.handle_now(event);
+            }
+            if let Some(event) = other {
+                match end_of(&event) {
+                    Some(end) => return Err(end),
+                    None => sink.handle(event).await,
+                }
+            }
+            // What an event has set off, such as the task of a call, has its turn before there is more and more of it.
+            for _ in 0..quick + usize::from(!is_last) {
+                consume_budget().await;
+            }
+            if is_last && quick < STEP {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// How the link ends, if the event says so.
@@ -240,6 +307,15 @@ mod tests {
 
     use super::*;
 
+    /// Counts events.
+    struct Counted(usize);
+
+    impl EventSink<()> for Counted {
+        async fn handle(&mut self, _event: Event<()>) {
+            self.0 += 1;
+        }
+    }
+
     #[tokio::test]
     async fn a_flood_of_small_frames_leaves_others_their_turns() {
         // As many reads as the runtime lets a task make in one go, full of empty frames.
@@ -257,14 +333,12 @@ mod tests {
                 }
             }
         });
-        let mut frames = 0;
+        let (mut batch, mut skipped) = (Batch::new(), Counted(0));
         while reader.fill().await.unwrap() {
-            receive_all(&mut reader, &peer).await.unwrap();
-            while peer.next_event().is_some() {
-                frames += 1;
-            }
+            let received = batch.receive_all(&mut reader, &peer, &mut skipped);
+            received.await.unwrap();
         }
-        assert_eq!(frames, 128 * 8 * 1024);
+        assert_eq!(skipped.0, 128 * 8 * 1024);
         assert!(turns.load(Ordering::Relaxed) >= 100);
         other.abort();
     }

@@ -1,5 +1,5 @@
 use bytes::BufMut;
-use shiome_wire::{Frame, FrameDecoder};
+use shiome_wire::{Frame, FrameDecoder, meta::NetworkMessage};
 use tokio::io::AsyncReadExt;
 
 use crate::{error::ReadError, link::BoxRead};
@@ -66,6 +66,23 @@ impl FrameReader {
     /// [`ReadError::Frame`]; the link is of no use any more.
     pub fn buffered(&mut self) -> Result<Option<Frame>, ReadError> {
         Ok(self.decoder.next_frame()?)
+    }
+}
+
+impl FrameReader {
+    /// The message in the next frame, if that has arrived already.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Frame`] and [`ReadError::Decode`]; the link is of no use any more.
+    pub(crate) fn buffered_message(&mut self) -> Result<Option<NetworkMessage>, ReadError> {
+        if let Some(msg) = self.decoder.next_node_message() {
+            return Ok(Some(msg.into()));
+        }
+        match self.buffered()? {
+            Some(frame) => Ok(Some(frame.decode()?)),
+            None => Ok(None),
+        }
     }
 }
 

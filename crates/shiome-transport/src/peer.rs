@@ -37,6 +37,8 @@ pub struct Peer<C> {
 struct State<C> {
     session: Session<C>,
     progress: Progress,
+    /// Whether the writer has found nothing to do, and has not been woken since.
+    writer_waits: bool,
 }
 
 impl<C> Peer<C> {
@@ -46,6 +48,7 @@ impl<C> Peer<C> {
             state: Mutex::new(State {
                 session,
                 progress: Progress::default(),
+                writer_waits: false,
             }),
             stall_timeout: STALL_TIMEOUT,
             attention: Notify::new(),
@@ -80,6 +83,15 @@ impl<C> Peer<C> {
             self.attention.notify_one();
         }
         self.changed(&mut state, now);
+        result
+    }
+
+    /// As [`apply`](Self::apply), for what takes no time and tells nothing, such as
+    /// [`Session::cast`](shiome_session::Session::cast): neither the clock is read nor the driver woken.
+    pub fn hand_over<R>(&self, f: impl FnOnce(&mut Session<C>) -> R) -> R {
+        let mut state = self.lock();
+        let result = f(&mut state.session);
+        self.filled(&mut state, now);
         result
     }
 
@@ -153,10 +165,15 @@ impl<C> Peer<C> {
         self.lock().session.heard(now);
     }
 
-    pub(crate) fn receive(&self, message: NetworkMessage) -> Result<(), SessionError> {
+    /// Takes in messages, up to the one by which the peer breaks a rule.
+    pub(crate) fn receive(
+        &self,
+        messages: impl IntoIterator<Item = NetworkMessage>,
+    ) -> Result<(), SessionError> {
         let now = now();
         let mut state = self.lock();
-        let result = state.session.handle_message(now, message);
+        let mut messages = messages.into_iter();
+        let result = messages.try_for_each(|message| state.session.handle_message(now, message));
         self.changed(&mut state, now);
         result
     }
@@ -174,8 +191,31 @@ impl<C> Peer<C> {
     pub(crate) fn next_event(&self) -> Option<Event<C>> {
         let mut state = self.lock();
         let event = state.session.poll_event()?;
-        self.changed(&mut state, now());
+        self.filled(&mut state, now);
         Some(event)
+    }
+
+    /// Moves the next events, as long as `quick` is true of them, to the end of `events`, up to so many. Returns the one
+    /// after them, if there is room for it.
+    pub(crate) fn next_events(
+        &self,
+        most: usize,
+        quick: impl Fn(&Event<C>) -> bool,
+        events: &mut Vec<Event<C>>,
+    ) -> Option<Event<C>> {
+        let mut state = self.lock();
+        let mut other = None;
+        while events.len() < most
+            && let Some(event) = state.session.poll_event()
+        {
+            if !quick(&event) {
+                other = Some(event);
+                break;
+            }
+            events.push(event);
+        }
+        self.filled(&mut state, now);
+        other
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
@@ -192,17 +232,18 @@ impl<C> Peer<C> {
         state.session.is_finishing() || state.session.is_closed()
     }
 
-    /// Lets the writer use session and progress.
+    /// Lets the writer use session and progress. It has nothing to do when `f` returns `None`.
     pub(crate) fn write<R>(
         &self,
-        f: impl FnOnce(&mut Session<C>, &mut Progress, Instant) -> R,
-    ) -> R {
+        f: impl FnOnce(&mut Session<C>, &mut Progress, Instant) -> Option<R>,
+    ) -> Option<R> {
         let now = now();
         let state = &mut *self.lock();
         let was_full = state.session.is_full();
         let had_events = state.session.has_events();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, &mut state.progress, now);
+        state.writer_waits = result.is_none();
         if was_full && !state.session.is_full() {
             self.emptied.notify_waiters();
         }
@@ -214,14 +255,21 @@ impl<C> Peer<C> {
     }
 
     fn changed(&self, state: &mut State<C>, now: Instant) {
-        if state.session.has_transmits() {
-            state.progress.begins_to_wait(now);
-            self.filled.notify_one();
-        }
+        self.filled(state, || now);
         if state.session.is_closed() {
-            self.filled.notify_one();
             self.emptied.notify_waiters();
-        } else if state.session.is_finishing() {
+        }
+    }
+
+    /// Something may be there for the writer, which is woken if it sleeps and can do something about it.
+    fn filled(&self, state: &mut State<C>, now: impl FnOnce() -> Instant) {
+        let session = &state.session;
+        if session.has_transmits() {
+            state.progress.begins_to_wait(now);
+        }
+        let is_wanted =
+            session.is_transmit_ready() || session.is_closed() || session.is_finishing();
+        if is_wanted && std::mem::take(&mut state.writer_waits) {
             self.filled.notify_one();
         }
     }

@@ -3,8 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Buf, BytesMut};
-use shiome_wire::{LENGTH_PREFIX_LEN, encode, meta::NetworkMessage};
+use shiome_wire::Frames;
 use tokio::io::AsyncWriteExt;
 
 use crate::{link::BoxWrite, peer::Peer};
@@ -12,8 +11,8 @@ use crate::{link::BoxWrite, peer::Peer};
 /// Bytes that are written at a time, or one message that is longer. What is more urgent waits for no more.
 const MAX_BATCH_LEN: usize = 256 * 1024;
 
-/// Capacity that the buffer keeps between two batches.
-const KEPT_CAPACITY: usize = 2 * MAX_BATCH_LEN;
+/// Capacity that is kept between two batches.
+const KEPT_CAPACITY: usize = 128 * 1024;
 
 /// How far the bytes of one link have come.
 #[derive(Debug, Default)]
@@ -36,13 +35,13 @@ impl Progress {
     }
 
     /// Something is there to be written.
-    pub(crate) fn begins_to_wait(&mut self, now: Instant) {
-        self.waits_since.get_or_insert(now);
+    pub(crate) fn begins_to_wait(&mut self, now: impl FnOnce() -> Instant) {
+        self.waits_since.get_or_insert_with(now);
     }
 
     fn taken(&mut self, len: usize, now: Instant) {
         self.in_flight = len;
-        self.begins_to_wait(now);
+        self.begins_to_wait(|| now);
     }
 
     fn wrote(&mut self, len: usize, now: Instant) {
@@ -59,7 +58,6 @@ impl Progress {
 /// What the writer is to do.
 enum Next {
     Write,
-    Wait,
     End,
 }
 
@@ -69,60 +67,44 @@ enum Next {
 ///
 /// The link's.
 pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Result<()> {
-    let mut messages = Vec::new();
-    let mut buf = BytesMut::new();
+    let mut frames = Frames::new();
     loop {
-        match take(peer, &mut messages) {
-            Next::Write => {}
-            Next::Wait => {
+        match take(peer, &mut frames) {
+            Some(Next::Write) => {}
+            None => {
                 peer.filled.notified().await;
                 continue;
             }
-            Next::End => return writer.shutdown().await,
+            Some(Next::End) => return writer.shutdown().await,
         }
-        // Not under the lock: senders need not wait for this.
-        for message in messages.drain(..) {
-            encode(&message, u64::MAX, &mut buf).expect("no message is longer than u64::MAX");
-        }
-        while buf.has_remaining() {
-            let len = writer.write_buf(&mut buf).await?;
+        while !frames.is_empty() {
+            let len = writer.write_buf(&mut frames).await?;
             if len == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             peer.write(|session, progress, now| {
                 session.wrote(now);
                 progress.wrote(len, now);
+                Some(())
             });
         }
         writer.flush().await?;
-        if buf.capacity() > KEPT_CAPACITY {
-            buf = BytesMut::new();
-        }
+        frames.shrink_to(KEPT_CAPACITY);
     }
 }
 
-/// Takes the next batch. What was taken before has been written.
-fn take<C>(peer: &Peer<C>, messages: &mut Vec<NetworkMessage>) -> Next {
+/// Takes the next batch; `None` when there is none yet. What was taken before has been written.
+fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Option<Next> {
     peer.write(|session, progress, now| {
         session.written(now);
-        let mut len = 0;
-        while len < MAX_BATCH_LEN
-            && let Some(message) = session.poll_transmit()
-        {
-            len += LENGTH_PREFIX_LEN + prost::Message::encoded_len(&message);
-            messages.push(message);
-        }
-        if len > 0 {
-            progress.taken(len, now);
-            return Next::Write;
+        while frames.len() < MAX_BATCH_LEN && session.poll_frame(frames) {}
+        if !frames.is_empty() {
+            progress.taken(frames.len(), now);
+            return Some(Next::Write);
         }
         if !session.has_transmits() {
             progress.nothing_left();
         }
-        if session.is_drained() {
-            Next::End
-        } else {
-            Next::Wait
-        }
+        session.is_drained().then_some(Next::End)
     })
 }

@@ -4,8 +4,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use crate::{
+    decode::decode_node,
     error::{DecodeError, EncodeError, FrameError},
     meta::NetworkMessage,
+    node::node_message,
     scan,
 };
 
@@ -43,6 +45,9 @@ impl Frame {
     /// [`DecodeError`] when the body is not such a message or lists more than
     /// [`MAX_LIST_ITEMS`](crate::MAX_LIST_ITEMS) items.
     pub fn decode(self) -> Result<NetworkMessage, DecodeError> {
+        if let Some(msg) = decode_node(&self.0, |content| self.0.slice_ref(content)) {
+            return Ok(msg.into());
+        }
         scan::check_lists(&self.0)?;
         Ok(NetworkMessage::decode(self.0)?)
     }
@@ -99,6 +104,27 @@ impl FrameDecoder {
     /// [`FrameError::TooLong`] when the next frame's announced length is above the limit; the decoder is unchanged
     /// and every further call returns the same.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let Some(len) = self.next_len()? else {
+            return Ok(None);
+        };
+        self.buf.advance(LENGTH_PREFIX_LEN);
+        Ok(Some(Frame(self.buf.split_to(len).freeze())))
+    }
+
+    /// Takes the next frame out if it is complete and holds a message between actors, written in the usual way. `None`
+    /// means that [`next_frame`](Self::next_frame) has to say what is there.
+    ///
+    /// The message owns its contents: the memory that was read into is free for the next read.
+    pub fn next_node_message(&mut self) -> Option<node_message::Msg> {
+        let len = self.next_len().ok()??;
+        let body = &self.buf[LENGTH_PREFIX_LEN..LENGTH_PREFIX_LEN + len];
+        let msg = decode_node(body, Bytes::copy_from_slice)?;
+        self.buf.advance(LENGTH_PREFIX_LEN + len);
+        Some(msg)
+    }
+
+    /// Length of the next frame's body, if it is complete.
+    fn next_len(&self) -> Result<Option<usize>, FrameError> {
         let Some(prefix) = self.buf.first_chunk::<LENGTH_PREFIX_LEN>() else {
             return Ok(None);
         };
@@ -112,11 +138,7 @@ impl FrameDecoder {
         }
         // A limit above the address space does not help a frame above it.
         let len = usize::try_from(announced).map_err(|_| too_long)?;
-        if self.buf.len() - LENGTH_PREFIX_LEN < len {
-            return Ok(None);
-        }
-        self.buf.advance(LENGTH_PREFIX_LEN);
-        Ok(Some(Frame(self.buf.split_to(len).freeze())))
+        Ok((self.buf.len() - LENGTH_PREFIX_LEN >= len).then_some(len))
     }
 
     /// Says that no more bytes will come.
@@ -223,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_taken_in_place_leaves_the_rest() {
+        let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
+        decoder.extend(&framed(cast(100)));
+        decoder.extend(&framed(control::Ready {}));
+        let msg = decoder.next_node_message().unwrap();
+        assert_eq!(NetworkMessage::from(msg), cast(100));
+        assert_eq!(
+            decoder.next_node_message(),
+            None,
+            "it is not between actors"
+        );
+        let ready = decoder.next_frame().unwrap().unwrap();
+        assert_eq!(ready.decode().unwrap().kind(), "ready");
+        let mut short = FrameDecoder::new(10);
+        short.extend(&framed(cast(100)));
+        assert_eq!(short.next_node_message(), None);
+        assert!(short.next_frame().is_err());
+    }
+
+    #[test]
     fn empty_frame_is_a_message_without_content() {
         let mut decoder = FrameDecoder::new(0);
         decoder.extend(&0u64.to_be_bytes());
@@ -251,7 +293,7 @@ mod tests {
         decoder.extend(&framed(cast(4096)));
         let frame = decoder.next_frame().unwrap().unwrap();
         let range = frame.body().as_ptr_range();
-        let Some(node::node_message::Msg::Cast(cast)) = frame.clone().decode().unwrap().into_node()
+        let Some(node_message::Msg::Cast(cast)) = frame.clone().decode().unwrap().into_node()
         else {
             panic!("a cast went in");
         };
@@ -263,6 +305,7 @@ mod tests {
         fn any_split_of_the_stream_gives_the_same_frames(
             sizes in prop::collection::vec(0usize..300, 1..8),
             cuts in prop::collection::vec(1usize..64, 1..200),
+            in_place in any::<bool>(),
         ) {
             let sent: Vec<_> = sizes.into_iter().map(cast).collect();
             let mut stream = BytesMut::new();
@@ -275,8 +318,14 @@ mod tests {
             while !stream.is_empty() {
                 let piece = stream.split_to(cuts.next().unwrap().min(stream.len()));
                 decoder.extend(&piece);
-                while let Some(frame) = decoder.next_frame().unwrap() {
-                    received.push(frame.decode().unwrap());
+                loop {
+                    if in_place && let Some(msg) = decoder.next_node_message() {
+                        received.push(msg.into());
+                    } else if let Some(frame) = decoder.next_frame().unwrap() {
+                        received.push(frame.decode().unwrap());
+                    } else {
+                        break;
+                    }
                 }
             }
             prop_assert_eq!(received, sent);

@@ -15,22 +15,27 @@
 //! 1. Put what the peer sent into a [`FrameDecoder`], in pieces of any size.
 //! 2. Take [`Frame`]s out with [`FrameDecoder::next_frame`] until it returns `None`.
 //! 3. [`Frame::decode`] each. Payloads are slices of the received buffer, not copies.
-//! 4. [`encode`] what goes out.
+//! 4. [`encode`] what goes out, or put it into [`Frames`], which do not copy long payloads.
 //!
 //! Nothing here reads a clock or a socket, and no input from a peer panics: it ends in a [`FrameError`] (the byte
 //! stream is useless from there on) or a [`DecodeError`] (this one frame is).
 
 mod capability;
+mod decode;
+mod encode;
 mod error;
 mod frame;
+mod frames;
 mod generated;
 mod message;
 mod scan;
 
 pub use capability::Capabilities;
+pub use encode::{Encode, put_fragment};
 pub use error::{DecodeError, EncodeError, FrameError};
 pub use frame::{
     Frame, FrameDecoder, LENGTH_PREFIX_LEN, MAX_FRAME_LEN, MAX_UNAUTHENTICATED_FRAME_LEN, encode,
 };
+pub use frames::Frames;
 pub use generated::{auth, control, meta, native, node};
 pub use scan::MAX_LIST_ITEMS;

@@ -6,15 +6,12 @@ use shiome_wire::node;
 use super::{CastError, RemoteRef};
 use crate::{node::node_session::Shared, remote_actor::Caller};
 
-/// A message on its way to the link.
-pub(super) enum Outgoing {
-    Cast(node::Cast),
-    Call {
-        call: node::Call,
-        caller: Caller,
-        /// When the call ends; `None` without an end.
-        deadline: Option<Instant>,
-    },
+/// A call on its way to the link.
+pub(super) struct Outgoing {
+    pub(super) call: node::Call,
+    pub(super) caller: Caller,
+    /// When the call ends; `None` without an end.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// What keeps a message from being handed to the link.
@@ -29,29 +26,43 @@ enum Obstacle {
 
 impl Outgoing {
     fn has_room(&self, session: &Session<Caller>) -> bool {
-        match self {
-            Self::Cast(_) => !session.is_full(),
-            Self::Call { call, .. } => session.has_room_for_call(call.to, call.what.len()),
-        }
+        session.has_room_for_call(self.call.to, self.call.what.len())
     }
 
     fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
-        match self {
-            Self::Cast(cast) => session.cast(cast),
-            Self::Call {
-                call,
-                caller,
-                deadline,
-            } => {
-                let limit = deadline.map(|deadline| deadline.saturating_duration_since(now));
-                session.call(now, call, limit, caller)
-            }
-        }
+        let limit = (self.deadline).map(|deadline| deadline.saturating_duration_since(now));
+        session.call(now, self.call, limit, self.caller)
     }
 }
 
 impl<M> RemoteRef<M> {
-    /// Sends when nothing keeps the message from being sent. Cancel-safe: dropped earlier, nothing was sent.
+    /// Sends a cast when nothing keeps it from being sent. Cancel-safe: dropped earlier, nothing was sent.
+    pub(super) async fn send_cast(&self, cast: node::Cast) -> Result<(), CastError> {
+        let mut cast = Some(cast);
+        loop {
+            let link = self.run.link()?;
+            let sent = link.peer.hand_over(|session| {
+                check(session, self.pid)?;
+                let cast = cast.take_if(|_| !session.is_full());
+                Ok(session.cast(cast.ok_or(Obstacle::Full)?))
+            });
+            match sent {
+                Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
+                Err(obstacle) => self.pass(obstacle, &link).await,
+            }
+        }
+    }
+
+    /// Waits until the obstacle may be gone.
+    async fn pass(&self, obstacle: Obstacle, link: &Arc<Shared>) {
+        match obstacle {
+            Obstacle::Full => link.peer.room().await,
+            Obstacle::NotReady => link.introduction().await,
+            Obstacle::Ending => self.run.moves_on_from(link).await,
+        }
+    }
+
+    /// Sends a call when nothing keeps it from being sent. Cancel-safe: dropped earlier, nothing was sent.
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), CastError> {
         let mut message = Some(message);
         loop {
@@ -64,9 +75,7 @@ impl<M> RemoteRef<M> {
             });
             match sent {
                 Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
-                Err(Obstacle::Full) => link.peer.room().await,
-                Err(Obstacle::NotReady) => link.introduction().await,
-                Err(Obstacle::Ending) => self.run.moves_on_from(&link).await,
+                Err(obstacle) => self.pass(obstacle, &link).await,
             }
         }
     }

@@ -1,17 +1,12 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use bytes::Bytes;
-use prost::Message as _;
-use shiome_wire::{
-    Capabilities,
-    meta::{NetworkMessage, network_message},
-    native::Fragment,
-    node::{NodeMessage, node_message},
-};
+use prost_types::Timestamp;
+use shiome_wire::{Capabilities, Encode, Frames, put_fragment};
 
 use super::{
-    Express, Flow, Leaving, Queued,
-    flow::{Cost, cost_of_cast},
+    Class, Express, Flow, Leaving, Queued,
+    flow::Cost,
+    queues::{Key, Queues, Slot, Started},
 };
 use crate::{
     config::{FRAGMENT_THRESHOLD, MAX_FRAGMENTED},
@@ -21,69 +16,40 @@ use crate::{
 /// What a fragment takes besides its data, in bytes, at most: the headers of three messages, three numbers.
 const FRAGMENT_OVERHEAD: usize = 64;
 
-/// Empty queues that are kept for their memory.
-const MAX_SPARE: usize = 16;
-
-/// Places that a kept queue may have.
-const MAX_SPARE_CAPACITY: usize = 64;
-
-/// Whose messages keep their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    /// To this actor of the peer.
-    To(u64),
-    /// Long replies of this local actor.
-    From(u64),
-}
-
 /// The bulk lane: a queue for each actor, and one message or fragment of each in turn.
 ///
 /// At the head of a queue is always bulk: what is not goes on to the express lane. A long message at the head waits
 /// until the peer has room to put it together, first come, first served; the other queues do not wait for it.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    pub(super) flow: Flow,
+    flow: Flow,
+    /// Whether the next in turn has been found to be more than the peer takes.
+    is_blocked: bool,
     /// Bytes of messages under way in fragments that the peer holds; `None`: it takes no fragments.
     max_reassembly_len: Option<u64>,
-    queues: HashMap<Key, Queue>,
+    queues: Queues,
     /// Queues whose head may go, in turn.
-    ring: VecDeque<Key>,
+    ring: VecDeque<Slot>,
     /// Queues whose head is too long to begin now.
-    waiting: VecDeque<Key>,
+    waiting: VecDeque<Slot>,
     /// Messages under way in fragments, and their length.
     started: usize,
     started_len: u64,
     last_id: u64,
-    spare: Vec<VecDeque<Queued>>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    items: VecDeque<Queued>,
-    /// The head is under way in fragments.
-    started: Option<Started>,
-}
-
-#[derive(Debug)]
-struct Started {
-    id: u64,
-    /// The encoded message, once its first fragment has left.
-    body: Bytes,
-    offset: usize,
 }
 
 impl Bulk {
     pub(super) fn new() -> Self {
         Self {
             flow: Flow::pongs(),
+            is_blocked: false,
             max_reassembly_len: None,
-            queues: HashMap::new(),
+            queues: Queues::default(),
             ring: VecDeque::new(),
             waiting: VecDeque::new(),
             started: 0,
             started_len: 0,
             last_id: 0,
-            spare: Vec::new(),
         }
     }
 
@@ -97,146 +63,175 @@ impl Bulk {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queues.is_empty()
+        self.queues.are_empty()
+    }
+
+    /// Whether the next in turn may go, as far as is known, or a ping has to.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_blocked && !self.ring.is_empty() || self.flow.is_ping_wanted()
+    }
+
+    /// How much the peer takes may change by this.
+    pub(super) fn flow(&mut self) -> &mut Flow {
+        self.is_blocked = false;
+        &mut self.flow
+    }
+
+    pub(super) fn take_ping_wanted(&mut self) -> bool {
+        self.flow.take_ping_wanted()
+    }
+
+    pub(super) fn pinged(&mut self, timestamp: Timestamp) {
+        self.flow.pinged(timestamp);
     }
 
     pub(super) fn has(&self, key: Key) -> bool {
-        self.queues.contains_key(&key)
+        self.queues.has(key)
     }
 
     pub(super) fn clear(&mut self) {
-        self.queues = HashMap::new();
+        self.queues = Queues::default();
         self.ring = VecDeque::new();
         self.waiting = VecDeque::new();
-        self.spare = Vec::new();
         (self.started, self.started_len) = (0, 0);
     }
 
-    pub(super) fn push(&mut self, key: Key, queued: Queued, express: &mut Express) {
-        let spare = &mut self.spare;
-        let queue = self.queues.entry(key).or_insert_with(|| Queue {
-            items: spare.pop().unwrap_or_default(),
-            started: None,
-        });
-        queue.items.push_back(queued);
-        if queue.items.len() == 1 {
-            self.place(key, express);
+    pub(super) fn push(
+        &mut self,
+        key: Key,
+        message: impl Encode,
+        queued: Queued,
+        express: &mut Express,
+    ) {
+        let slot = self.queues.enter(key);
+        let items = &mut self.queues.get_mut(slot).items;
+        items.push(message, queued);
+        if items.len() == 1 {
+            self.place(slot, express);
         }
     }
 
-    /// The next message or fragment, if the peer takes it. What may go in the express lane after it goes there.
-    pub(super) fn pop(&mut self, express: &mut Express) -> Option<Leaving> {
-        let key = *self.ring.front()?;
-        let queue = self
-            .queues
-            .get_mut(&key)
-            .expect("a queue in the ring is not empty");
+    /// The next message or fragment, if the peer takes it: its frame goes to `frames`. What may go in the express lane
+    /// after it goes there.
+    pub(super) fn pop(&mut self, express: &mut Express, frames: &mut Frames) -> Option<Leaving> {
+        let slot = *self.ring.front()?;
+        let queue = self.queues.get_mut(slot);
         let head = queue
             .items
-            .front_mut()
+            .front()
             .expect("a queue in the ring is not empty");
         let Some(started) = &mut queue.started else {
-            if !self.flow.admit(cost_of(&head.message, head.len)) {
+            self.is_blocked = !self.flow.admit(Cost::of_message(head));
+            if self.is_blocked {
                 return None;
             }
-            let whole = queue.items.pop_front()?;
+            queue.items.pop(frames);
             self.ring.pop_front();
-            self.place(key, express);
-            return Some(whole.into());
+            self.place(slot, express);
+            return Some(head.into());
         };
         let left = head.len - started.offset;
         let data_len = left.min(FRAGMENT_THRESHOLD - FRAGMENT_OVERHEAD);
-        if !self.flow.admit(Cost::of_fragment(data_len)) {
+        self.is_blocked = !self.flow.admit(Cost::of_fragment(data_len));
+        if self.is_blocked {
             return None;
         }
-        let leaving = started.cut(head, data_len);
+        if started.offset == 0 {
+            started.body = queue.items.begin();
+        }
+        started.cut(head.len, data_len, frames);
         self.ring.pop_front();
-        if leaving.whole.is_some() {
+        if data_len < left {
+            self.ring.push_back(slot);
+        } else {
             self.started -= 1;
             self.started_len -= head.len as u64;
             queue.started = None;
-            queue.items.pop_front();
-            self.place(key, express);
+            queue.items.leave();
+            self.place(slot, express);
             self.admit_waiting();
-        } else {
-            self.ring.push_back(key);
         }
-        Some(leaving)
+        Some(Leaving {
+            whole: (data_len == left).then_some(head.class),
+            len: data_len,
+        })
     }
 
     /// Puts a queue with a new head where it belongs.
-    fn place(&mut self, key: Key, express: &mut Express) {
-        let Some(queue) = self.queues.get_mut(&key) else {
-            return;
-        };
-        while queue.items.front().is_some_and(|head| !head.is_bulk()) {
-            if let Some(head) = queue.items.pop_front() {
-                express.push_back(head);
-            }
+    fn place(&mut self, slot: Slot, express: &mut Express) {
+        let items = &mut self.queues.get_mut(slot).items;
+        while items.front().is_some_and(|head| !head.is_bulk()) {
+            express.take_front_of(items);
         }
-        match queue.items.front() {
-            None => self.remove(key),
+        match items.front() {
+            None => self.queues.emptied(slot),
             Some(head) if head.len > FRAGMENT_THRESHOLD && self.max_reassembly_len.is_some() => {
-                self.waiting.push_back(key);
+                self.waiting.push_back(slot);
                 self.admit_waiting();
             }
-            Some(_) => self.ring.push_back(key),
-        }
-    }
-
-    fn remove(&mut self, key: Key) {
-        let Some(queue) = self.queues.remove(&key) else {
-            return;
-        };
-        if self.spare.len() < MAX_SPARE && queue.items.capacity() <= MAX_SPARE_CAPACITY {
-            self.spare.push(queue.items);
+            Some(_) => self.ring.push_back(slot),
         }
     }
 
     /// Starts long messages while the peer has room for them.
     fn admit_waiting(&mut self) {
         let room = self.max_reassembly_len.unwrap_or(0);
-        while let Some(key) = self.waiting.front()
-            && let Some(queue) = self.queues.get_mut(key)
-            && let Some(head) = queue.items.front()
+        while let Some(&slot) = self.waiting.front()
+            && let Some(head) = self.queues.get(slot).items.front()
             && self.started < MAX_FRAGMENTED
             && self.started_len + head.len as u64 <= room
         {
             self.last_id += 1;
             self.started += 1;
             self.started_len += head.len as u64;
-            queue.started = Some(Started {
+            self.queues.get_mut(slot).started = Some(Box::new(Started {
                 id: self.last_id,
-                body: Bytes::new(),
+                body: Frames::new(),
                 offset: 0,
-            });
+            }));
             self.ring.extend(self.waiting.pop_front());
         }
+    }
+
+    /// The queue that a message goes to, if it goes to one.
+    pub(super) fn accepts(&self, queued: Queued) -> Option<Key> {
+        let key = queued.key()?;
+        // Replies have no order among themselves: a short one passes a long one.
+        let follows = || matches!(key, Key::To(_)) && self.has(key);
+        (queued.is_bulk() || follows()).then_some(key)
     }
 
     /// Recounts, and returns what waits, with the bytes of each that have left.
     #[cfg(test)]
     pub(super) fn check_invariants(&self) -> Vec<(&Queued, usize)> {
+        use shiome_wire::LENGTH_PREFIX_LEN;
+
         let mut items = Vec::new();
         let (mut started, mut started_len) = (0, 0);
-        for (key, queue) in &self.queues {
+        let queues = self.queues.check_invariants();
+        for (slot, queue) in &queues {
             let head = queue.items.front().expect("an empty queue");
             assert!(head.is_bulk());
-            let places = |list: &VecDeque<Key>| list.iter().filter(|k| *k == key).count();
+            let places = |list: &VecDeque<Slot>| list.iter().filter(|s| *s == slot).count();
             assert_eq!(places(&self.ring) + places(&self.waiting), 1);
-            assert!(queue.items.iter().all(|item| item.key() == Some(*key)));
-            let mut left = 0;
+            assert!(queue.items.iter().all(|item| item.key() == Some(queue.key)));
+            let (mut left, mut taken) = (0, 0);
             if let Some(at) = &queue.started {
                 assert_eq!(places(&self.ring), 1);
                 assert!(at.offset < head.len);
                 started += 1;
                 started_len += head.len as u64;
                 left = at.offset;
+                if left > 0 {
+                    taken = LENGTH_PREFIX_LEN + head.len;
+                    assert_eq!(at.body.len(), head.len - left);
+                }
             }
+            queue.items.check_invariants(taken);
             let gone = std::iter::once(left).chain(std::iter::repeat(0));
             items.extend(queue.items.iter().zip(gone));
         }
-        assert_eq!(self.ring.len() + self.waiting.len(), self.queues.len());
+        assert_eq!(self.ring.len() + self.waiting.len(), queues.len());
         assert_eq!((self.started, self.started_len), (started, started_len));
         assert!(started <= MAX_FRAGMENTED);
         let room = self.max_reassembly_len.unwrap_or(0);
@@ -246,37 +241,29 @@ impl Bulk {
 }
 
 impl Started {
-    fn cut(&mut self, head: &mut Queued, data_len: usize) -> Leaving {
-        let total = head.len;
-        if self.offset == 0 {
-            self.body = std::mem::take(&mut head.message).encode_to_vec().into();
-        }
-        let data = self.body.slice(self.offset..self.offset + data_len);
-        let fragment = Fragment {
-            id: self.id,
-            offset: self.offset as u64,
-            total: if self.offset == 0 { total as u64 } else { 0 },
-            data,
-        };
+    /// Appends a fragment with the next so many bytes, of a message that is `total` long.
+    fn cut(&mut self, total: usize, data_len: usize, frames: &mut Frames) {
+        let total = if self.offset == 0 { total as u64 } else { 0 };
+        let offset = self.offset as u64;
+        put_fragment(self.id, offset, total, &mut self.body, data_len, frames);
         self.offset += data_len;
-        Leaving {
-            message: fragment.into(),
-            whole: (self.offset == total).then_some(head.class),
-            len: data_len,
-        }
     }
 }
 
-/// What a whole message takes. Of credit only casts take any.
-fn cost_of(message: &NetworkMessage, len: usize) -> Cost {
-    let credit = match &message.message {
-        Some(network_message::Message::Node(NodeMessage {
-            msg: Some(node_message::Msg::Cast(cast)),
-        })) => cost_of_cast(cast),
-        _ => 0,
-    };
-    Cost {
-        credit,
-        len: len as u64,
+impl Queued {
+    /// Whether it goes in the bulk lane by itself, not for what is ahead of it.
+    fn is_bulk(&self) -> bool {
+        matches!(self.class, Class::Cast { .. }) || self.len > FRAGMENT_THRESHOLD
+    }
+
+    /// Whose order it keeps.
+    fn key(&self) -> Option<Key> {
+        match self.class {
+            Class::Cast { pid, .. } | Class::Call { pid, .. } | Class::Stop { pid } => {
+                Some(Key::To(pid))
+            }
+            Class::Reply { pid } => Some(Key::From(pid)),
+            _ => None,
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use prost_types::Timestamp;
 use shiome_wire::node::Cast;
 
+use super::{Class, Queued};
 use crate::config::{LEGACY_WINDOW, MIN_WINDOW};
 
 /// What a message takes of a window at least, in bytes: an event at the receiver is larger than an empty cast.
@@ -41,6 +42,18 @@ pub(super) struct Cost {
 }
 
 impl Cost {
+    /// Of credit only casts take any.
+    pub(super) fn of_message(queued: Queued) -> Self {
+        let credit = match queued.class {
+            Class::Cast { credit, .. } => credit,
+            _ => 0,
+        };
+        Self {
+            credit,
+            len: queued.len as u64,
+        }
+    }
+
     pub(super) fn of_fragment(data_len: usize) -> Self {
         Self {
             credit: cost_of_fragment(data_len),
@@ -117,8 +130,15 @@ impl Flow {
         }
     }
 
-    /// Whether a ping has to go now, to learn what the peer has taken in. Once.
-    pub(crate) fn take_ping_wanted(&mut self) -> bool {
+    pub(super) fn is_ping_wanted(&self) -> bool {
+        match self {
+            Self::Pongs(pongs) => pongs.ping_wanted,
+            Self::Credit { .. } => false,
+        }
+    }
+
+    /// See [`Lanes::take_ping_wanted`](super::Lanes::take_ping_wanted).
+    pub(super) fn take_ping_wanted(&mut self) -> bool {
         match self {
             Self::Pongs(pongs) => std::mem::take(&mut pongs.ping_wanted),
             Self::Credit { .. } => false,

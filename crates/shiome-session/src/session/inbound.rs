@@ -163,6 +163,7 @@ impl<C> Session<C> {
         let grace = now + self.config.reply_grace;
         let mut gone = terminate.ids;
         gone.retain(|&pid| self.directory.remove(pid));
+        gone.iter().for_each(|&pid| self.callees.remove(pid));
         for &pid in &gone {
             self.calls.callee_terminated(pid, grace, &mut self.timers);
             if self.monitors.remove_remote(pid) {

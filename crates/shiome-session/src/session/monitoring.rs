@@ -1,6 +1,6 @@
 //! Stops and monitors.
 
-use shiome_wire::{Capabilities, native};
+use shiome_wire::{Capabilities, meta::NetworkMessage, native};
 
 use super::Session;
 use crate::{
@@ -29,7 +29,10 @@ impl<C> Session<C> {
         } else {
             Class::Stop { pid }
         };
-        self.enqueue(native::Stop { pid, reason, kill }.into(), class);
+        self.enqueue(
+            NetworkMessage::from(native::Stop { pid, reason, kill }),
+            class,
+        );
         Ok(())
     }
 
@@ -48,7 +51,10 @@ impl<C> Session<C> {
             .add_remote(pid)
             .map_err(|error| SendError::TooManyMonitors { limit: error.limit })?;
         if fresh && self.can(Capabilities::MONITORS) {
-            self.enqueue(native::Monitor { pid }.into(), Class::Request);
+            self.enqueue(
+                NetworkMessage::from(native::Monitor { pid }),
+                Class::Request,
+            );
         }
         Ok(())
     }
@@ -63,7 +69,10 @@ impl<C> Session<C> {
             return Err(SendError::Closed);
         }
         if self.monitors.remove_remote(pid) && self.can(Capabilities::MONITORS) {
-            self.enqueue(native::Demonitor { pid }.into(), Class::Request);
+            self.enqueue(
+                NetworkMessage::from(native::Demonitor { pid }),
+                Class::Request,
+            );
         }
         Ok(())
     }
@@ -86,7 +95,10 @@ impl<C> Session<C> {
         };
         if self.can(capability) {
             let verb = verb.to_wire();
-            self.enqueue(native::Refused { pid, verb }.into(), Class::Request);
+            self.enqueue(
+                NetworkMessage::from(native::Refused { pid, verb }),
+                Class::Request,
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use shiome_wire::{
     Capabilities, Frame,
+    meta::NetworkMessage,
     native::{self, native_message::Msg},
     node,
 };
@@ -56,7 +57,7 @@ impl<C> Session<C> {
         if self.can(needs) {
             return Ok(());
         }
-        let kind = shiome_wire::meta::NetworkMessage::from(msg.clone()).kind();
+        let kind = NetworkMessage::from(msg.clone()).kind();
         Err(SessionError::NotNegotiated { kind })
     }
 
@@ -185,7 +186,7 @@ impl<C> Session<C> {
         if self.can(Capabilities::CALL_ERRORS) {
             let code = code.to_wire();
             let error = native::CallError { to, tag, code };
-            self.enqueue(error.into(), Class::CallError { pid: to });
+            self.enqueue(NetworkMessage::from(error), Class::CallError { pid: to });
         }
     }
 

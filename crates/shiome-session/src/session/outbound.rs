@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use prost::Message as _;
 use shiome_wire::{
-    Capabilities,
+    Capabilities, Encode,
     meta::NetworkMessage,
     node::{self, node_message},
 };
@@ -23,12 +22,11 @@ impl<C> Session<C> {
     ///
     /// See [`SendError`]; the session is unchanged and nothing is sent.
     pub fn cast(&mut self, cast: node::Cast) -> Result<(), SendError> {
-        let pid = cast.to;
-        self.check_callee(pid)?;
+        let class = Class::of_cast(&cast);
+        self.check_callee(cast.to)?;
         self.check_room()?;
-        let message = NetworkMessage::from(cast);
-        self.check_len(&message)?;
-        self.enqueue(message, Class::Cast { pid });
+        self.check_len(&cast)?;
+        self.enqueue(cast, class);
         Ok(())
     }
 
@@ -64,7 +62,6 @@ impl<C> Session<C> {
         let tag = self.calls.next_tag(pid);
         message.tag = tag;
         message.timeout_ms = timeout.map(whole_ms);
-        let message = NetworkMessage::from(message);
         self.check_len(&message)?;
         let deadline = timeout.map(|timeout| now + timeout);
         self.calls.open(pid, call, deadline, &mut self.timers);
@@ -87,7 +84,7 @@ impl<C> Session<C> {
         if !self.exports.close_call(to) {
             return Ok(());
         }
-        let message = NetworkMessage::from(node::CallReply { to, tag, what });
+        let message = node::CallReply { to, tag, what };
         let fits = self.check_len(&message);
         if fits.is_ok() {
             self.enqueue(message, Class::Reply { pid: to });
@@ -119,7 +116,7 @@ impl<C> Session<C> {
         }
         self.check_room()?;
         let class = match &message.msg {
-            Some(node_message::Msg::Cast(cast)) => Class::Cast { pid: cast.to },
+            Some(node_message::Msg::Cast(cast)) => Class::of_cast(cast),
             Some(node_message::Msg::Call(call)) => {
                 let (pid, tag) = (call.to, call.tag);
                 Class::Call { pid, tag }
@@ -157,18 +154,21 @@ impl<C> Session<C> {
         }
     }
 
-    pub(super) fn check_callee(&self, pid: u64) -> Result<(), SendError> {
+    pub(super) fn check_callee(&mut self, pid: u64) -> Result<(), SendError> {
         if self.phase != Phase::Open {
             Err(SendError::Closed)
-        } else if !self.directory.contains(pid) {
-            Err(SendError::UnknownActor { pid })
-        } else {
+        } else if self.callees.get(pid).is_some() {
             Ok(())
+        } else if self.directory.contains(pid) {
+            self.callees.put(pid, ());
+            Ok(())
+        } else {
+            Err(SendError::UnknownActor { pid })
         }
     }
 
-    fn check_len(&self, message: &NetworkMessage) -> Result<(), SendError> {
-        let (len, limit) = (message.encoded_len() as u64, self.max_message_len());
+    fn check_len(&self, message: &impl Encode) -> Result<(), SendError> {
+        let (len, limit) = (message.body_len() as u64, self.max_message_len());
         if len > limit {
             return Err(SendError::TooLong { len, limit });
         }

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use shiome_wire::{Capabilities, meta::NetworkMessage, native};
+use bytes::Buf;
+use shiome_wire::{
+    Capabilities, Encode, Frame, Frames, LENGTH_PREFIX_LEN, meta::NetworkMessage, native,
+};
 
 use super::{Phase, Session};
 use crate::{
@@ -16,22 +19,24 @@ use crate::{
 const CALL_OVERHEAD: usize = 1024;
 
 impl<C> Session<C> {
-    /// The next message to send; `None` also while what waits is more than the peer takes now.
+    /// Appends the frame of the next message to send to `frames`; `false`, and nothing is, also while what waits is more
+    /// than the peer takes now.
     #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
+    pub fn poll_frame(&mut self, frames: &mut Frames) -> bool {
         if self.is_closed() {
-            return self.farewell.take().map(Into::into);
+            return self.poll_farewell(frames);
         }
-        if self.lanes.flow().take_ping_wanted() {
+        if self.lanes.take_ping_wanted() {
             self.ping(self.clock);
         }
-        let mut leaving = self.lanes.pop();
-        if leaving.is_none() && self.lanes.flow().take_ping_wanted() {
+        let mut leaving = self.lanes.pop(frames);
+        if leaving.is_none() && self.lanes.take_ping_wanted() {
             self.ping(self.clock);
-            leaving = self.lanes.pop();
+            leaving = self.lanes.pop(frames);
         }
         let Some(leaving) = leaving else {
-            return self.last_message();
+            let is_last = self.phase == Phase::Finishing && self.lanes.is_empty();
+            return is_last && self.poll_farewell(frames);
         };
         self.full &= self.queued_len() >= self.low_water();
         match leaving.whole {
@@ -42,14 +47,30 @@ impl<C> Session<C> {
                 }
             }
         }
-        Some(leaving.message)
+        true
     }
 
-    fn last_message(&mut self) -> Option<NetworkMessage> {
-        if self.phase != Phase::Finishing || !self.lanes.is_empty() {
+    /// The next message to send, for links that carry messages as they are. As [`poll_frame`](Self::poll_frame)
+    /// otherwise, at the cost of decoding it.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
+        let mut frames = Frames::new();
+        if !self.poll_frame(&mut frames) {
             return None;
         }
-        self.farewell.take().map(Into::into)
+        frames.advance(LENGTH_PREFIX_LEN);
+        let body = frames.copy_to_bytes(frames.len());
+        let message = Frame::from(body).decode();
+        Some(message.expect("what this side has encoded can be decoded"))
+    }
+
+    fn poll_farewell(&mut self, frames: &mut Frames) -> bool {
+        let farewell = self.farewell.take().map(NetworkMessage::from);
+        let is_there = farewell.is_some();
+        farewell
+            .into_iter()
+            .for_each(|farewell| frames.push(farewell));
+        is_there
     }
 
     fn left(&mut self, class: Class, len: usize) {
@@ -74,9 +95,14 @@ impl<C> Session<C> {
         }
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) may have something, now or when the peer takes more.
+    /// Whether [`poll_frame`](Self::poll_frame) may have something, now or when the peer takes more.
     pub fn has_transmits(&self) -> bool {
         self.farewell.is_some() && self.phase != Phase::Open || !self.lanes.is_empty()
+    }
+
+    /// Whether [`poll_frame`](Self::poll_frame) may have something now. It has nothing when this is `false`.
+    pub fn is_transmit_ready(&self) -> bool {
+        self.lanes.is_ready() || self.farewell.is_some() && self.phase != Phase::Open
     }
 
     /// Whether all is said, the goodbye too: [`close`](Self::close), and close the link.
@@ -114,7 +140,7 @@ impl<C> Session<C> {
         self.enqueue(message.into(), Class::Control);
     }
 
-    pub(super) fn enqueue(&mut self, message: NetworkMessage, class: Class) {
+    pub(super) fn enqueue(&mut self, message: impl Encode, class: Class) {
         if self.is_closed() {
             return;
         }

@@ -375,3 +375,30 @@ fn a_full_outbox_keeps_back_no_call_that_can_go_ahead_of_it() {
         MAX_EXPRESS_BACKLOG.div_ceil(60 * 1024 + MESSAGE_OVERHEAD)
     );
 }
+
+#[test]
+fn more_actors_than_are_remembered_keep_their_turns_and_their_order() {
+    let pids: Vec<u64> = (1..=100).collect();
+    let mut pair = Pair::native().served(&pids);
+    for round in 0..3 {
+        for number in [2 * round, 2 * round + 1] {
+            for &pid in &pids {
+                pair.a.session.cast(numbered(pid, number, 8)).unwrap();
+                pair.a.session.check_invariants();
+            }
+        }
+        pair.settle();
+        let got: Vec<_> = pair.b.casts();
+        let got: Vec<_> = got
+            .iter()
+            .map(|cast| (cast.to, number(&cast.what)))
+            .collect();
+        let turn = |number| pids.iter().map(move |&pid| (pid, number));
+        let expected: Vec<_> = turn(2 * round).chain(turn(2 * round + 1)).collect();
+        assert_eq!(got, expected);
+    }
+    pair.b.session.terminate(pair.now, 7);
+    pair.settle();
+    let unknown = Err(SendError::UnknownActor { pid: 7 });
+    assert_eq!(pair.a.session.cast(cast(7)), unknown);
+}

@@ -244,7 +244,10 @@ impl Pair {
         let (due, capacity) = (self.now + LATENCY, self.capacity);
         while self.end(side.other()).inbox_len < capacity {
             let end = self.end(side);
-            let Some(message) = end.session.poll_transmit() else {
+            let is_ready = end.session.is_transmit_ready();
+            let message = end.session.poll_transmit();
+            assert!(is_ready || message.is_none());
+            let Some(message) = message else {
                 return;
             };
             let mut frame = BytesMut::new();

@@ -36,11 +36,20 @@ pub(super) struct Inbound {
 }
 
 impl EventSink<Caller> for Inbound {
-    async fn handle(&mut self, event: Event<Caller>) {
+    fn is_quick(event: &Event<Caller>) -> bool {
+        event.is_between_actors()
+    }
+
+    fn handle_now(&mut self, event: Event<Caller>) {
         match event {
             Event::Cast(cast) => self.cast_in(cast),
             Event::Call(call) => self.call_in(call),
-            event @ (Event::Reply { .. } | Event::CallEnded { .. }) => self.shared.left_over(event),
+            event => self.shared.left_over(event),
+        }
+    }
+
+    async fn handle(&mut self, event: Event<Caller>) {
+        match event {
             Event::Spawned(actors) => self.spawned(actors).await,
             Event::Terminated(pids) => {
                 for pid in pids {

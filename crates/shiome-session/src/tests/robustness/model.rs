@@ -136,7 +136,11 @@ impl Model {
     }
 
     fn drain(&mut self) {
-        while let Some(message) = self.session.poll_transmit() {
+        while let (is_ready, Some(message)) = (
+            self.session.is_transmit_ready(),
+            self.session.poll_transmit(),
+        ) {
+            assert!(is_ready);
             assert!(!self.closed, "{message:?} after close");
             self.on_transmit(message);
         }

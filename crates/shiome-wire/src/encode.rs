@@ -1,0 +1,466 @@
+//! Messages to frames. Those between actors are written field by field, so that their envelopes are never built.
+//!
+//! ```text
+//! length prefix   8
+//! 12 len          NetworkMessage.node = 2
+//! 0a|12|1a len    NodeMessage.{cast = 1, call = 2, reply = 3}
+//! fields          by number, each with its tag; what is at its default is left out, but for optional fields
+//! ```
+//!
+//! The bytes are those of prost's generated code.
+
+use bytes::{BufMut, BytesMut};
+use prost::Message;
+
+use crate::{
+    frame::LENGTH_PREFIX_LEN,
+    frames::Frames,
+    meta::NetworkMessage,
+    native::Fragment,
+    node::{Call, CallReply, Cast},
+};
+
+/// A message that can be written as a frame.
+pub trait Encode {
+    /// Length of its body, in bytes.
+    fn body_len(&self) -> usize;
+
+    /// Appends its frame.
+    fn encode(self, frames: &mut Frames);
+}
+
+/// Tags, as far as they are written by hand: number of the field, wire type.
+pub(crate) mod tag {
+    pub(crate) const NODE: u8 = key(2, LEN);
+    pub(crate) const CAST: u8 = key(1, LEN);
+    pub(crate) const CALL: u8 = key(2, LEN);
+    pub(crate) const REPLY: u8 = key(3, LEN);
+    /// Of all three.
+    pub(crate) const TO: u8 = key(1, VARINT);
+    /// Of casts and calls.
+    pub(crate) const WHAT: u8 = key(2, LEN);
+    pub(crate) const METADATA: u8 = key(6, LEN);
+    pub(crate) const CAST_VARIANT: u8 = key(3, LEN);
+    pub(crate) const CALL_TAG: u8 = key(3, VARINT);
+    pub(crate) const CALL_TIMEOUT_MS: u8 = key(4, VARINT);
+    pub(crate) const CALL_VARIANT: u8 = key(5, LEN);
+    pub(crate) const REPLY_TAG: u8 = key(2, VARINT);
+    pub(crate) const REPLY_WHAT: u8 = key(3, LEN);
+    /// `NetworkMessage.native`, whose number takes two bytes.
+    pub(super) const NATIVE: [u8; 2] = [0x80 | key(1000 & 0xf, LEN), (1000 >> 4) as u8];
+    pub(super) const FRAGMENT: u8 = key(2, LEN);
+    pub(super) const FRAGMENT_ID: u8 = key(1, VARINT);
+    pub(super) const FRAGMENT_OFFSET: u8 = key(2, VARINT);
+    pub(super) const FRAGMENT_TOTAL: u8 = key(3, VARINT);
+    pub(super) const FRAGMENT_DATA: u8 = key(4, LEN);
+
+    const VARINT: u32 = 0;
+    const LEN: u32 = 2;
+
+    const fn key(number: u32, wire_type: u32) -> u8 {
+        (number << 3 | wire_type) as u8
+    }
+}
+
+/// What comes before a payload, at most: the prefix, two envelopes, and three numbers, each with a tag of at most two bytes,
+/// and the length of the payload.
+const MAX_HEAD_LEN: usize = LENGTH_PREFIX_LEN + 2 * 12 + 3 * 11 + 11;
+
+/// What comes before a payload.
+struct Head {
+    bytes: [u8; MAX_HEAD_LEN],
+    len: usize,
+}
+
+impl Head {
+    /// The beginning of a frame, down to the fields of a message between actors that takes `len` bytes.
+    fn node(tag: u8, len: usize) -> Self {
+        let node_len = field_len(len);
+        let mut head = Self::framed(field_len(node_len));
+        head.put(&[tag::NODE]);
+        head.varint(node_len as u64);
+        head.put(&[tag]);
+        head.varint(len as u64);
+        head
+    }
+
+    fn framed(body_len: usize) -> Self {
+        let mut head = Self {
+            bytes: [0; MAX_HEAD_LEN],
+            len: 0,
+        };
+        head.put(&(body_len as u64).to_be_bytes());
+        head
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.put(&[value as u8 | 0x80]);
+            value >>= 7;
+        }
+        self.put(&[value as u8]);
+    }
+
+    fn number(&mut self, tag: u8, value: u64) {
+        if value != 0 {
+            self.put(&[tag]);
+            self.varint(value);
+        }
+    }
+
+    /// Begins a field that is left out when it is empty.
+    fn content(&mut self, tag: u8, len: usize) {
+        if len > 0 {
+            self.put(&[tag]);
+            self.varint(len as u64);
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// What comes after a payload.
+struct Tail<'a>(&'a mut Frames);
+
+impl Tail<'_> {
+    fn number(&mut self, tag: u8, value: u64) {
+        if value != 0 {
+            self.begin(tag, value);
+        }
+    }
+
+    fn text(&mut self, tag: u8, text: &str) {
+        if !text.is_empty() {
+            self.begin(tag, text.len() as u64);
+            self.0.put_slice(text.as_bytes());
+        }
+    }
+
+    /// A tag, and the number or the length that follows it.
+    fn begin(&mut self, tag: u8, value: u64) {
+        if value < 0x80 {
+            return self.0.put_slice(&[tag, value as u8]);
+        }
+        let mut field = Head {
+            bytes: [0; MAX_HEAD_LEN],
+            len: 0,
+        };
+        field.put(&[tag]);
+        field.varint(value);
+        self.0.put_slice(field.bytes());
+    }
+}
+
+impl Encode for Cast {
+    fn body_len(&self) -> usize {
+        enveloped_len(cast_len(self))
+    }
+
+    fn encode(self, frames: &mut Frames) {
+        let mut head = Head::node(tag::CAST, cast_len(&self));
+        head.number(tag::TO, self.to);
+        head.content(tag::WHAT, self.what.len());
+        frames.put_slice(head.bytes());
+        frames.put_payload(self.what);
+        let mut tail = Tail(frames);
+        tail.text(tag::CAST_VARIANT, &self.variant);
+        if let Some(metadata) = self.metadata {
+            tail.begin(tag::METADATA, metadata.len() as u64);
+            frames.put_payload(metadata);
+        }
+    }
+}
+
+impl Encode for Call {
+    fn body_len(&self) -> usize {
+        enveloped_len(call_len(self))
+    }
+
+    fn encode(self, frames: &mut Frames) {
+        let mut head = Head::node(tag::CALL, call_len(&self));
+        head.number(tag::TO, self.to);
+        head.content(tag::WHAT, self.what.len());
+        frames.put_slice(head.bytes());
+        frames.put_payload(self.what);
+        let mut tail = Tail(frames);
+        tail.number(tag::CALL_TAG, self.tag);
+        if let Some(timeout_ms) = self.timeout_ms {
+            tail.begin(tag::CALL_TIMEOUT_MS, timeout_ms);
+        }
+        tail.text(tag::CALL_VARIANT, &self.variant);
+        if let Some(metadata) = self.metadata {
+            tail.begin(tag::METADATA, metadata.len() as u64);
+            frames.put_payload(metadata);
+        }
+    }
+}
+
+impl Encode for CallReply {
+    fn body_len(&self) -> usize {
+        enveloped_len(reply_len(self))
+    }
+
+    fn encode(self, frames: &mut Frames) {
+        let mut head = Head::node(tag::REPLY, reply_len(&self));
+        head.number(tag::TO, self.to);
+        head.number(tag::REPLY_TAG, self.tag);
+        head.content(tag::REPLY_WHAT, self.what.len());
+        frames.put_slice(head.bytes());
+        frames.put_payload(self.what);
+    }
+}
+
+/// Any message, by its generated code.
+impl Encode for NetworkMessage {
+    fn body_len(&self) -> usize {
+        self.encoded_len()
+    }
+
+    fn encode(self, frames: &mut Frames) {
+        let len = self.encoded_len();
+        let mut bytes = BytesMut::with_capacity(LENGTH_PREFIX_LEN + len);
+        bytes.put_u64(len as u64);
+        Message::encode(&self, &mut bytes)
+            .expect("BytesMut grows as needed, which is the only way that prost's encode can fail");
+        frames.put_payload(bytes.freeze());
+    }
+}
+
+/// Appends a [`Fragment`] whose data are the first `data_len` bytes of `body`.
+pub fn put_fragment(
+    id: u64,
+    offset: u64,
+    total: u64,
+    body: &mut Frames,
+    data_len: usize,
+    frames: &mut Frames,
+) {
+    let without_data = Fragment {
+        id,
+        offset,
+        total,
+        data: bytes::Bytes::new(),
+    };
+    let data_field_len = if data_len > 0 { field_len(data_len) } else { 0 };
+    let len = without_data.encoded_len() + data_field_len;
+    let native_len = field_len(len);
+    let mut head = Head::framed(1 + field_len(native_len));
+    head.put(&tag::NATIVE);
+    head.varint(native_len as u64);
+    head.put(&[tag::FRAGMENT]);
+    head.varint(len as u64);
+    head.number(tag::FRAGMENT_ID, id);
+    head.number(tag::FRAGMENT_OFFSET, offset);
+    head.number(tag::FRAGMENT_TOTAL, total);
+    head.content(tag::FRAGMENT_DATA, data_len);
+    frames.put_slice(head.bytes());
+    body.move_to(data_len, frames);
+}
+
+fn enveloped_len(len: usize) -> usize {
+    field_len(field_len(len))
+}
+
+fn cast_len(cast: &Cast) -> usize {
+    number_len(cast.to)
+        + content_len(cast.what.len())
+        + content_len(cast.variant.len())
+        + optional_len(cast.metadata.as_ref())
+}
+
+fn call_len(call: &Call) -> usize {
+    let timeout_len = call.timeout_ms.map_or(0, |ms| 1 + varint_len(ms));
+    number_len(call.to)
+        + content_len(call.what.len())
+        + number_len(call.tag)
+        + timeout_len
+        + content_len(call.variant.len())
+        + optional_len(call.metadata.as_ref())
+}
+
+fn reply_len(reply: &CallReply) -> usize {
+    number_len(reply.to) + number_len(reply.tag) + content_len(reply.what.len())
+}
+
+/// Length of a field with so many bytes of content, with its tag, if that takes one byte, and its length.
+fn field_len(len: usize) -> usize {
+    1 + varint_len(len as u64) + len
+}
+
+fn content_len(len: usize) -> usize {
+    if len > 0 { field_len(len) } else { 0 }
+}
+
+fn optional_len(bytes: Option<&bytes::Bytes>) -> usize {
+    bytes.map_or(0, |bytes| field_len(bytes.len()))
+}
+
+fn number_len(value: u64) -> usize {
+    if value != 0 { 1 + varint_len(value) } else { 0 }
+}
+
+fn varint_len(value: u64) -> usize {
+    // Seven bits a byte, and one byte at least.
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::node::node_message::Msg;
+
+    /// What prost makes of a message.
+    fn framed(message: &NetworkMessage) -> Vec<u8> {
+        let mut buf = BytesMut::new();
+        crate::frame::encode(message, u64::MAX, &mut buf).unwrap();
+        buf.to_vec()
+    }
+
+    fn pushed(message: impl Encode) -> Vec<u8> {
+        use bytes::Buf as _;
+        let mut frames = Frames::new();
+        let len = message.body_len();
+        frames.push(message);
+        assert_eq!(frames.len(), LENGTH_PREFIX_LEN + len);
+        frames.copy_to_bytes(frames.len()).to_vec()
+    }
+
+    fn pushed_by_hand(msg: Msg) -> Vec<u8> {
+        match msg {
+            Msg::Cast(cast) => pushed(cast),
+            Msg::Call(call) => pushed(call),
+            Msg::Reply(reply) => pushed(reply),
+        }
+    }
+
+    #[test]
+    fn messages_have_their_known_bytes() {
+        let cast = Cast {
+            to: 300,
+            what: "ab".into(),
+            variant: "Add".into(),
+            metadata: Some("m".into()),
+        };
+        let call = Call {
+            to: 1,
+            what: "ab".into(),
+            tag: 2,
+            timeout_ms: Some(0),
+            variant: "Get".into(),
+            metadata: Some(bytes::Bytes::new()),
+        };
+        let reply = CallReply {
+            to: 1,
+            tag: 2,
+            what: "ab".into(),
+        };
+        for (msg, bytes) in [
+            (
+                Msg::Cast(cast),
+                "0000000000000013 1211 0a0f 08ac02 12026162 1a03416464 32016d",
+            ),
+            (
+                Msg::Call(call),
+                "0000000000000015 1213 1211 0801 12026162 1802 2000 2a03476574 3200",
+            ),
+            (
+                Msg::Reply(reply),
+                "000000000000000c 120a 1a08 0801 1002 1a026162",
+            ),
+            (Msg::Cast(Cast::default()), "0000000000000004 1202 0a00"),
+        ] {
+            assert_eq!(hex::encode(pushed_by_hand(msg)), bytes.replace(' ', ""));
+        }
+    }
+
+    #[test]
+    fn lengths_of_varints() {
+        for bits in 0..64 {
+            for value in [(1u64 << bits) - 1, 1 << bits, u64::MAX] {
+                let expected = prost::encoding::encoded_len_varint(value);
+                assert_eq!(varint_len(value), expected);
+            }
+        }
+    }
+
+    pub(crate) fn numbers() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0u32..64).prop_map(|(value, shift)| value >> shift)
+    }
+
+    fn payloads() -> impl Strategy<Value = bytes::Bytes> {
+        let len = prop_oneof![8 => 0usize..300, 1 => 2000usize..5000, 1 => 16_000usize..70_000];
+        (len, any::<u8>()).prop_map(|(len, byte)| vec![byte; len].into())
+    }
+
+    pub(crate) fn messages() -> impl Strategy<Value = Msg> {
+        let optional = || prop::option::of(payloads());
+        let reply = (numbers(), numbers(), payloads());
+        let cast = (numbers(), payloads(), ".{0,200}", optional());
+        let timeout = prop::option::of(numbers());
+        let call = (
+            numbers(),
+            payloads(),
+            numbers(),
+            timeout,
+            ".{0,200}",
+            optional(),
+        );
+        prop_oneof![
+            cast.prop_map(|(to, what, variant, metadata)| {
+                Msg::Cast(Cast {
+                    to,
+                    what,
+                    variant,
+                    metadata,
+                })
+            }),
+            call.prop_map(|(to, what, tag, timeout_ms, variant, metadata)| {
+                Msg::Call(Call {
+                    to,
+                    what,
+                    tag,
+                    timeout_ms,
+                    variant,
+                    metadata,
+                })
+            }),
+            reply.prop_map(|(to, tag, what)| Msg::Reply(CallReply { to, tag, what })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_are_those_of_the_generated_code(msg in messages()) {
+            let expected = framed(&msg.clone().into());
+            prop_assert_eq!(pushed(NetworkMessage::from(msg.clone())), expected.clone());
+            prop_assert_eq!(pushed_by_hand(msg), expected);
+        }
+
+        #[test]
+        fn fragments_have_the_bytes_of_the_generated_code(
+            numbers in (numbers(), numbers(), numbers()),
+            data in payloads(),
+            rest in 0usize..3000,
+        ) {
+            use bytes::Buf as _;
+            let (id, offset, total) = numbers;
+            let fragment = Fragment { id, offset, total, data: data.clone() };
+            let mut body = Frames::new();
+            body.put_payload(data.clone());
+            body.put_slice(&vec![0; rest]);
+            let mut frames = Frames::new();
+            put_fragment(id, offset, total, &mut body, data.len(), &mut frames);
+            prop_assert_eq!(body.len(), rest);
+            prop_assert_eq!(frames.copy_to_bytes(frames.len()), framed(&fragment.into()));
+        }
+    }
+}
