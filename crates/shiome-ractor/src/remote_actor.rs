@@ -1,5 +1,6 @@
 use std::{
-    sync::Weak,
+    pin::Pin,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -126,23 +127,47 @@ impl Actor for RemoteActor {
         message: SerializedMessage,
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
-        if let SerializedMessage::CallReply(_, reason) = message {
-            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
-            return Ok(());
-        }
-        // A session that is gone ends its shims, too.
-        let Some(link) = route.link.upgrade() else {
-            return Ok(());
-        };
-        let Some(outgoing) = Outgoing::new(route.pid, message) else {
-            return Ok(());
-        };
-        let lost = outgoing.as_unsent();
-        if let Err(error) = outgoing.send(&link).await {
-            debug!(pid = route.pid, %error, "message to a remote actor was not sent");
-            link.lost(lost);
+        if let Some(waiting) = forward(&myself, message, route) {
+            waiting.await;
         }
         Ok(())
+    }
+}
+
+/// What is left to do for a message that has to wait. In a box, for there is room for it in the future of every shim.
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Sends a message, or says how to go on when there is no room for it.
+fn forward(myself: &ActorRef<Never>, message: SerializedMessage, route: &Route) -> Option<Waiting> {
+    // A session that is gone ends its shims, too.
+    let link = route.link.upgrade()?;
+    let mut outgoing = match message {
+        SerializedMessage::CallReply(_, reason) => {
+            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
+            return None;
+        }
+        message => Outgoing::new(route.pid, message),
+    };
+    let lost = outgoing.as_ref()?.as_unsent();
+    match Outgoing::attempt(&mut outgoing, &link, true) {
+        Some(sent) => {
+            told_of_loss(sent, route.pid, &link, lost);
+            None
+        }
+        None => {
+            let pid = route.pid;
+            Some(Box::pin(async move {
+                let sent = Outgoing::wait_and_send(outgoing, &link).await;
+                told_of_loss(sent, pid, &link, lost);
+            }))
+        }
+    }
+}
+
+fn told_of_loss(sent: Result<(), SendError>, pid: u64, link: &Arc<Shared>, lost: Unsent) {
+    if let Err(error) = sent {
+        debug!(pid, %error, "message to a remote actor was not sent");
+        link.lost(lost);
     }
 }
 
@@ -198,20 +223,26 @@ impl Outgoing {
         }
     }
 
-    /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
-    /// behind it in the shim's mailbox, in order.
-    async fn send(self, link: &Shared) -> Result<(), SendError> {
-        let mut outgoing = Some(self);
-        let mut patient = true;
+    /// Takes the message and sends it, if there is room or the policy does not wait any longer.
+    fn attempt(
+        outgoing: &mut Option<Self>,
+        link: &Shared,
+        patient: bool,
+    ) -> Option<Result<(), SendError>> {
+        link.peer.apply(|session, now| {
+            let outgoing = outgoing.take_if(|this| !patient || this.has_room(session))?;
+            Some(outgoing.hand_to(session, now))
+        })
+    }
+
+    /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting leaves the messages behind
+    /// it in the shim's mailbox, in order.
+    async fn wait_and_send(mut outgoing: Option<Self>, link: &Shared) -> Result<(), SendError> {
         loop {
-            let sent = link.peer.apply(|session, now| {
-                let outgoing = outgoing.take_if(|this| !patient || this.has_room(session))?;
-                Some(outgoing.hand_to(session, now))
-            });
-            if let Some(sent) = sent {
+            let patient = room(link).await;
+            if let Some(sent) = Self::attempt(&mut outgoing, link, patient) {
                 return sent;
             }
-            patient = room(link).await;
         }
     }
 

@@ -51,7 +51,11 @@ impl EventSink<Caller> for Inbound {
                 scope,
                 group,
                 actors,
-            } => self.joined(scope, group, actors).await,
+                left_out,
+            } => {
+                self.shared.left_out(left_out.len());
+                self.joined(scope, group, actors).await;
+            }
             Event::Left { scope, group, pids } => self.left(scope, group, &pids),
             Event::SessionsRequested(asker) => self.list_sessions(&asker),
             Event::SessionsListed(sessions) => self.sessions_listed(sessions),
@@ -181,20 +185,20 @@ impl Inbound {
     }
 
     async fn spawned(&self, actors: Vec<Actor>) {
+        let shims = &self.shared.shims;
         for actor in actors {
-            if !self.shared.shims.has_room() {
+            if !shims.has_room() {
                 return;
             }
-            self.shared.shims.get_or_spawn(actor.pid).await;
+            shims.get_or_spawn(actor.pid).await;
         }
     }
 
     async fn joined(&self, scope: String, group: String, actors: Vec<Actor>) {
-        let mut members = Vec::with_capacity(actors.len());
-        for actor in actors {
-            self.shared.shims.settle().await;
-            members.extend(self.shared.shims.get_or_spawn(actor.pid).await);
-        }
+        let shims = &self.shared.shims;
+        shims.settle().await;
+        let pids: Vec<_> = actors.into_iter().map(|actor| actor.pid).collect();
+        let members = shims.get_or_spawn_all(&pids).await;
         pg::join_scoped(scope, group, members);
     }
 
