@@ -26,7 +26,7 @@ pub const MAX_DIRECTORY_BYTES: usize = 64 * 1024 * 1024;
 /// this side are not told.
 pub const MAX_NAME_LEN: usize = 4 * 1024;
 
-/// Default limit on open calls, each way. An open call holds a reply port here and a waiting task at the callee.
+/// Default limit on open calls, each way. An open call holds a reply port here and a place among those that wait for an answer at the callee.
 pub const MAX_OPEN_CALLS: usize = 64 * 1024;
 
 /// Default timeout of calls for which the caller set none.

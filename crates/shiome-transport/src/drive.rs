@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     future::{Future, pending},
     io,
     sync::Arc,
@@ -27,6 +28,12 @@ pub(crate) const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 pub trait EventSink<C>: Send {
     /// Acts on one event. The link is not read meanwhile.
     fn handle(&mut self, event: Event<C>) -> impl Future<Output = ()> + Send;
+
+    /// Goes on with what events have set off, such as answers that come later. Polled while the link waits, dropped
+    /// whenever it does not, and begun anew. Default: there is nothing to go on with.
+    fn attend(&mut self) -> impl Future<Output = Infallible> + Send {
+        pending()
+    }
 }
 
 /// Why a driven link ended.
@@ -158,6 +165,8 @@ async fn run<C>(
                 }
                 _ => return LinkEnd::Closed,
             },
+            // Answers do not wait for more to be asked.
+            never = sink.attend() => match never {},
             read = reader.fill() => read,
             () = peer.attention.notified() => continue,
             () = until(due) => continue,

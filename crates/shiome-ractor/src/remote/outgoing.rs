@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use shiome_session::{SendError, Session};
 use shiome_wire::node;
@@ -12,13 +15,21 @@ pub(super) enum Outgoing {
     Call {
         call: node::Call,
         caller: Caller,
-        /// When the call ends; `None` without an end.
-        deadline: Option<Instant>,
+        limit: Limit,
     },
 }
 
+/// How long a call has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit {
+    /// From when it is handed to the link; `None`: as long as the session lets it.
+    FromThen(Option<Duration>),
+    /// Until then, since it has waited already.
+    Until(Instant),
+}
+
 /// What keeps a message from being handed to the link.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// The outbox is full.
     Full,
     /// The node has not told its actors yet, so it is not known whether there is such an actor.
@@ -41,9 +52,12 @@ impl Outgoing {
             Self::Call {
                 call,
                 caller,
-                deadline,
+                limit,
             } => {
-                let limit = deadline.map(|deadline| deadline.saturating_duration_since(now));
+                let limit = match limit {
+                    Limit::FromThen(limit) => limit,
+                    Limit::Until(deadline) => Some(deadline.saturating_duration_since(now)),
+                };
                 session.call(now, call, limit, caller)
             }
         }
@@ -55,19 +69,40 @@ impl<M> RemoteRef<M> {
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), CastError> {
         let mut message = Some(message);
         loop {
-            let link = self.run.link()?;
-            let sent = link.peer.apply(|session, now| {
-                check(session, self.pid)?;
-                let message = message.take_if(|message| message.has_room(session));
-                let message = message.ok_or(Obstacle::Full)?;
-                Ok(message.hand_to(session, now))
-            });
-            match sent {
-                Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
-                Err(Obstacle::Full) => link.peer.room().await,
-                Err(Obstacle::NotReady) => link.introduction().await,
-                Err(Obstacle::Ending) => self.run.moves_on_from(&link).await,
+            match self.attempt(&mut message) {
+                Ok(sent) => return sent,
+                Err((obstacle, link)) => self.passed(obstacle, &link).await,
             }
+        }
+    }
+
+    /// Takes the message and sends it, unless something keeps it from being sent now.
+    pub(super) fn attempt(
+        &self,
+        message: &mut Option<Outgoing>,
+    ) -> Result<Result<(), CastError>, (Obstacle, Arc<Shared>)> {
+        let link = match self.run.link() {
+            Ok(link) => link,
+            Err(error) => return Ok(Err(error)),
+        };
+        let sent = link.peer.apply(|session, now| {
+            check(session, self.pid)?;
+            let message = message.take_if(|message| message.has_room(session));
+            let message = message.ok_or(Obstacle::Full)?;
+            Ok(message.hand_to(session, now))
+        });
+        match sent {
+            Ok(sent) => Ok(sent.map_err(|error| CastError::from_send(error, &link))),
+            Err(obstacle) => Err((obstacle, link)),
+        }
+    }
+
+    /// Waits until that may be over.
+    async fn passed(&self, obstacle: Obstacle, link: &Arc<Shared>) {
+        match obstacle {
+            Obstacle::Full => link.peer.room().await,
+            Obstacle::NotReady => link.introduction().await,
+            Obstacle::Ending => self.run.moves_on_from(link).await,
         }
     }
 

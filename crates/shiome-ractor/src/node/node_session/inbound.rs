@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
@@ -7,7 +7,7 @@ use shiome_session::{
     wire::{auth::NameMessage, control::Actor, node},
 };
 use shiome_transport::EventSink;
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::sync::oneshot;
 use tracing::{debug, trace, warn};
 
 use super::{Shared, replies::Replies};
@@ -27,9 +27,8 @@ const MAX_TRANSITIVE_DIALS: usize = 64;
 /// Runs in the link's task, so that what the peer says takes effect in the order in which it is said.
 pub(super) struct Inbound {
     shared: Arc<Shared>,
-    /// Calls from the peer that wait for a local actor. They end with the link.
-    calls: JoinSet<()>,
-    replies: Arc<Replies>,
+    /// To calls from the peer. They end with the link.
+    replies: Replies,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -76,28 +75,28 @@ impl EventSink<Caller> for Inbound {
             _ => debug!("event without effect"),
         }
     }
+
+    async fn attend(&mut self) -> Infallible {
+        self.replies.attend().await
+    }
 }
 
 impl Inbound {
     pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
         Self {
+            replies: Replies::new(Arc::clone(&shared.peer)),
             shared,
-            calls: JoinSet::new(),
-            replies: Arc::default(),
             outcome,
             exporter,
         }
     }
 
     fn call_in(&mut self, call: InboundCall) {
-        while self.calls.try_join_next().is_some() {}
         let (to, tag, limit) = (call.to, call.tag, call.timeout);
-        let (port, reply) = oneshot::channel();
-        let peer = Arc::clone(&self.shared.peer);
-        let refuse = |code| peer.apply(|session, now| session.drop_call(now, to, tag, code));
         if self.replies.are_too_many() {
-            return refuse(CallErrorCode::Overloaded);
+            return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
+        let (port, reply) = oneshot::channel();
         let message = SerializedMessage::Call {
             variant: call.variant,
             args: call.what.into(),
@@ -107,23 +106,15 @@ impl Inbound {
             },
             metadata: call.metadata.map(Into::into),
         };
-        if let Some(code) = undelivered(self.deliver(to, message)) {
-            return refuse(code);
+        match undelivered(self.deliver(to, message)) {
+            None => self.replies.expect(to, tag, limit, reply),
+            Some(code) => self.drop_call(to, tag, code),
         }
-        let replies = Arc::clone(&self.replies);
-        self.calls.spawn(async move {
-            let what = match limit {
-                Some(limit) => timeout(limit, reply).await.ok().and_then(Result::ok),
-                None => reply.await.ok(),
-            };
-            let answered = match what {
-                Some(what) => replies.send(&peer, to, tag, what).await,
-                None => Err(CallErrorCode::NoReply),
-            };
-            if let Err(code) = answered {
-                peer.apply(|session, now| session.drop_call(now, to, tag, code));
-            }
-        });
+    }
+
+    fn drop_call(&self, to: u64, tag: u64, code: CallErrorCode) {
+        let peer = &self.shared.peer;
+        peer.apply(|session, now| session.drop_call(now, to, tag, code));
     }
 
     fn stop_requested(&self, pid: u64, reason: Option<String>, kill: bool) {
