@@ -179,6 +179,15 @@ impl Builder {
         self
     }
 
+    /// Actors of one peer that are represented here as members of process groups. Each takes some 11 KiB for as long as it
+    /// lives. Those beyond are left out of their groups and [told](crate::NodeEvent::MembersLeftOut); the session goes on.
+    /// Default: [`MAX_GROUPED_ACTORS`](shiome_session::MAX_GROUPED_ACTORS), 131 072.
+    #[must_use]
+    pub fn max_grouped_actors(mut self, count: usize) -> Self {
+        self.session.max_grouped_actors = count;
+        self
+    }
+
     /// How connections that are accepted are protected, with an acceptor of one's own, as in `ractor_cluster`. It binds
     /// nobody to a name, which [`tls`](Self::tls) does. Default: not at all.
     #[must_use]

@@ -95,6 +95,15 @@ pub enum NodeEvent {
         /// How many, since the last time.
         unsent: Unsent,
     },
+    /// Actors of the peer joined groups and were left out, since there are
+    /// [as many as may be](crate::Builder::max_grouped_actors). They are no members here; by name they can be reached as any
+    /// other. Told at once, then when there are twice as many.
+    MembersLeftOut {
+        /// The session.
+        session: SessionInfo,
+        /// How many joined and were left out since the session began, each as often as it joined.
+        count: u64,
+    },
     /// A member is there: it is new, or back. There is a session with it as soon as it is dialled, or has dialled.
     #[cfg(feature = "membership")]
     MemberUp(Member),

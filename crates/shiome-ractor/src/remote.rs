@@ -26,7 +26,7 @@ pub use error::{CallError, CastError, StopError};
 pub(crate) use linked::Linked;
 pub(crate) use monitor::Watchers;
 pub use monitor::{Monitor, NodeMonitor};
-use outgoing::{CastOrSend, Outgoing};
+use outgoing::{CastOrSend, Limit, Outgoing};
 pub use run::RunEnd;
 pub(crate) use run::{Run, Runs};
 
@@ -277,12 +277,34 @@ impl<M: Message> RemoteRef<M> {
             metadata: metadata.map(Into::into),
             ..node::Call::default()
         };
-        let deadline = self.deadline(timeout)?;
-        let sending = self.send(Outgoing {
+        let begun = Instant::now();
+        let mut message = Some(Outgoing {
             call,
             caller: Caller::told(reply, ended),
-            deadline: deadline.map(Instant::into_std),
+            limit: Limit::FromThen(timeout),
         });
+        match self.attempt(&mut message) {
+            Ok(sent) => Ok(sent?),
+            // In a box, since most calls need no room for it.
+            Err(_) => Box::pin(self.send_call_later(message, begun, timeout)).await,
+        }
+    }
+
+    /// Sends a call that has to wait, while its time lasts.
+    async fn send_call_later(
+        &self,
+        mut message: Option<Outgoing>,
+        begun: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<(), CallError> {
+        let deadline = self.deadline(begun, timeout)?;
+        if let (Some(call), Some(deadline)) = (&mut message, deadline) {
+            call.limit = Limit::Until(deadline.into_std());
+        }
+        let Some(message) = message else {
+            return Ok(());
+        };
+        let sending = self.send(message);
         match deadline {
             Some(deadline) => timeout_at(deadline, sending)
                 .await
@@ -292,8 +314,12 @@ impl<M: Message> RemoteRef<M> {
         Ok(())
     }
 
-    /// When a call that begins now ends at the latest; `None` if the clock does not go that far.
-    fn deadline(&self, timeout: Option<Duration>) -> Result<Option<Instant>, CastError> {
+    /// When a call that began then ends at the latest; `None` if the clock does not go that far.
+    fn deadline(
+        &self,
+        begun: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Instant>, CastError> {
         let limit = match timeout {
             Some(limit) => Some(limit),
             None => {
@@ -301,7 +327,7 @@ impl<M: Message> RemoteRef<M> {
                 peer.apply(|session, _| session.default_call_timeout())
             }
         };
-        Ok(limit.and_then(|limit| Instant::now().checked_add(limit)))
+        Ok(limit.and_then(|limit| begun.checked_add(limit)))
     }
 
     fn encode_cast(&self, message: M) -> Result<node::Cast, CastError> {

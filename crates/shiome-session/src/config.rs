@@ -4,14 +4,15 @@ use shiome_wire::MAX_FRAME_LEN;
 
 /// Default limit on the actors that one peer announces.
 ///
-/// A directory entry takes about a hundred bytes and a name, so this is some 30 MiB a peer.
+/// A directory entry takes nine to eighteen bytes, and one of a named actor a hundred and the name, so this is some 30 MiB a
+/// peer.
 pub const MAX_ANNOUNCED_ACTORS: usize = 256 * 1024;
 
 /// Default limit on the actors of one peer that are in process groups, or have been.
 ///
-/// Each is represented by a local actor of some 13 KiB for as long as it lives, so this is some 420 MiB a peer at the very
-/// worst.
-pub const MAX_GROUPED_ACTORS: usize = 32 * 1024;
+/// Each is represented by a local actor of some 11 KiB for as long as it lives, so this is some 1.4 GiB a peer at the very
+/// worst, and what a cluster with a hundred thousand members needs. Take less where peers are not trusted that far.
+pub const MAX_GROUPED_ACTORS: usize = 128 * 1024;
 
 /// Default limit on the group memberships of one peer's actors, counted one a pair of actor and group.
 ///
@@ -25,7 +26,7 @@ pub const MAX_DIRECTORY_BYTES: usize = 64 * 1024 * 1024;
 /// this side are not told.
 pub const MAX_NAME_LEN: usize = 4 * 1024;
 
-/// Default limit on open calls, each way. An open call holds a reply port here and a waiting task at the callee.
+/// Default limit on open calls, each way. An open call holds a reply port here and a place among those that wait for an answer at the callee.
 pub const MAX_OPEN_CALLS: usize = 64 * 1024;
 
 /// Default timeout of calls for which the caller set none.
@@ -131,7 +132,8 @@ pub struct Config {
     pub max_frame_len: u64,
     /// See [`MAX_ANNOUNCED_ACTORS`], the default. One more ends the link.
     pub max_announced_actors: usize,
-    /// See [`MAX_GROUPED_ACTORS`], the default. One more ends the link.
+    /// See [`MAX_GROUPED_ACTORS`], the default. One more is left out of its groups and counted, see
+    /// [`Event::Joined`](crate::Event::Joined).
     pub max_grouped_actors: usize,
     /// See [`MAX_MEMBERSHIPS`], the default. One more ends the link.
     pub max_memberships: usize,

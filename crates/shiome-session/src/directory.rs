@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet, hash_map},
+    collections::{HashMap, HashSet, hash_map::Entry},
     hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::Arc,
 };
@@ -16,10 +16,13 @@ use crate::{
 pub(crate) struct Directory {
     limits: Limits,
     hasher: RandomState,
-    actors: HashMap<u64, Entry>,
+    /// Most are only announced, so that what few have is kept apart.
+    actors: HashSet<u64>,
+    names: HashMap<u64, Arc<str>>,
     by_name: HashMap<Arc<str>, u64>,
-    /// Actors that are in a group, or have been: each is represented by something larger for as long as it lives.
-    grouped: usize,
+    /// Groups of the actors that are in one, or have been: each of these is represented by something larger for as long
+    /// as it lives.
+    grouped: HashMap<u64, HashSet<Arc<Group>>>,
     memberships: usize,
     /// Bytes of all names held, counted once for every actor or membership that needs them.
     name_bytes: usize,
@@ -33,12 +36,19 @@ struct Limits {
     name_bytes: usize,
 }
 
+/// What became of actors that the peer says have joined a group.
 #[derive(Debug, Default)]
-struct Entry {
-    name: Option<Arc<str>>,
-    groups: HashSet<Arc<Group>>,
-    /// Whether it is in a group, or has been.
-    grouped: bool,
+pub(crate) struct Joined {
+    /// The new members.
+    pub(crate) actors: Vec<Actor>,
+    /// Those that there was no room for.
+    pub(crate) left_out: Vec<Actor>,
+}
+
+enum Membership {
+    New,
+    Known,
+    NoRoom,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -71,16 +81,17 @@ impl Directory {
                 name_bytes: config.max_directory_bytes,
             },
             hasher: RandomState::new(),
-            actors: HashMap::new(),
+            actors: HashSet::new(),
+            names: HashMap::new(),
             by_name: HashMap::new(),
-            grouped: 0,
+            grouped: HashMap::new(),
             memberships: 0,
             name_bytes: 0,
         }
     }
 
     pub(crate) fn contains(&self, pid: u64) -> bool {
-        self.actors.contains_key(&pid)
+        self.actors.contains(&pid)
     }
 
     pub(crate) fn pid_of(&self, name: &str) -> Option<u64> {
@@ -88,11 +99,11 @@ impl Directory {
     }
 
     pub(crate) fn name_of(&self, pid: u64) -> Option<&str> {
-        self.actors.get(&pid)?.name.as_deref()
+        self.names.get(&pid).map(|name| &**name)
     }
 
     pub(crate) fn pids(&self) -> impl Iterator<Item = u64> {
-        self.actors.keys().copied()
+        self.actors.iter().copied()
     }
 
     /// Adds an actor; `false` when it was known.
@@ -100,22 +111,19 @@ impl Directory {
         if let Some(name) = &actor.name {
             check_name(name)?;
         }
-        let full = self.actors.len() >= self.limits.actors;
-        let hash_map::Entry::Vacant(vacant) = self.actors.entry(actor.pid) else {
+        if self.contains(actor.pid) {
             return Ok(false);
-        };
-        if full {
+        }
+        if self.actors.len() >= self.limits.actors {
             return Err(SessionError::TooManyActors {
                 limit: self.limits.actors,
             });
         }
-        let name: Option<Arc<str>> = actor.name.as_deref().map(Arc::from);
-        vacant.insert(Entry {
-            name: name.clone(),
-            ..Entry::default()
-        });
-        if let Some(name) = name {
+        self.actors.insert(actor.pid);
+        if let Some(name) = actor.name.as_deref() {
             self.charge(name.len())?;
+            let name: Arc<str> = Arc::from(name);
+            self.names.insert(actor.pid, Arc::clone(&name));
             self.by_name.insert(name, actor.pid);
         }
         Ok(true)
@@ -123,61 +131,62 @@ impl Directory {
 
     /// Removes an actor from the directory and all groups; `false` when it was not known.
     pub(crate) fn remove(&mut self, pid: u64) -> bool {
-        let Some(entry) = self.actors.remove(&pid) else {
+        if !self.actors.remove(&pid) {
             return false;
-        };
-        if let Some(name) = entry.name {
+        }
+        if let Some(name) = self.names.remove(&pid) {
             self.name_bytes -= name.len();
             // A later actor may have taken the name over.
             if self.by_name.get(&name) == Some(&pid) {
                 self.by_name.remove(&name);
             }
         }
-        self.grouped -= usize::from(entry.grouped);
-        self.memberships -= entry.groups.len();
-        self.name_bytes -= entry.groups.iter().map(|g| g.len()).sum::<usize>();
+        if let Some(groups) = self.grouped.remove(&pid) {
+            self.memberships -= groups.len();
+            self.name_bytes -= groups.iter().map(|group| group.len()).sum::<usize>();
+        }
         true
     }
 
-    /// Adds actors to a group, and to the directory where they were not known; returns the new members.
+    /// Adds actors to a group, and to the directory where they were not known. Those beyond the limit on actors in groups
+    /// are left out of the group; one that joins again later may find room.
     pub(crate) fn join(
         &mut self,
         scope: &str,
         group: &str,
         actors: Vec<Actor>,
-    ) -> Result<Vec<Actor>, SessionError> {
+    ) -> Result<Joined, SessionError> {
         let group = self.group(scope, group)?;
-        let mut joined = Vec::new();
+        let mut joined = Joined::default();
         for actor in actors {
             self.add(&actor)?;
-            if self.join_one(actor.pid, &group)? {
-                joined.push(actor);
+            match self.join_one(actor.pid, &group)? {
+                Membership::New => joined.actors.push(actor),
+                Membership::Known => {}
+                Membership::NoRoom => joined.left_out.push(actor),
             }
         }
         Ok(joined)
     }
 
-    fn join_one(&mut self, pid: u64, group: &Arc<Group>) -> Result<bool, SessionError> {
-        let Some(entry) = self.actors.get_mut(&pid) else {
-            return Ok(false);
+    fn join_one(&mut self, pid: u64, group: &Arc<Group>) -> Result<Membership, SessionError> {
+        let full = self.grouped.len() >= self.limits.grouped;
+        let groups = match self.grouped.entry(pid) {
+            Entry::Occupied(groups) => groups.into_mut(),
+            Entry::Vacant(_) if full => return Ok(Membership::NoRoom),
+            Entry::Vacant(none) => none.insert(HashSet::new()),
         };
-        if !entry.groups.insert(Arc::clone(group)) {
-            return Ok(false);
+        if !groups.insert(Arc::clone(group)) {
+            return Ok(Membership::Known);
         }
-        self.grouped += usize::from(!std::mem::replace(&mut entry.grouped, true));
         self.memberships += 1;
-        if self.grouped > self.limits.grouped {
-            return Err(SessionError::TooManyGroupedActors {
-                limit: self.limits.grouped,
-            });
-        }
         if self.memberships > self.limits.memberships {
             return Err(SessionError::TooManyMemberships {
                 limit: self.limits.memberships,
             });
         }
         self.charge(group.len())?;
-        Ok(true)
+        Ok(Membership::New)
     }
 
     /// Removes actors from a group; returns those that were members.
@@ -190,10 +199,10 @@ impl Directory {
         let group = self.group(scope, group)?;
         let mut left = Vec::new();
         for actor in actors {
-            let Some(entry) = self.actors.get_mut(&actor.pid) else {
+            let Some(groups) = self.grouped.get_mut(&actor.pid) else {
                 continue;
             };
-            if entry.groups.remove(&group) {
+            if groups.remove(&group) {
                 self.memberships -= 1;
                 self.name_bytes -= group.len();
                 left.push(actor.pid);
@@ -205,20 +214,18 @@ impl Directory {
     /// Recounts, and checks the limits.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
-        let entries = || self.actors.values();
-        let groups = || entries().flat_map(|entry| &entry.groups);
-        let grouped = entries().filter(|entry| entry.grouped).count();
-        assert!(entries().all(|entry| entry.grouped || entry.groups.is_empty()));
-        let names: usize = entries().flat_map(|e| &e.name).map(|n| n.len()).sum();
+        let groups = || self.grouped.values().flatten();
+        assert!(self.grouped.keys().all(|pid| self.contains(*pid)));
+        assert!(self.names.keys().all(|pid| self.contains(*pid)));
+        let names: usize = self.names.values().map(|name| name.len()).sum();
         let group_names: usize = groups().map(|group| group.len()).sum();
-        assert_eq!(self.grouped, grouped);
         assert_eq!(self.memberships, groups().count());
         assert_eq!(self.name_bytes, names + group_names);
         for (name, pid) in &self.by_name {
             assert_eq!(self.name_of(*pid), Some(&**name));
         }
         assert!(self.actors.len() <= self.limits.actors);
-        assert!(self.grouped <= self.limits.grouped);
+        assert!(self.grouped.len() <= self.limits.grouped);
         assert!(self.memberships <= self.limits.memberships);
         assert!(self.name_bytes <= self.limits.name_bytes);
     }

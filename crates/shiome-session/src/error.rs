@@ -10,12 +10,6 @@ pub enum SessionError {
         /// The limit in force.
         limit: usize,
     },
-    /// More actors in groups than [`Config::max_grouped_actors`](crate::Config::max_grouped_actors).
-    #[error("peer has more than {limit} actors in groups")]
-    TooManyGroupedActors {
-        /// The limit in force.
-        limit: usize,
-    },
     /// More group memberships than [`Config::max_memberships`](crate::Config::max_memberships).
     #[error("peer has more than {limit} group memberships")]
     TooManyMemberships {

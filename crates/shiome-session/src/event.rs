@@ -34,7 +34,8 @@ pub enum Event<C> {
     Spawned(Vec<Actor>),
     /// These actors of the peer are gone. Only those that were known; they have left their groups too.
     Terminated(Vec<u64>),
-    /// Actors of the peer joined a group. Only those that were not members; they can be addressed from now on.
+    /// Actors of the peer joined a group. Only those that were not members; they can be addressed from now on. There are
+    /// none if all were left out.
     Joined {
         /// Scope of the group.
         scope: String,
@@ -42,6 +43,9 @@ pub enum Event<C> {
         group: String,
         /// The new members.
         actors: Vec<Actor>,
+        /// Actors that joined and were left out, since [`Config::max_grouped_actors`](crate::Config::max_grouped_actors)
+        /// are in groups already, or have been. They too can be addressed.
+        left_out: Vec<Actor>,
     },
     /// Actors of the peer left a group. Only those that were members.
     Left {

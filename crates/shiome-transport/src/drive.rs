@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     future::{Future, pending},
     io,
     sync::Arc,
@@ -37,6 +38,12 @@ pub trait EventSink<C>: Send {
     /// Acts on an event that [is quick](Self::is_quick), without waiting for anything.
     fn handle_now(&mut self, event: Event<C>) {
         drop(event);
+    }
+
+    /// Goes on with what events have set off, such as answers that come later. Polled while the link waits, dropped
+    /// whenever it does not, and begun anew. Default: there is nothing to go on with.
+    fn attend(&mut self) -> impl Future<Output = Infallible> + Send {
+        pending()
     }
 }
 
@@ -175,6 +182,8 @@ async fn run<C>(
                 }
                 _ => return LinkEnd::Closed,
             },
+            // Answers do not wait for more to be asked.
+            never = sink.attend() => match never {},
             read = reader.fill() => read,
             () = peer.attention.notified() => continue,
             () = until(due) => continue,

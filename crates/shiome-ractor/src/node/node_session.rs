@@ -38,11 +38,13 @@ use crate::{
 
 mod exports;
 mod inbound;
+mod left_out;
 mod link;
 mod monitored;
 mod replies;
 mod shims;
 
+use left_out::LeftOut;
 use monitored::Monitored;
 pub(crate) use shims::Place;
 use shims::Shims;
@@ -172,6 +174,7 @@ impl NodeSession {
             monitored: Monitored::default(),
             overflow: setup.overflow,
             losses: Losses::default(),
+            left_out: LeftOut::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, &opened);
@@ -263,6 +266,7 @@ pub(crate) struct Shared {
     monitored: Monitored,
     pub(crate) overflow: Overflow,
     losses: Losses,
+    left_out: LeftOut,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -584,6 +588,17 @@ impl Shared {
     fn tell_unsent(&self, unsent: Unsent) {
         warn!(node_id = self.node_id, ?unsent, "messages were not sent");
         self.tell(|session| NodeEvent::Unsent { session, unsent });
+    }
+
+    /// Counts actors of the peer that there was no room for in groups.
+    fn left_out(&self, count: usize) {
+        if let Some(count) = self.left_out.count(count) {
+            warn!(
+                node_id = self.node_id,
+                count, "actors of the peer left out of groups"
+            );
+            self.tell(|session| NodeEvent::MembersLeftOut { session, count });
+        }
     }
 
     fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use shiome_session::{SendError, Session};
 use shiome_wire::node;
@@ -10,12 +13,20 @@ use crate::{node::node_session::Shared, remote_actor::Caller};
 pub(super) struct Outgoing {
     pub(super) call: node::Call,
     pub(super) caller: Caller,
-    /// When the call ends; `None` without an end.
-    pub(super) deadline: Option<Instant>,
+    pub(super) limit: Limit,
+}
+
+/// How long a call has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit {
+    /// From when it is handed to the link; `None`: as long as the session lets it.
+    FromThen(Option<Duration>),
+    /// Until then, since it has waited already.
+    Until(Instant),
 }
 
 /// What keeps a message from being handed to the link.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// The outbox is full.
     Full,
     /// The node has not told its actors yet, so it is not known whether there is such an actor.
@@ -30,7 +41,10 @@ impl Outgoing {
     }
 
     fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
-        let limit = (self.deadline).map(|deadline| deadline.saturating_duration_since(now));
+        let limit = match self.limit {
+            Limit::FromThen(limit) => limit,
+            Limit::Until(deadline) => Some(deadline.saturating_duration_since(now)),
+        };
         session.call(now, self.call, limit, self.caller)
     }
 }
@@ -66,17 +80,31 @@ impl<M> RemoteRef<M> {
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), CastError> {
         let mut message = Some(message);
         loop {
-            let link = self.run.link()?;
-            let sent = link.peer.apply(|session, now| {
-                check(session, self.pid)?;
-                let message = message.take_if(|message| message.has_room(session));
-                let message = message.ok_or(Obstacle::Full)?;
-                Ok(message.hand_to(session, now))
-            });
-            match sent {
-                Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
-                Err(obstacle) => self.pass(obstacle, &link).await,
+            match self.attempt(&mut message) {
+                Ok(sent) => return sent,
+                Err((obstacle, link)) => self.pass(obstacle, &link).await,
             }
+        }
+    }
+
+    /// Takes the call and sends it, unless something keeps it from being sent now.
+    pub(super) fn attempt(
+        &self,
+        message: &mut Option<Outgoing>,
+    ) -> Result<Result<(), CastError>, (Obstacle, Arc<Shared>)> {
+        let link = match self.run.link() {
+            Ok(link) => link,
+            Err(error) => return Ok(Err(error)),
+        };
+        let sent = link.peer.apply(|session, now| {
+            check(session, self.pid)?;
+            let message = message.take_if(|message| message.has_room(session));
+            let message = message.ok_or(Obstacle::Full)?;
+            Ok(message.hand_to(session, now))
+        });
+        match sent {
+            Ok(sent) => Ok(sent.map_err(|error| CastError::from_send(error, &link))),
+            Err(obstacle) => Err((obstacle, link)),
         }
     }
 

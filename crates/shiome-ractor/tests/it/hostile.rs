@@ -1,8 +1,9 @@
 //! Peers that do not keep to the protocol: each loses its own connection at most.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use ractor::pg;
+use shiome_ractor::{Node, NodeEvent};
 use shiome_wire::{
     LENGTH_PREFIX_LEN, auth,
     auth::server_status::Status,
@@ -12,8 +13,8 @@ use shiome_wire::{
 };
 
 use super::support::{
-    RawPeer, digest, eventually_async, name_of, node, node_server, remote_members, sessions, spawn,
-    timestamp,
+    COOKIE, RawPeer, digest, eventually_async, name_of, node, node_server, remote_members,
+    sessions, spawn, timestamp,
 };
 
 /// A session that must not notice anything.
@@ -108,7 +109,7 @@ async fn many_announced_actors_get_few_shims_until_they_are_used() {
     let session = sessions(&server).await.remove(0);
     assert_eq!(
         session.actor.get_children().len(),
-        1024,
+        64,
         "not one shim an actor"
     );
     // They can all be used: a shim is made when one joins a group.
@@ -140,30 +141,51 @@ async fn a_million_actors_in_one_message_are_not_even_decoded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_group_joins_ends_the_session() {
-    let mut limits = shiome_session::Config::default();
-    limits.max_grouped_actors = 100;
-    let server = spawn(node_server("joins").with_session_config(limits)).await;
+async fn a_flood_of_group_joins_is_left_out_and_told_and_the_session_lives() {
+    let builder = Node::builder("joins@127.0.0.1:0").cookie(COOKIE);
+    let node = builder.max_grouped_actors(100).start().await.unwrap();
+    let mut events = node.events();
+    let server = node.server().clone();
     let bystander = bystander(&server, "joins").await;
     let mut peer = RawPeer::join(&server, "joinspeer").await;
-    peer.join_group("joins", 0..100).await;
-    remote_members("joins", 100).await;
-    peer.join_group("joins", [100]).await;
-    peer.until_closed().await;
-    remote_members("joins", 0).await;
+    peer.join_group("joins", 0..1000).await;
+    peer.join_group("joins2", 50..150).await;
+    peer.ping(1).await;
+    let members = remote_members("joins", 100).await;
+    let pids: BTreeSet<_> = members.iter().map(|member| member.get_id().pid()).collect();
+    assert!(pids.into_iter().eq(0..100), "who came first");
+    remote_members("joins2", 50).await;
+    let told = loop {
+        match events.next().await {
+            Some(NodeEvent::MembersLeftOut { session, count }) => break (session.name, count),
+            Some(_) => {}
+            None => panic!("the node has ended"),
+        }
+    };
+    assert_eq!(told, (name_of("joinspeer").name, 900));
+    // Who ends makes room.
+    peer.send(control::Terminate { ids: vec![7] }).await;
+    peer.join_group("joins", [555]).await;
+    peer.ping(2).await;
+    eventually_async(|| async {
+        let members = remote_members("joins", 100).await;
+        members.iter().any(|member| member.get_id().pid() == 555)
+    })
+    .await;
     unharmed(bystander, "joins").await;
+    node.stop().await;
 }
 
 /// The stand-in of an actor stays when the actor leaves its groups: somebody may hold it.
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_group_joins_ends_the_session_though_who_joins_leaves_again() {
+async fn who_joins_and_leaves_groups_all_the_time_gets_no_more_stand_ins() {
     let mut limits = shiome_session::Config::default();
     limits.max_grouped_actors = 2000;
     let server = spawn(node_server("leaves").with_session_config(limits)).await;
     let mut peer = RawPeer::join(&server, "leavespeer").await;
     let actor = |pid| control::Actor { pid, name: None };
     let began = tokio::time::Instant::now();
-    for pids in [0..1000, 1000..2000, 2000..3000] {
+    for pids in [0..1000, 1000..2000, 2000..3000, 3000..4000] {
         peer.join_group("leaves", pids.clone()).await;
         peer.send(control::PgLeave {
             group: "leaves".to_owned(),
@@ -172,9 +194,11 @@ async fn a_flood_of_group_joins_ends_the_session_though_who_joins_leaves_again()
         })
         .await;
     }
-    peer.until_closed().await;
+    peer.ping(1).await;
     assert!(began.elapsed() < Duration::from_secs(1), "at once");
-    eventually_async(|| async { sessions(&server).await.is_empty() }).await;
+    let session = sessions(&server).await.remove(0);
+    assert_eq!(session.actor.get_children().len(), 2000);
+    remote_members("leaves", 0).await;
 }
 
 #[tokio::test(start_paused = true)]

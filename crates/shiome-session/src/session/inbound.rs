@@ -12,6 +12,7 @@ use shiome_wire::{
 use super::{Session, native_inbound::cost_of};
 use crate::{
     config::FOREVER,
+    directory::Joined,
     error::SessionError,
     event::{CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped},
 };
@@ -179,12 +180,13 @@ impl<C> Session<C> {
 
     fn on_join(&mut self, join: control::PgJoin) -> Result<(), SessionError> {
         let (scope, group) = (join.scope, join.group);
-        let actors = self.directory.join(&scope, &group, join.actors)?;
-        if !actors.is_empty() {
+        let Joined { actors, left_out } = self.directory.join(&scope, &group, join.actors)?;
+        if !(actors.is_empty() && left_out.is_empty()) {
             self.tell(Event::Joined {
                 scope,
                 group,
                 actors,
+                left_out,
             });
         }
         Ok(())

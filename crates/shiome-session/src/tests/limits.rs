@@ -48,21 +48,37 @@ fn group_messages_count_as_announcements() {
     breaks(&mut pair, pg_join("group", (1..=4).map(actor)), error);
 }
 
+/// Who joined, and how many were left out, by the last message.
+fn joined(pair: &mut Pair) -> (Vec<u64>, usize) {
+    let told = pair.b.events().pop();
+    let Some(Event::Joined {
+        actors, left_out, ..
+    }) = told
+    else {
+        panic!("nobody joined: {told:?}");
+    };
+    (
+        actors.iter().map(|actor| actor.pid).collect(),
+        left_out.len(),
+    )
+}
+
 #[test]
-fn as_many_actors_in_groups_as_allowed() {
+fn actors_in_groups_beyond_the_limit_are_left_out_and_counted() {
     let mut pair = limited(|config| config.max_grouped_actors = 2);
     pair.inject(spawn((1..=9).map(actor))).unwrap();
-    pair.inject(pg_join("one", [actor(1), actor(2)])).unwrap();
-    pair.inject(pg_join("two", [actor(1), actor(2)])).unwrap();
-    pair.inject(pg_leave("one", [actor(1)])).unwrap();
-    pair.inject(pg_leave("two", [actor(1)])).unwrap();
-    pair.inject(pg_join("one", [actor(1)])).unwrap();
-    for pid in 1..=2 {
-        pair.inject(terminate([pid])).unwrap();
-        pair.inject(pg_join("one", [actor(pid + 2)])).unwrap();
-    }
-    let error = SessionError::TooManyGroupedActors { limit: 2 };
-    breaks(&mut pair, pg_join("one", [actor(5)]), error);
+    pair.inject(pg_join("one", (1..=5).map(actor))).unwrap();
+    assert_eq!(joined(&mut pair), (vec![1, 2], 3));
+    // Those in groups join others, and those left out can be addressed.
+    pair.inject(pg_join("two", (1..=3).map(actor))).unwrap();
+    assert_eq!(joined(&mut pair), (vec![1, 2], 1));
+    assert!(pair.b.session.knows(3));
+    pair.inject(pg_leave("one", [actor(3)])).unwrap();
+    assert!(pair.b.events().is_empty(), "it was no member");
+    // One ends, and there is room for who joins next.
+    pair.inject(terminate([2])).unwrap();
+    pair.inject(pg_join("one", [actor(3), actor(4)])).unwrap();
+    assert_eq!(joined(&mut pair), (vec![3], 1));
 }
 
 /// Who has been in a group is represented for as long as it lives.
@@ -72,13 +88,11 @@ fn leaving_a_group_makes_no_room_for_another_actor_in_groups() {
     for pid in 1..=2 {
         pair.inject(pg_join("one", [actor(pid)])).unwrap();
         pair.inject(pg_leave("one", [actor(pid)])).unwrap();
-        pair.inject(pg_join("two", [actor(pid)])).unwrap();
-        pair.inject(pg_leave("two", [actor(pid)])).unwrap();
     }
-    pair.inject(terminate([2])).unwrap();
     pair.inject(pg_join("one", [actor(3)])).unwrap();
-    let error = SessionError::TooManyGroupedActors { limit: 2 };
-    breaks(&mut pair, pg_join("one", [actor(4)]), error);
+    assert_eq!(joined(&mut pair), (vec![], 1));
+    pair.inject(pg_join("two", [actor(1)])).unwrap();
+    assert_eq!(joined(&mut pair), (vec![1], 0));
 }
 
 #[test]

@@ -44,11 +44,13 @@ fn actors_are_announced_before_their_groups_and_ready() {
             scope,
             group,
             actors,
+            left_out,
         },
     ] = &events[..]
     else {
         panic!("{events:?}");
     };
+    assert!(left_out.is_empty());
     assert_eq!(
         (&first[..], &second[..]),
         (&[named(1, "one")][..], &[actor(2)][..])

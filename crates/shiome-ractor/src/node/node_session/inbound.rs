@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
@@ -7,7 +7,7 @@ use shiome_session::{
     wire::{auth::NameMessage, control::Actor, node},
 };
 use shiome_transport::EventSink;
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::sync::oneshot;
 use tracing::{debug, trace, warn};
 
 use super::{Shared, replies::Replies};
@@ -27,9 +27,8 @@ const MAX_TRANSITIVE_DIALS: usize = 64;
 /// Runs in the link's task, so that what the peer says takes effect in the order in which it is said.
 pub(super) struct Inbound {
     shared: Arc<Shared>,
-    /// Calls from the peer that wait for a local actor. They end with the link.
-    calls: JoinSet<()>,
-    replies: Arc<Replies>,
+    /// To calls from the peer. They end with the link.
+    replies: Replies,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -60,7 +59,11 @@ impl EventSink<Caller> for Inbound {
                 scope,
                 group,
                 actors,
-            } => self.joined(scope, group, actors).await,
+                left_out,
+            } => {
+                self.shared.left_out(left_out.len());
+                self.joined(scope, group, actors).await;
+            }
             Event::Left { scope, group, pids } => self.left(scope, group, &pids),
             Event::SessionsRequested(asker) => self.list_sessions(&asker),
             Event::SessionsListed(sessions) => self.sessions_listed(sessions),
@@ -81,28 +84,28 @@ impl EventSink<Caller> for Inbound {
             _ => debug!("event without effect"),
         }
     }
+
+    async fn attend(&mut self) -> Infallible {
+        self.replies.attend().await
+    }
 }
 
 impl Inbound {
     pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
         Self {
+            replies: Replies::new(Arc::clone(&shared.peer)),
             shared,
-            calls: JoinSet::new(),
-            replies: Arc::default(),
             outcome,
             exporter,
         }
     }
 
     fn call_in(&mut self, call: InboundCall) {
-        while self.calls.try_join_next().is_some() {}
         let (to, tag, limit) = (call.to, call.tag, call.timeout);
-        let (port, reply) = oneshot::channel();
-        let peer = Arc::clone(&self.shared.peer);
-        let refuse = |code| peer.apply(|session, now| session.drop_call(now, to, tag, code));
         if self.replies.are_too_many() {
-            return refuse(CallErrorCode::Overloaded);
+            return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
+        let (port, reply) = oneshot::channel();
         let message = SerializedMessage::Call {
             variant: call.variant,
             args: call.what.into(),
@@ -112,23 +115,15 @@ impl Inbound {
             },
             metadata: call.metadata.map(Into::into),
         };
-        if let Some(code) = undelivered(self.deliver(to, message)) {
-            return refuse(code);
+        match undelivered(self.deliver(to, message)) {
+            None => self.replies.expect(to, tag, limit, reply),
+            Some(code) => self.drop_call(to, tag, code),
         }
-        let replies = Arc::clone(&self.replies);
-        self.calls.spawn(async move {
-            let what = match limit {
-                Some(limit) => timeout(limit, reply).await.ok().and_then(Result::ok),
-                None => reply.await.ok(),
-            };
-            let answered = match what {
-                Some(what) => replies.send(&peer, to, tag, what).await,
-                None => Err(CallErrorCode::NoReply),
-            };
-            if let Err(code) = answered {
-                peer.apply(|session, now| session.drop_call(now, to, tag, code));
-            }
-        });
+    }
+
+    fn drop_call(&self, to: u64, tag: u64, code: CallErrorCode) {
+        let peer = &self.shared.peer;
+        peer.apply(|session, now| session.drop_call(now, to, tag, code));
     }
 
     fn stop_requested(&self, pid: u64, reason: Option<String>, kill: bool) {
@@ -190,20 +185,20 @@ impl Inbound {
     }
 
     async fn spawned(&self, actors: Vec<Actor>) {
+        let shims = &self.shared.shims;
         for actor in actors {
-            if !self.shared.shims.has_room() {
+            if !shims.has_room() {
                 return;
             }
-            self.shared.shims.get_or_spawn(actor.pid).await;
+            shims.get_or_spawn(actor.pid).await;
         }
     }
 
     async fn joined(&self, scope: String, group: String, actors: Vec<Actor>) {
-        let mut members = Vec::with_capacity(actors.len());
-        for actor in actors {
-            self.shared.shims.settle().await;
-            members.extend(self.shared.shims.get_or_spawn(actor.pid).await);
-        }
+        let shims = &self.shared.shims;
+        shims.settle().await;
+        let pids: Vec<_> = actors.into_iter().map(|actor| actor.pid).collect();
+        let members = shims.get_or_spawn_all(&pids).await;
         pg::join_scoped(scope, group, members);
     }
 

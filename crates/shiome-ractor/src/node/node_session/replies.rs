@@ -1,79 +1,191 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+//! Answers of local actors to calls of the peer.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
 
-use shiome_session::CallErrorCode;
+use shiome_session::{CallErrorCode, Session};
 use shiome_transport::Peer;
+use tokio::{sync::oneshot, time::Instant};
 use tracing::debug;
 
 use crate::remote_actor::Caller;
+
+mod awaited;
+mod deadlines;
+
+use awaited::Awaited;
+use deadlines::Deadlines;
 
 /// Bytes of replies to one peer that wait for room on its link, beyond what the link itself holds. From a peer that calls
 /// and does not read, more are not worth their memory.
 const MAX_WAITING_REPLIES: usize = 64 * 1024 * 1024;
 
-/// The replies to one peer that wait for room on its link, each in the task of its call.
-#[derive(Debug, Default)]
+/// The calls of one peer that local actors have not answered, and answers that wait for room on its link.
+///
+/// One task waits for all of them, that which [attends](Self::attend) to them. They end with it.
 pub(super) struct Replies {
+    peer: Arc<Peer<Caller>>,
+    awaited: Awaited<Call>,
+    deadlines: Deadlines,
+    /// Those that have come and the session does not have.
+    answers: Vec<Answer>,
+    /// Those that wait for room, in order.
+    waiting: VecDeque<Answer>,
     /// Bytes of them.
-    waiting: AtomicUsize,
+    waiting_len: usize,
+    /// Resolves when there is room again.
+    room: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+}
+
+/// A call of the peer.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    to: u64,
+    tag: u64,
+    deadline: Option<Instant>,
+}
+
+struct Answer {
+    call: Call,
+    what: Result<Vec<u8>, CallErrorCode>,
 }
 
 impl Replies {
+    pub(super) fn new(peer: Arc<Peer<Caller>>) -> Self {
+        Self {
+            peer,
+            awaited: Awaited::default(),
+            deadlines: Deadlines::default(),
+            answers: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_len: 0,
+            room: None,
+        }
+    }
+
     /// Whether as many wait as may, so that no call is worth asking an actor.
     pub(super) fn are_too_many(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= MAX_WAITING_REPLIES
+        self.waiting_len >= MAX_WAITING_REPLIES
     }
 
-    /// Sends a reply, as soon as there is room for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Overloaded`](CallErrorCode::Overloaded) when as many wait as may. The caller is to be told.
-    pub(super) async fn send(
-        self: Arc<Self>,
-        peer: &Peer<Caller>,
+    /// Sends what comes for the call, or says that nothing does when the time is over.
+    pub(super) fn expect(
+        &mut self,
         to: u64,
         tag: u64,
-        what: Vec<u8>,
-    ) -> Result<(), CallErrorCode> {
-        if !has_room(peer, what.len()) {
-            let _place = self.wait(what.len())?;
-            while !has_room(peer, what.len()) {
-                peer.room().await;
-            }
+        limit: Option<Duration>,
+        reply: oneshot::Receiver<Vec<u8>>,
+    ) {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let call = Call { to, tag, deadline };
+        match self.awaited.insert(call, reply) {
+            Ok(key) => self.deadlines.set(deadline, key),
+            Err(what) => self.answers.push(Answer::new(call, what)),
         }
-        let sent = peer.apply(|session, now| session.reply(now, to, tag, what.into()));
-        if let Err(error) = sent {
+    }
+
+    /// Sends answers as they come, for as long as it is polled. Cancel-safe.
+    pub(super) async fn attend(&mut self) -> std::convert::Infallible {
+        poll_fn(|cx| {
+            self.poll(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        let Self {
+            awaited,
+            deadlines,
+            answers,
+            ..
+        } = self;
+        awaited.poll(cx, |key, call: Call, what| {
+            deadlines.clear(call.deadline, key);
+            answers.push(Answer::new(call, what));
+        });
+        deadlines.poll(cx, |key| {
+            if let Some(call) = awaited.remove(key) {
+                answers.push(Answer::new(call, None));
+            }
+        });
+        self.send_answers();
+        self.poll_room(cx);
+    }
+
+    /// Gives what has come to the session, in one go.
+    fn send_answers(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let (waiting, waiting_len) = (&mut self.waiting, &mut self.waiting_len);
+        let answers = self.answers.drain(..);
+        self.peer.apply(|session, now| {
+            for mut answer in answers {
+                let len = answer.len();
+                if answer.what.is_err() || waiting.is_empty() && session.has_room_for_reply(len) {
+                    answer.send(session, now);
+                } else if *waiting_len < MAX_WAITING_REPLIES {
+                    *waiting_len += len;
+                    waiting.push_back(answer);
+                } else {
+                    answer.what = Err(CallErrorCode::Overloaded);
+                    answer.send(session, now);
+                }
+            }
+        });
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) {
+        while !self.waiting.is_empty() {
+            let room = self.room.get_or_insert_with(|| {
+                let peer = Arc::clone(&self.peer);
+                Box::pin(async move { peer.room().await })
+            });
+            if room.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.room = None;
+            let (waiting, waiting_len) = (&mut self.waiting, &mut self.waiting_len);
+            self.peer.apply(|session, now| {
+                while let Some(answer) = waiting.pop_front() {
+                    let len = answer.len();
+                    if !session.has_room_for_reply(len) {
+                        return waiting.push_front(answer);
+                    }
+                    *waiting_len -= len;
+                    answer.send(session, now);
+                }
+            });
+        }
+    }
+}
+
+impl Answer {
+    fn new(call: Call, what: Option<Vec<u8>>) -> Self {
+        let what = what.ok_or(CallErrorCode::NoReply);
+        Self { call, what }
+    }
+
+    fn len(&self) -> usize {
+        self.what.as_ref().map_or(0, Vec::len)
+    }
+
+    fn send(self, session: &mut Session<Caller>, now: std::time::Instant) {
+        let Call { to, tag, .. } = self.call;
+        let what = match self.what {
+            Ok(what) => what,
+            Err(code) => return session.drop_call(now, to, tag, code),
+        };
+        if let Err(error) = session.reply(now, to, tag, what.into()) {
             debug!(pid = to, %error, "reply was not sent");
         }
-        Ok(())
-    }
-
-    fn wait(self: &Arc<Self>, len: usize) -> Result<Waiting, CallErrorCode> {
-        if self.are_too_many() {
-            return Err(CallErrorCode::Overloaded);
-        }
-        self.waiting.fetch_add(len, Ordering::Relaxed);
-        let replies = Arc::clone(self);
-        Ok(Waiting { replies, len })
-    }
-}
-
-fn has_room(peer: &Peer<Caller>, len: usize) -> bool {
-    peer.apply(|session, _| session.has_room_for_reply(len))
-}
-
-/// One that waits.
-struct Waiting {
-    replies: Arc<Replies>,
-    len: usize,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.replies.waiting.fetch_sub(self.len, Ordering::Relaxed);
     }
 }
 
@@ -82,10 +194,15 @@ mod tests {
     use std::time::Duration;
 
     use shiome_session::{
-        Config, Event, Session,
-        wire::{control::Actor, node},
+        Config, Event, Session, Terms,
+        wire::{
+            Capabilities,
+            control::Actor,
+            meta::network_message::Message,
+            native::{self, call_error::Code},
+            node,
+        },
     };
-    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -93,9 +210,20 @@ mod tests {
 
     /// A session that has opened so many calls to the actor 7, and whose link takes nothing.
     fn called(calls: u64) -> Arc<Peer<Caller>> {
-        let now = tokio::time::Instant::now().into_std();
+        let now = Instant::now().into_std();
+        // Not in fragments.
+        let capabilities = Capabilities::CALL_ERRORS.bits() | Capabilities::CREDIT.bits();
         let peer = Peer::new(Session::new(now, Config::default(), 1));
         peer.apply(|session, now| {
+            session.negotiated(Terms {
+                version: 1,
+                capabilities: Capabilities::from_bits(capabilities),
+                incarnation: 1,
+                max_frame_len: u64::MAX,
+                max_message_len: u64::MAX,
+                max_reassembly_len: u64::MAX,
+                window: u64::MAX,
+            });
             session.start(now, None);
             session.announce([Actor { pid: 7, name: None }]);
             for tag in 0..calls {
@@ -113,34 +241,75 @@ mod tests {
         Arc::new(peer)
     }
 
+    /// The replies that the peer is sent, and why it gets none for other calls.
+    fn said(peer: &Peer<Caller>) -> (usize, Vec<Code>) {
+        let (mut replies, mut errors) = (0, Vec::new());
+        while let Some(message) = peer.apply(|session, _| session.poll_transmit()) {
+            match message.message {
+                Some(Message::Node(_)) => replies += 1,
+                Some(Message::Native(native::NativeMessage {
+                    msg: Some(native::native_message::Msg::CallError(error)),
+                })) => errors.push(error.code()),
+                _ => {}
+            }
+        }
+        (replies, errors)
+    }
+
+    /// Lets the replies go on until nothing moves.
+    async fn settle(replies: &mut Replies) {
+        let look = Duration::from_millis(1);
+        let _ = tokio::time::timeout(look, replies.attend()).await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn replies_to_a_peer_that_does_not_read_are_bounded() {
         let calls = 400;
-        let (peer, replies) = (called(calls), Arc::new(Replies::default()));
-        let mut answers = JoinSet::new();
+        let peer = called(calls);
+        let mut replies = Replies::new(Arc::clone(&peer));
+        let mut ports = Vec::new();
         for tag in 0..calls {
-            let (peer, replies) = (Arc::clone(&peer), Arc::clone(&replies));
-            answers.spawn(async move { replies.send(&peer, 7, tag, vec![0; LONG]).await });
+            let (port, reply) = oneshot::channel();
+            replies.expect(7, tag, None, reply);
+            ports.push(port);
         }
-        let (mut sent, mut refused) = (0, 0);
-        let look = Duration::from_millis(1);
-        while let Ok(Some(answer)) = tokio::time::timeout(look, answers.join_next()).await {
-            match answer.unwrap() {
-                Ok(()) => sent += 1,
-                Err(code) => {
-                    assert_eq!(code, CallErrorCode::Overloaded);
-                    refused += 1;
-                }
-            }
+        settle(&mut replies).await;
+        for port in ports {
+            port.send(vec![0; LONG]).unwrap();
         }
+        settle(&mut replies).await;
         let outbox = Config::default().max_outbox / LONG;
-        let waiting = MAX_WAITING_REPLIES / LONG;
-        assert_eq!((sent, answers.len()), (outbox, waiting));
-        assert_eq!(refused, calls as usize - outbox - waiting);
+        let most = MAX_WAITING_REPLIES / LONG;
+        assert_eq!(replies.waiting.len(), most);
+        assert_eq!(replies.waiting_len, MAX_WAITING_REPLIES);
         assert!(replies.are_too_many());
-        // They go with the calls, and with the link.
-        answers.shutdown().await;
+        let refused = calls as usize - outbox - most;
+        assert_eq!(said(&peer), (outbox, vec![Code::Overloaded; refused]));
+        // Nobody writes, so that nobody says that there is room.
+        replies.room = None;
+        settle(&mut replies).await;
         assert!(!replies.are_too_many());
-        assert_eq!(replies.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!((replies.waiting.len(), replies.waiting_len), (0, 0));
+        assert_eq!(said(&peer), (most, vec![]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_is_over_in_its_time() {
+        let peer = called(2);
+        let mut replies = Replies::new(Arc::clone(&peer));
+        let (_held, reply) = oneshot::channel();
+        replies.expect(7, 0, Some(Duration::from_secs(5)), reply);
+        let (dropped, reply) = oneshot::channel();
+        replies.expect(7, 1, Some(Duration::from_secs(5)), reply);
+        drop(dropped);
+        settle(&mut replies).await;
+        let dropped = vec![Code::NoReply];
+        assert_eq!(said(&peer), (0, dropped.clone()));
+        let most = Duration::from_millis(4_998);
+        let _ = tokio::time::timeout(most, replies.attend()).await;
+        assert_eq!(said(&peer), (0, vec![]), "it has its time");
+        settle(&mut replies).await;
+        settle(&mut replies).await;
+        assert_eq!(said(&peer), (0, dropped));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ractor::{ActorCell, ActorId, ActorRuntime, ActorStatus};
-use tokio::{sync::Notify, time::timeout};
+use tokio::{sync::Notify, task::coop::consume_budget, time::timeout};
 use tracing::debug;
 
 use crate::{
@@ -20,9 +20,9 @@ use crate::{
 
 /// Shims made as soon as their actors are announced, a peer.
 ///
-/// Each costs some 11 KiB, and only those in groups or asked for are ever used; the actors beyond get theirs when they
-/// join a group or somebody asks.
-const MAX_EAGER_SHIMS: usize = 1024;
+/// Enough for a program that looks through the children of a session with few actors. Each costs some 10 KiB, and only those
+/// in groups or asked for are ever used; the actors beyond get theirs when they join a group or somebody asks.
+const MAX_EAGER_SHIMS: usize = 64;
 
 /// Shims that are ending, a peer, before what it says next waits: an actor takes its time to end, and a peer that lets actors
 /// come and go faster than that fills the memory with what is left of them.
@@ -120,10 +120,27 @@ impl Shims {
 
     /// The shim of `pid`, made if need be; `None` when the session is ending.
     pub(crate) async fn get_or_spawn(&self, pid: u64) -> Option<ActorCell> {
+        self.get_or_spawn_all(&[pid]).await.pop()
+    }
+
+    /// The shims of these actors, made if need be; none of those that cannot be made since the session is ending.
+    pub(crate) async fn get_or_spawn_all(&self, pids: &[u64]) -> Vec<ActorCell> {
         let _spawning = self.spawning.lock().await;
-        if let Some(shim) = self.get(pid).filter(is_usable) {
-            return Some(shim);
+        let mut shims = Vec::with_capacity(pids.len());
+        for &pid in pids {
+            let known = self.get(pid).filter(is_usable);
+            match known {
+                Some(shim) => shims.push(shim),
+                None => shims.extend(self.spawn(pid).await),
+            }
+            // A long list leaves others their turns.
+            consume_budget().await;
         }
+        shims
+    }
+
+    /// Makes the shim of an actor that has none.
+    async fn spawn(&self, pid: u64) -> Option<ActorCell> {
         let id = ActorId::Remote {
             node_id: self.node_id,
             pid,
@@ -133,13 +150,8 @@ impl Shims {
             link: self.link.clone(),
             _place: Place::take(&self.places),
         };
-        let spawned = ActorRuntime::spawn_linked_remote(
-            None,
-            RemoteActor,
-            id,
-            route,
-            self.supervisor.clone(),
-        );
+        let supervisor = self.supervisor.clone();
+        let spawned = ActorRuntime::spawn_linked_remote(None, RemoteActor, id, route, supervisor);
         match spawned.await {
             Ok((shim, _)) => {
                 let shim = shim.get_cell();
@@ -281,12 +293,14 @@ mod tests {
     async fn stand_ins_that_are_ending_count_until_they_have_ended() {
         let (session, _) = Actor::spawn(None, Deaf, ()).await.unwrap();
         let shims = Shims::new(9, session.get_cell(), Weak::new());
-        let many = MAX_EAGER_SHIMS as u64;
-        for pid in 0..many {
+        for pid in 0..MAX_EAGER_SHIMS as u64 {
             assert!(shims.has_room());
             shims.get_or_spawn(pid).await.unwrap();
         }
         assert!(!shims.has_room(), "as many as are made unasked");
+        let many = MAX_ENDING_SHIMS as u64;
+        let pids: Vec<_> = (0..many).collect();
+        assert_eq!(shims.get_or_spawn_all(&pids).await.len(), MAX_ENDING_SHIMS);
         // That all live is nothing to wait for.
         let begun = tokio::time::Instant::now();
         shims.settle().await;
@@ -295,7 +309,7 @@ mod tests {
         }
         assert!(!shims.has_room(), "they have not ended");
         shims.settle().await;
-        assert!(shims.has_room());
+        assert!(shims.places.taken.load(Ordering::Relaxed) < MAX_ENDING_SHIMS);
         while shims.places.taken.load(Ordering::Relaxed) > 0 {
             tokio::task::yield_now().await;
         }

@@ -226,7 +226,15 @@ impl Model {
                     self.members.retain(|(_, member)| *member != pid);
                 }
             }
-            Event::Joined { group, actors, .. } => {
+            Event::Joined {
+                group,
+                actors,
+                left_out,
+                ..
+            } => {
+                for actor in left_out {
+                    self.known.insert(actor.pid);
+                }
                 for actor in actors {
                     self.known.insert(actor.pid);
                     assert!(self.members.insert((group.clone(), actor.pid)));
