@@ -36,6 +36,7 @@ use crate::{
     remote_actor::Caller,
 };
 
+mod channels;
 mod exports;
 mod inbound;
 mod left_out;
@@ -44,6 +45,7 @@ mod monitored;
 mod replies;
 mod shims;
 
+use channels::Channels;
 use left_out::LeftOut;
 use monitored::Monitored;
 pub(crate) use shims::Place;
@@ -175,6 +177,7 @@ impl NodeSession {
             overflow: setup.overflow,
             losses: Losses::default(),
             left_out: LeftOut::default(),
+            channels: Channels::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, &opened);
@@ -267,6 +270,7 @@ pub(crate) struct Shared {
     pub(crate) overflow: Overflow,
     losses: Losses,
     left_out: LeftOut,
+    channels: Channels,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -490,6 +494,7 @@ impl Shared {
     /// Ends what is left open.
     fn settle(self: &Arc<Self>) {
         self.peer.abandon(|event| self.left_over(event));
+        self.end_channels();
     }
 
     /// Acts on what the link's task has not come to, as far as somebody waits for it.

@@ -29,6 +29,10 @@ impl<C> Session<C> {
         if self.lanes.take_ping_wanted() {
             self.ping(self.clock);
         }
+        if self.is_channels_turn() && self.poll_piece(frames) {
+            return true;
+        }
+        let urgent = self.lanes.is_urgent();
         let mut leaving = self.lanes.pop(frames);
         if leaving.is_none() && self.lanes.take_ping_wanted() {
             self.ping(self.clock);
@@ -36,8 +40,11 @@ impl<C> Session<C> {
         }
         let Some(leaving) = leaving else {
             let is_last = self.phase == Phase::Finishing && self.lanes.is_empty();
-            return is_last && self.poll_farewell(frames);
+            return self.poll_piece(frames) || is_last && self.poll_farewell(frames);
         };
+        if !urgent {
+            self.channels.passed_by(leaving.len);
+        }
         self.full &= self.queued_len() >= self.low_water();
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
@@ -97,12 +104,16 @@ impl<C> Session<C> {
 
     /// Whether [`poll_frame`](Self::poll_frame) may have something, now or when the peer takes more.
     pub fn has_transmits(&self) -> bool {
-        self.farewell.is_some() && self.phase != Phase::Open || !self.lanes.is_empty()
+        self.farewell.is_some() && self.phase != Phase::Open
+            || !self.lanes.is_empty()
+            || self.channels.is_ready()
     }
 
     /// Whether [`poll_frame`](Self::poll_frame) may have something now. It has nothing when this is `false`.
     pub fn is_transmit_ready(&self) -> bool {
-        self.lanes.is_ready() || self.farewell.is_some() && self.phase != Phase::Open
+        self.lanes.is_ready()
+            || self.channels.is_ready()
+            || self.farewell.is_some() && self.phase != Phase::Open
     }
 
     /// Whether all is said, the goodbye too: [`close`](Self::close), and close the link.
