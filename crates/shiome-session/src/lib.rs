@@ -134,6 +134,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod traffic;
 mod window;
 
 pub use config::{
@@ -151,3 +152,4 @@ pub use event::{
 pub use session::Session;
 pub use shiome_wire as wire;
 pub use terms::Terms;
+pub use traffic::{Figures, Lane, LaneFigures};

@@ -17,9 +17,11 @@ use crate::{
     reassembly::Reassembly,
     terms::Terms,
     timer::{Timer, Timers},
+    traffic::Traffic,
     window::Window,
 };
 
+mod figures;
 mod inbound;
 mod monitoring;
 mod native_inbound;
@@ -53,6 +55,7 @@ pub struct Session<C> {
     liveness: Liveness,
     timers: Timers,
     lanes: Lanes,
+    traffic: Traffic,
     window: Window,
     reassembly: Reassembly,
     local_ready: bool,
@@ -100,6 +103,7 @@ impl<C> Session<C> {
             liveness: Liveness::new(now, &config, seed),
             timers: Timers::default(),
             lanes: Lanes::new(),
+            traffic: Traffic::default(),
             window: Window::new(config.window),
             reassembly: Reassembly::new(&config),
             local_ready: false,
@@ -161,6 +165,7 @@ impl<C> Session<C> {
         self.arriving = 0;
         self.report_unsent();
         self.lanes.clear();
+        self.traffic.cleared();
         self.full = false;
         let ended: Vec<_> = self.calls.drain().collect();
         for (call, written) in ended {
@@ -347,7 +352,15 @@ impl<C> Session<C> {
     /// Recounts every book, and checks that they agree.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
+        use crate::{config::MESSAGE_OVERHEAD, traffic::LaneFigures};
+
         let answers = self.lanes.check_invariants();
+        let waiting = self.traffic.lanes();
+        let counted = |lane: &LaneFigures| lane.queued_bytes + lane.queued * MESSAGE_OVERHEAD as u64;
+        assert_eq!(
+            waiting.iter().map(counted).sum::<u64>(),
+            self.lanes.queued() as u64
+        );
         self.reassembly.check_invariants();
         assert_eq!(self.arriving, 0);
         if self.is_closed() {

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod calls;
+mod figures;
 mod flow;
 mod fragments;
 mod lanes;

@@ -6,6 +6,7 @@ use shiome_wire::{Capabilities, meta::NetworkMessage, native};
 
 use super::{Phase, Session};
 use crate::{
+    config::MESSAGE_OVERHEAD,
     error::SendError,
     event::{Event, GoodbyeReason},
     lanes::{Class, Tally},
@@ -34,6 +35,8 @@ impl<C> Session<C> {
             return self.last_message();
         };
         self.full &= self.queued_len() >= self.low_water();
+        self.traffic
+            .left(&leaving.message, leaving.whole, leaving.len);
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
             None => {
@@ -118,12 +121,15 @@ impl<C> Session<C> {
         if self.is_closed() {
             return;
         }
+        let before = self.lanes.queued();
         if self.lanes.push(message, class).is_err() {
             if !std::mem::replace(&mut self.overflowed, true) {
                 self.tell(Event::NotReading);
             }
             return;
         }
+        self.traffic
+            .queued(class, self.lanes.queued() - before - MESSAGE_OVERHEAD);
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }
