@@ -356,7 +356,8 @@ impl<C> Session<C> {
 
         let answers = self.lanes.check_invariants();
         let waiting = self.traffic.lanes();
-        let counted = |lane: &LaneFigures| lane.queued_bytes + lane.queued * MESSAGE_OVERHEAD as u64;
+        let counted =
+            |lane: &LaneFigures| lane.queued_bytes + lane.queued * MESSAGE_OVERHEAD as u64;
         assert_eq!(
             waiting.iter().map(counted).sum::<u64>(),
             self.lanes.queued() as u64

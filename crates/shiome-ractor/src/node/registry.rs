@@ -18,6 +18,7 @@ use tokio::{
 use super::{MAX_SESSIONS, SessionCheckReply, node_session::Shared};
 use crate::{
     events::{Broadcast, WeakBroadcast},
+    inspect::History,
     remote::{NodeDown, Run, Runs},
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Registry {
     /// Probes under way.
     probing: AtomicUsize,
     runs: Runs,
+    history: History,
     /// Where to tell what is no matter of the node server's.
     pub(crate) events: WeakBroadcast,
 }
@@ -82,6 +84,7 @@ impl Registry {
             changed: Notify::new(),
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
+            history: History::default(),
             events: events.downgrade(),
         }
     }
@@ -89,6 +92,16 @@ impl Registry {
     /// Has so many authenticated sessions at most.
     pub(crate) fn set_max_sessions(&self, count: usize) {
         self.lock().max_sessions = count;
+    }
+
+    /// What has passed with each peer.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// All sessions, at whatever stage.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.lock().sessions.values().cloned().collect()
     }
 
     pub(crate) fn max_sessions(&self) -> usize {

@@ -13,6 +13,7 @@ use tracing::{debug, trace, warn};
 use super::{Shared, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal},
+    inspect::DropReason,
     node::{NodeConnectionMode, NodeServerMessage, Opened},
     outcome::{ConnectError, Outcome},
     remote::Down,
@@ -58,6 +59,7 @@ impl EventSink<Caller> for Inbound {
             Event::Ready => self.ready(),
             Event::Pong { round_trip } => {
                 trace!(?round_trip, "pong");
+                self.shared.meter.pong(round_trip);
                 self.shared.registry.heard();
             }
             Event::StopRequested { pid, reason, kill } => self.stop_requested(pid, reason, kill),
@@ -66,7 +68,10 @@ impl EventSink<Caller> for Inbound {
             Event::Exited { pid, kind, reason } => self.exited(pid, kind, reason),
             Event::Refused { pid, verb } => self.refused(pid, verb),
             event @ Event::Unsent { .. } => self.shared.left_over(event),
-            Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
+            Event::Skipped(why) => {
+                self.shared.meter.dropped(DropReason::of(why));
+                debug!(?why, "message of the peer skipped");
+            }
             Event::NameUntold { len } => warn!(len, "local name too long to be told"),
             // What a later session may say that this bridge does not know: contents are never logged.
             _ => debug!("event without effect"),
@@ -92,6 +97,7 @@ impl Inbound {
         let peer = Arc::clone(&self.shared.peer);
         let refuse = |code| peer.apply(|session, now| session.drop_call(now, to, tag, code));
         if self.replies.are_too_many() {
+            self.shared.meter.dropped(DropReason::Overloaded);
             return refuse(CallErrorCode::Overloaded);
         }
         let message = SerializedMessage::Call {
@@ -300,10 +306,24 @@ impl Inbound {
 
     /// Puts a message into a local actor's mailbox, if the peer may.
     fn deliver(&self, pid: u64, message: SerializedMessage) -> Delivery {
-        match self.shared.peer_info() {
+        let delivery = match self.shared.peer_info() {
             Some(peer) => self.shared.exposure.deliver(peer, pid, message),
             None => Delivery::Refused(Refusal::NotAllowed),
+        };
+        if let Some(reason) = dropped(delivery) {
+            self.shared.meter.dropped(reason);
         }
+        delivery
+    }
+}
+
+/// Why a message was not delivered.
+fn dropped(delivery: Delivery) -> Option<DropReason> {
+    match delivery {
+        Delivery::Delivered => None,
+        Delivery::Undecodable => Some(DropReason::Undecodable),
+        Delivery::Refused(Refusal::Gone) => Some(DropReason::ActorGone),
+        Delivery::Refused(Refusal::NotAllowed) => Some(DropReason::Denied),
     }
 }
 
