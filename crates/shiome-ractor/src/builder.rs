@@ -309,10 +309,11 @@ impl Builder {
         self.check_peers(&ways)?;
         #[cfg(feature = "membership")]
         if self.joining.is_some() {
-            return self.start_gossiping(ways).await;
+            let node = self.start_gossiping(ways).await?;
+            return Ok(published(node));
         }
         let bound = ways.bind(&self).await?;
-        self.start_on(ways, bound).await
+        self.start_on(ways, bound).await.map(published)
     }
 
     /// What is wrong with a peer is told before anything has begun.
@@ -382,6 +383,13 @@ impl Builder {
         }
         Ok(node)
     }
+}
+
+/// The same node, whose metrics are published as long as it runs.
+fn published(node: Node) -> Node {
+    #[cfg(feature = "metrics")]
+    tokio::spawn(crate::inspect::metrics::run(node.inspect()));
+    node
 }
 
 /// Splits `name@host:port`.

@@ -235,6 +235,21 @@ impl Exposure {
         }
     }
 
+    /// Whether peers hear of nothing but what was exported.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.mode == Expose::Explicit
+    }
+
+    /// Whether an actor whose messages can be serialized is exposed, as far as the policy lets it.
+    pub(crate) fn exposes(&self, pid: u64) -> bool {
+        self.mode == Expose::Remotable || self.exports().contains_key(&pid)
+    }
+
+    /// How many actors are exported.
+    pub(crate) fn exported(&self) -> usize {
+        self.exports().len()
+    }
+
     /// Messages that the policy has denied.
     pub(crate) fn denied(&self) -> u64 {
         self.denials.total()

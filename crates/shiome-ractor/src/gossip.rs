@@ -15,8 +15,9 @@ mod start;
 
 pub(crate) use handle::Handle;
 pub use member::Member;
-use roster::Roster;
+pub(crate) use roster::Roster;
 pub(crate) use start::Joining;
+pub(crate) use {driver::lock as roster, member::node_address};
 
 /// Name of the cluster unless another is given.
 const DEFAULT_CLUSTER: &str = "shiome";

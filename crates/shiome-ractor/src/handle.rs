@@ -2,13 +2,13 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
 use shiome_session::{ChannelConfig, ChannelError};
 use shiome_transport::{Address, limits::Counts};
-use tokio::{sync::broadcast, task::JoinSet};
+use tokio::{sync::broadcast, task::JoinSet, time::Instant};
 
 use crate::{
     LinkInfo,
@@ -54,8 +54,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Node {
     pub(crate) connector: Connector,
-    exposure: Arc<Exposure>,
-    strangers: Arc<Strangers>,
+    pub(crate) exposure: Arc<Exposure>,
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) started: (Instant, SystemTime),
     name: String,
     local_addr: SocketAddr,
     pub(crate) events: WeakBroadcast,
@@ -85,6 +86,7 @@ impl Node {
             connector,
             exposure,
             strangers,
+            started: (Instant::now(), SystemTime::now()),
             name,
             local_addr,
             events,

@@ -17,6 +17,7 @@
 //!
 //! `ractor`'s registries are global to the process, so a process is one node.
 
+pub mod inspect;
 pub mod macros;
 pub mod node;
 

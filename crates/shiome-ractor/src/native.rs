@@ -78,6 +78,11 @@ pub(crate) fn terms(native: &shiome_handshake::Native) -> Terms {
 /// Which run of this node this is. Actors, with their pids, are of the process, so a run is that of the process.
 static INCARNATION: LazyLock<u64> = LazyLock::new(incarnation);
 
+/// Which run of this node this is.
+pub(crate) fn this_run() -> u64 {
+    *INCARNATION
+}
+
 /// A number for a run that starts now: greater than those before, unless the clock was set back meanwhile. Then peers
 /// take the earlier run for the later one until that has not answered a probe.
 fn incarnation() -> u64 {

@@ -31,7 +31,7 @@ pub use server::{NodeServer, NodeServerState};
 pub(crate) use dialer::{Dialer, encrypted, is_socket};
 pub(crate) use node_session::Ending;
 pub(crate) use opened::Opened;
-pub(crate) use registry::Registry;
+pub(crate) use registry::{Phase, Record, Registry};
 pub(crate) use serving::Serving;
 pub(crate) use strangers::Strangers;
 

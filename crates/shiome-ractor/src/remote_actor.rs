@@ -27,6 +27,7 @@ pub(crate) type ReplyPort = RpcReplyPort<Vec<u8>>;
 pub(crate) struct Caller {
     reply: ReplyPort,
     ended: Ended,
+    began: tokio::time::Instant,
 }
 
 /// Where the reason goes when there is no reply. Dropped without a word, it says that the link is gone.
@@ -49,8 +50,15 @@ impl Drop for Ended {
 impl Caller {
     /// With somebody who wants to know why there is no reply.
     pub(crate) fn told(reply: ReplyPort, ended: oneshot::Sender<CallEnd>) -> Self {
-        let ended = Ended(Some(ended));
-        Self { reply, ended }
+        Self {
+            ended: Ended(Some(ended)),
+            ..reply.into()
+        }
+    }
+
+    /// How long it has waited.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// The caller may have stopped waiting.
@@ -67,8 +75,11 @@ impl Caller {
 
 impl From<ReplyPort> for Caller {
     fn from(reply: ReplyPort) -> Self {
-        let ended = Ended(None);
-        Self { reply, ended }
+        Self {
+            reply,
+            ended: Ended(None),
+            began: tokio::time::Instant::now(),
+        }
     }
 }
 

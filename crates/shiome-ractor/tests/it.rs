@@ -13,6 +13,7 @@ mod it {
     mod gossip;
     mod handles_over_links;
     mod hostile;
+    mod inspect;
     mod links;
     mod membership;
     mod messages;

@@ -90,6 +90,10 @@ impl Directory {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.actors.len()
+    }
+
     pub(crate) fn contains(&self, pid: u64) -> bool {
         self.actors.contains(&pid)
     }

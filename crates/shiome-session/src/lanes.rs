@@ -110,6 +110,8 @@ pub(crate) enum Class {
 pub(crate) struct Leaving {
     /// What has left with it; `None`: a piece of something of which more follows.
     pub(crate) whole: Option<Class>,
+    /// Whether it is a piece of something, be it the last.
+    pub(crate) is_piece: bool,
     pub(crate) len: usize,
 }
 
@@ -361,6 +363,7 @@ impl From<Queued> for Leaving {
     fn from(queued: Queued) -> Self {
         Self {
             whole: Some(queued.class),
+            is_piece: false,
             len: queued.len,
         }
     }

@@ -143,6 +143,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod traffic;
 mod window;
 
 pub use channels::{
@@ -164,3 +165,4 @@ pub use event::{
 pub use session::Session;
 pub use shiome_wire as wire;
 pub use terms::Terms;
+pub use traffic::{Figures, Lane, LaneFigures};

@@ -19,10 +19,12 @@ use crate::{
     recent::Recent,
     terms::Terms,
     timer::{Timer, Timers},
+    traffic::Traffic,
     window::Window,
 };
 
 mod channels;
+mod figures;
 mod inbound;
 mod monitoring;
 mod native_inbound;
@@ -59,6 +61,7 @@ pub struct Session<C> {
     timers: Timers,
     lanes: Lanes,
     channels: Channels,
+    traffic: Traffic,
     window: Window,
     reassembly: Reassembly,
     local_ready: bool,
@@ -108,6 +111,7 @@ impl<C> Session<C> {
             timers: Timers::default(),
             lanes: Lanes::new(),
             channels: Channels::default(),
+            traffic: Traffic::default(),
             window: Window::new(config.window),
             reassembly: Reassembly::new(&config),
             local_ready: false,
@@ -170,6 +174,7 @@ impl<C> Session<C> {
         self.report_unsent();
         self.lanes.clear();
         self.channels.clear();
+        self.traffic.cleared();
         self.full = false;
         let ended: Vec<_> = self.calls.drain().collect();
         for (call, written) in ended {
@@ -356,7 +361,16 @@ impl<C> Session<C> {
     /// Recounts every book, and checks that they agree.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
+        use crate::{config::MESSAGE_OVERHEAD, traffic::LaneFigures};
+
         let answers = self.lanes.check_invariants();
+        let waiting = self.traffic.lanes();
+        let counted =
+            |lane: &LaneFigures| lane.queued_bytes + lane.queued * MESSAGE_OVERHEAD as u64;
+        assert_eq!(
+            waiting.iter().map(counted).sum::<u64>(),
+            self.lanes.queued() as u64
+        );
         self.reassembly.check_invariants();
         self.channels.check_invariants();
         assert_eq!(self.arriving, 0);

@@ -24,6 +24,7 @@ use crate::{
 
 mod calls;
 mod channels;
+mod figures;
 mod flow;
 mod fragments;
 mod lanes;

@@ -44,6 +44,11 @@ impl Window {
         Some(granted)
     }
 
+    /// What the peer may still send.
+    pub(crate) fn available(&self) -> u64 {
+        self.available
+    }
+
     /// Whether the peer may have something to send and no credit for it.
     pub(crate) fn is_tight(&self) -> bool {
         self.available < MIN_WINDOW

@@ -27,6 +27,7 @@ pub use shiome_handshake as handshake;
 #[cfg(feature = "membership")]
 pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
+pub use shiome_ractor::inspect;
 pub use shiome_ractor::{
     ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
     ClientConnectErr, ClusterBidiStream, ConnectError, Connection, ConnectionEnd, ConnectionState,

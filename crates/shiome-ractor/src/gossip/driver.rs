@@ -309,7 +309,7 @@ fn why(reason: DownReason) -> &'static str {
     }
 }
 
-pub(super) fn lock(roster: &Mutex<Roster>) -> MutexGuard<'_, Roster> {
+pub(crate) fn lock(roster: &Mutex<Roster>) -> MutexGuard<'_, Roster> {
     // The roster's own code does not panic, and if it did, what is in it is still worth more than none.
     roster.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -56,6 +56,11 @@ impl Handle {
         &self.membership
     }
 
+    /// What knows the members, and how their ports differ from those of gossip.
+    pub(crate) fn parts(&self) -> (&Arc<Membership>, &Arc<Mutex<Roster>>, i32) {
+        (&self.membership, &self.roster, self.offset)
+    }
+
     pub(crate) fn members(&self) -> Vec<Member> {
         let members = self.membership.members();
         let roster = lock(&self.roster);

@@ -18,7 +18,7 @@ pub struct Member {
 }
 
 /// Where the node of a member is dialled that gossips at `gossip`.
-pub(super) fn node_address(gossip: SocketAddr, offset: i32) -> SocketAddr {
+pub(crate) fn node_address(gossip: SocketAddr, offset: i32) -> SocketAddr {
     let port = i64::from(gossip.port()) - i64::from(offset);
     SocketAddr::new(gossip.ip(), u16::try_from(port).unwrap_or(0))
 }

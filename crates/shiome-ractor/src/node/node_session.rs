@@ -30,6 +30,7 @@ use crate::{
     IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
     events::Broadcast,
     exposure::Exposure,
+    inspect::Meter,
     native::{self, NativePolicy},
     overflow::{Losses, Overflow, Tell, Unsent},
     remote::{Down, Linked, NodeDown, Run, Watchers},
@@ -178,6 +179,7 @@ impl NodeSession {
             losses: Losses::default(),
             left_out: LeftOut::default(),
             channels: Channels::default(),
+            meter: Arc::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, &opened);
@@ -271,6 +273,7 @@ pub(crate) struct Shared {
     losses: Losses,
     left_out: LeftOut,
     channels: Channels,
+    pub(crate) meter: Arc<Meter>,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -477,6 +480,11 @@ impl Shared {
         self.security
     }
 
+    /// Whether something binds the peer to its name.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.identity.is_some()
+    }
+
     /// Ends the session. The first reason counts.
     pub(crate) fn end(&self, ending: Ending) {
         let why = ending.why.to_owned();
@@ -500,8 +508,14 @@ impl Shared {
     /// Acts on what the link's task has not come to, as far as somebody waits for it.
     fn left_over(self: &Arc<Self>, event: Event<Caller>) {
         match event {
-            Event::Reply { call, what } => call.answer(what.into()),
-            Event::CallEnded { call, why } => call.end(why),
+            Event::Reply { call, what } => {
+                self.meter.answered(call.age());
+                call.answer(what.into());
+            }
+            Event::CallEnded { call, why } => {
+                self.meter.not_answered(why);
+                call.end(why);
+            }
             Event::Exited { pid, kind, reason } => {
                 self.watchers.tell(pid, &Down::from_exit(kind, reason));
             }
@@ -535,6 +549,7 @@ impl Shared {
 
     /// The session is with that run of the peer's node; unless it has ended.
     fn enter_run(self: &Arc<Self>, run: Arc<Run>) {
+        self.registry.history().up(run.name());
         let _ = self.run.set(run);
         if let Some(why) = self.watchers.ended() {
             self.leave_run(&why);
@@ -554,7 +569,8 @@ impl Shared {
         let first = self.watchers.end(why);
         // The link's task may just have entered it.
         self.leave_run(why);
-        if first && self.run.get().is_some() {
+        if first && let Some(run) = self.run.get() {
+            self.registry.history().down(run.name(), self, why);
             self.tell_losses();
             let reason = why.clone();
             self.tell(|session| NodeEvent::NodeDown { session, reason });
@@ -564,6 +580,7 @@ impl Shared {
 
     /// Counts messages that were not sent, and tells of them now and then.
     pub(crate) fn lost(self: &Arc<Self>, lost: Unsent) {
+        self.meter.unsent(lost);
         match self.losses.count(Instant::now().into_std(), lost) {
             Tell::Now(unsent) => self.tell_unsent(unsent),
             Tell::At(due) => {

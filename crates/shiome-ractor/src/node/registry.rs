@@ -19,6 +19,7 @@ use super::{MAX_SESSIONS, SessionCheckReply, node_session::Shared};
 use crate::{
     channel::Services,
     events::{Broadcast, WeakBroadcast},
+    inspect::History,
     remote::{NodeDown, Run, Runs},
 };
 
@@ -42,6 +43,7 @@ pub(crate) struct Registry {
     runs: Runs,
     /// What programs say beside their actors.
     pub(crate) services: Services,
+    history: History,
     /// Where to tell what is no matter of the node server's.
     pub(crate) events: WeakBroadcast,
 }
@@ -86,6 +88,7 @@ impl Registry {
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
             services: Services::default(),
+            history: History::default(),
             events: events.downgrade(),
         }
     }
@@ -93,6 +96,16 @@ impl Registry {
     /// Has so many authenticated sessions at most.
     pub(crate) fn set_max_sessions(&self, count: usize) {
         self.lock().max_sessions = count;
+    }
+
+    /// What has passed with each peer.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// All sessions, at whatever stage.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.lock().sessions.values().cloned().collect()
     }
 
     pub(crate) fn max_sessions(&self) -> usize {

@@ -87,6 +87,12 @@ impl Connections {
         Ok(connection)
     }
 
+    /// Those that there are, in no order.
+    pub(crate) fn all(&self) -> Vec<Connection> {
+        let kept = self.lock();
+        kept.iter().flat_map(HashMap::values).cloned().collect()
+    }
+
     /// Dials nobody any more.
     pub(crate) fn stop(&self) {
         let kept = self.lock().take();

@@ -64,6 +64,19 @@ async fn a_seed_is_all_that_a_node_has_to_know() {
         assert_eq!(gossip, node.local_addr());
     }
 
+    let seen = a.inspect().members();
+    let names: Vec<_> = seen.iter().map(|member| member.name.as_deref()).collect();
+    for name in [a.name(), b.name(), c.name()] {
+        assert!(names.contains(&Some(name)), "{names:?}");
+    }
+    for member in &seen {
+        assert_eq!(member.own, member.name.as_deref() == Some(a.name()));
+        assert_eq!(member.node_id.is_none(), member.own, "{member:?}");
+    }
+    let gossip = a.inspect().gossip().unwrap();
+    assert_eq!((gossip.members, gossip.encrypted), (2, true));
+    assert!(gossip.counts["received_bytes"] > 0);
+
     // Says goodbye: its end is no failure, and nobody dials it again.
     let gone = c.local_addr();
     c.stop().await;

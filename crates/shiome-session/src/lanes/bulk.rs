@@ -153,6 +153,7 @@ impl Bulk {
         }
         Some(Leaving {
             whole: (data_len == left).then_some(head.class),
+            is_piece: true,
             len: data_len,
         })
     }

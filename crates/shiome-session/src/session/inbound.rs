@@ -33,6 +33,7 @@ impl<C> Session<C> {
             return Ok(());
         }
         self.heard(now);
+        self.traffic.arrived(&message);
         let result = self.on_message(now, message);
         match result {
             Ok(()) => self.settle_arrival(),

@@ -9,6 +9,7 @@ use shiome_wire::{
 
 use super::{Phase, Session};
 use crate::{
+    config::MESSAGE_OVERHEAD,
     error::SendError,
     event::{Event, GoodbyeReason},
     lanes::{Class, Tally},
@@ -46,6 +47,7 @@ impl<C> Session<C> {
             self.channels.passed_by(leaving.len);
         }
         self.full &= self.queued_len() >= self.low_water();
+        self.traffic.left(&leaving);
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
             None => {
@@ -155,12 +157,15 @@ impl<C> Session<C> {
         if self.is_closed() {
             return;
         }
+        let before = self.lanes.queued();
         if self.lanes.push(message, class).is_err() {
             if !std::mem::replace(&mut self.overflowed, true) {
                 self.tell(Event::NotReading);
             }
             return;
         }
+        self.traffic
+            .queued(class, self.lanes.queued() - before - MESSAGE_OVERHEAD);
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }

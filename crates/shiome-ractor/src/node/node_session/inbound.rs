@@ -13,6 +13,7 @@ use tracing::{debug, trace, warn};
 use super::{Shared, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal},
+    inspect::DropReason,
     node::{NodeConnectionMode, NodeServerMessage, Opened},
     outcome::{ConnectError, Outcome},
     remote::Down,
@@ -70,6 +71,7 @@ impl EventSink<Caller> for Inbound {
             Event::Ready => self.ready(),
             Event::Pong { round_trip } => {
                 trace!(?round_trip, "pong");
+                self.shared.meter.pong(round_trip);
                 self.shared.registry.heard();
             }
             Event::StopRequested { pid, reason, kill } => self.stop_requested(pid, reason, kill),
@@ -89,7 +91,10 @@ impl EventSink<Caller> for Inbound {
                 cost,
             } => self.shared.channel_message(channel, data, cost),
             Event::ChannelRoom { channel } => self.shared.channel_room(channel),
-            Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
+            Event::Skipped(why) => {
+                self.shared.meter.dropped(DropReason::of(why));
+                debug!(?why, "message of the peer skipped");
+            }
             Event::NameUntold { len } => warn!(len, "local name too long to be told"),
             // What a later session may say that this bridge does not know: contents are never logged.
             _ => debug!("event without effect"),
@@ -114,6 +119,7 @@ impl Inbound {
     fn call_in(&mut self, call: InboundCall) {
         let (to, tag, limit) = (call.to, call.tag, call.timeout);
         if self.replies.are_too_many() {
+            self.shared.meter.dropped(DropReason::Overloaded);
             return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
         let (port, reply) = oneshot::channel();
@@ -316,10 +322,24 @@ impl Inbound {
 
     /// Puts a message into a local actor's mailbox, if the peer may.
     fn deliver(&self, pid: u64, message: SerializedMessage) -> Delivery {
-        match self.shared.peer_info() {
+        let delivery = match self.shared.peer_info() {
             Some(peer) => self.shared.exposure.deliver(peer, pid, message),
             None => Delivery::Refused(Refusal::NotAllowed),
+        };
+        if let Some(reason) = dropped(delivery) {
+            self.shared.meter.dropped(reason);
         }
+        delivery
+    }
+}
+
+/// Why a message was not delivered.
+fn dropped(delivery: Delivery) -> Option<DropReason> {
+    match delivery {
+        Delivery::Delivered => None,
+        Delivery::Undecodable => Some(DropReason::Undecodable),
+        Delivery::Refused(Refusal::Gone) => Some(DropReason::ActorGone),
+        Delivery::Refused(Refusal::NotAllowed) => Some(DropReason::Denied),
     }
 }
 

@@ -142,11 +142,12 @@ impl Task {
         }
         let Link {
             reader,
-            mut writer,
+            writer,
             security,
             channel_binding,
             ..
         } = self.opened.link;
+        let (reader, mut writer) = shared.meter.over(reader, writer);
         debug!(peer = label, ?security, ?side, "handshake begins");
         let mut reader = FrameReader::new(reader, MAX_UNAUTHENTICATED_FRAME_LEN);
         let promised = (self.announce.as_ref()).map_or(0, |announce| announce.max_frame_len);

@@ -1,0 +1,24 @@
+//! What a session is at, for whoever watches it.
+
+use super::Session;
+use crate::{lanes::Flow, traffic::Figures};
+
+impl<C> Session<C> {
+    /// What has passed since the session began, and what it is at now. Costs a few loads; when the session is closed it
+    /// tells what had passed until then.
+    pub fn figures(&mut self) -> Figures {
+        let credit = match self.lanes.flow() {
+            Flow::Credit { available } => Some(*available),
+            Flow::Pongs(_) => None,
+        };
+        Figures {
+            lanes: self.traffic.lanes(),
+            credit,
+            window: self.window.available(),
+            calls_out: self.calls.len(),
+            calls_in: self.exports.open_calls(),
+            remote_actors: self.directory.len(),
+            is_full: self.full,
+        }
+    }
+}
