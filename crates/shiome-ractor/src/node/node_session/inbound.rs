@@ -12,7 +12,7 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, replies::Replies};
 use crate::{
-    exposure::{self, Delivery, Refusal},
+    exposure::{self, Delivery, Refusal, Targets},
     node::{NodeConnectionMode, NodeServerMessage, Opened},
     outcome::{ConnectError, Outcome},
     remote::Down,
@@ -30,6 +30,8 @@ pub(super) struct Inbound {
     /// Calls from the peer that wait for a local actor. They end with the link.
     calls: JoinSet<()>,
     replies: Arc<Replies>,
+    /// Whom the peer has sent to.
+    targets: Targets,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -89,6 +91,7 @@ impl Inbound {
             shared,
             calls: JoinSet::new(),
             replies: Arc::default(),
+            targets: Targets::default(),
             outcome,
             exporter,
         }
@@ -298,7 +301,7 @@ impl Inbound {
         }
     }
 
-    fn cast_in(&self, cast: node::Cast) {
+    fn cast_in(&mut self, cast: node::Cast) {
         let message = SerializedMessage::Cast {
             variant: cast.variant,
             args: cast.what.into(),
@@ -308,9 +311,9 @@ impl Inbound {
     }
 
     /// Puts a message into a local actor's mailbox, if the peer may.
-    fn deliver(&self, pid: u64, message: SerializedMessage) -> Delivery {
+    fn deliver(&mut self, pid: u64, message: SerializedMessage) -> Delivery {
         match self.shared.peer_info() {
-            Some(peer) => self.shared.exposure.deliver(peer, pid, message),
+            Some(peer) => (self.shared.exposure).deliver(peer, &mut self.targets, pid, message),
             None => Delivery::Refused(Refusal::NotAllowed),
         }
     }
