@@ -6,7 +6,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ractor::{
@@ -20,12 +23,15 @@ mod decoder;
 mod denials;
 mod policy;
 mod sweeper;
+mod targets;
 
 use decoder::{Decoder, decode_as};
 use denials::Denials;
 use policy::ask;
 pub use policy::{DefaultPolicy, PeerInfo, Policy, TargetInfo, Verb};
 pub(crate) use sweeper::Sweeper;
+use targets::Target;
+pub(crate) use targets::Targets;
 
 /// Actors that are exported at a time. It is what a peer of ours lets a node announce.
 pub const MAX_EXPORTS: usize = shiome_session::MAX_ANNOUNCED_ACTORS;
@@ -97,6 +103,8 @@ pub(crate) struct Exposure {
     policy: Option<Box<dyn Policy>>,
     /// The exported actors, by pid, and how to decode their messages.
     exports: RwLock<HashMap<u64, Decoder>>,
+    /// How often the exports have changed. Changes with the lock held.
+    revision: AtomicU64,
     exporters: Mutex<HashMap<ActorId, ActorRef<Reconsider>>>,
     denials: Denials,
 }
@@ -132,13 +140,13 @@ impl Exposure {
             return Err(ExportError::OtherType);
         }
         let pid = id.pid();
-        {
-            let mut exports = self.exports_mut();
+        self.change_exports(|exports| {
             if exports.len() >= MAX_EXPORTS && !exports.contains_key(&pid) {
                 return Err(ExportError::TooMany);
             }
             exports.insert(pid, decode_as::<M>);
-        }
+            Ok(())
+        })?;
         // After the entry was made: the news of an end from now on finds it.
         if where_is_pid(id).is_none() {
             self.forget(pid);
@@ -160,7 +168,7 @@ impl Exposure {
 
     /// Takes an actor that has ended off the list.
     fn forget(&self, pid: u64) -> bool {
-        self.exports_mut().remove(&pid).is_some()
+        self.change_exports(|exports| exports.remove(&pid).is_some())
     }
 
     /// Whether a peer is to hear of an actor: it is of this node, understands serialized messages, is exposed to that
@@ -172,7 +180,7 @@ impl Exposure {
             && actor.supports_remoting()
             && actor.get_status() <= ActorStatus::Draining
             && is_exposed()
-            && self.allows(peer, actor, Verb::See)
+            && self.allows(peer, actor, self.exports().contains_key(&pid), Verb::See)
     }
 
     /// The local actor `pid`, if that peer may do this to it.
@@ -182,17 +190,36 @@ impl Exposure {
         pid: u64,
         verb: Verb,
     ) -> Result<ActorCell, Refusal> {
+        let target = self.look_up(pid)?;
+        self.check_allowed(peer, &target, verb)?;
+        Ok(target.actor)
+    }
+
+    /// The local actor `pid`, if it is exposed.
+    fn look_up(&self, pid: u64) -> Result<Target, Refusal> {
+        // Before the rest: what changes meanwhile is looked up again.
+        let revision = self.revision();
         let actor = where_is_pid(ActorId::Local(pid)).filter(ActorCell::supports_remoting);
-        let exposed = self.mode == Expose::Remotable || self.exports().contains_key(&pid);
+        let decoder = self.exports().get(&pid).copied();
+        let exposed = self.mode == Expose::Remotable || decoder.is_some();
         let Some(actor) = actor.filter(|_| exposed) else {
             debug!(pid, "message to an actor that is gone");
             return Err(Refusal::Gone);
         };
-        if !self.allows(peer, &actor, verb) {
-            self.denials.count(peer, pid, verb);
-            return Err(Refusal::NotAllowed);
+        Ok(Target {
+            actor,
+            decoder,
+            revision,
+        })
+    }
+
+    fn check_allowed(&self, peer: &PeerInfo, target: &Target, verb: Verb) -> Result<(), Refusal> {
+        let Target { actor, decoder, .. } = target;
+        if self.allows(peer, actor, decoder.is_some(), verb) {
+            return Ok(());
         }
-        Ok(actor)
+        self.denials.count(peer, actor.get_id().pid(), verb);
+        Err(Refusal::NotAllowed)
     }
 
     /// Puts a message of a peer into the mailbox of the local actor `pid`. Runs user code: the policy, and the decoding
@@ -200,6 +227,7 @@ impl Exposure {
     pub(crate) fn deliver(
         &self,
         peer: &PeerInfo,
+        targets: &mut Targets,
         pid: u64,
         message: SerializedMessage,
     ) -> Delivery {
@@ -207,12 +235,17 @@ impl Exposure {
             SerializedMessage::Call { .. } => Verb::Call,
             _ => Verb::Cast,
         };
-        let actor = match self.target(peer, pid, verb) {
-            Ok(actor) => actor,
+        let target = targets.find(pid, self.revision(), || self.look_up(pid));
+        let allowed = target.and_then(|target| {
+            self.check_allowed(peer, target, verb)?;
+            Ok(target)
+        });
+        let target = match allowed {
+            Ok(target) => target,
             Err(refusal) => return Delivery::Refused(refusal),
         };
-        let decoder = self.exports().get(&pid).copied();
-        let delivered = match decoder {
+        let actor = &target.actor;
+        let delivered = match target.decoder {
             Some(decode) => {
                 let Some(deliver) = decode(message) else {
                     debug!(pid, ?verb, "message that cannot be decoded");
@@ -220,7 +253,7 @@ impl Exposure {
                 };
                 let exports = self.exports();
                 let exposed = self.mode == Expose::Remotable || exports.contains_key(&pid);
-                let sent = exposed.then(|| deliver(&actor));
+                let sent = exposed.then(|| deliver(actor));
                 // A message that comes back is user code to drop.
                 drop(exports);
                 matches!(sent, Some(Ok(())))
@@ -271,11 +304,10 @@ impl Exposure {
         }
     }
 
-    fn allows(&self, peer: &PeerInfo, actor: &ActorCell, verb: Verb) -> bool {
+    fn allows(&self, peer: &PeerInfo, actor: &ActorCell, exported: bool, verb: Verb) -> bool {
         let Some(policy) = &self.policy else {
             return true;
         };
-        let exported = self.exports().contains_key(&actor.get_id().pid());
         let target = TargetInfo::new(actor, exported);
         ask(&**policy, peer, &target, verb).unwrap_or_else(|| {
             self.denials.policy_panicked(target.pid, verb);
@@ -289,8 +321,15 @@ impl Exposure {
         self.exports.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exports_mut(&self) -> RwLockWriteGuard<'_, HashMap<u64, Decoder>> {
-        self.exports.write().unwrap_or_else(PoisonError::into_inner)
+    fn change_exports<R>(&self, change: impl FnOnce(&mut HashMap<u64, Decoder>) -> R) -> R {
+        let mut exports = self.exports.write().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut exports);
+        self.revision.fetch_add(1, Ordering::Release);
+        result
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     fn exporters(&self) -> MutexGuard<'_, HashMap<ActorId, ActorRef<Reconsider>>> {

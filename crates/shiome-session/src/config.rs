@@ -75,10 +75,14 @@ pub const MAX_EXPRESS_BACKLOG: usize = 16 * 1024 * 1024;
 pub const MESSAGE_OVERHEAD: usize = 384;
 
 /// Longest message that goes at once, in bytes. What is longer goes in pieces where the peer takes them, and waits for
-/// whatever is shorter everywhere.
+/// whatever is shorter everywhere. A payload of this length may go at once too, with what stands around it.
 ///
 /// At 1 Gbit/s it takes half a millisecond, which is what others wait for it.
 pub const FRAGMENT_THRESHOLD: usize = 64 * 1024;
+
+/// What may stand around a payload of [`FRAGMENT_THRESHOLD`] for it to go at once, in bytes, if the peer's limits leave room
+/// for it.
+pub(crate) const AROUND_PAYLOAD_LEN: usize = 1024;
 
 /// Limit on the messages that are under way in fragments at a time, each way.
 pub const MAX_FRAGMENTED: usize = 32;

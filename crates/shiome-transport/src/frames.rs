@@ -5,13 +5,21 @@ use tokio::io::AsyncReadExt;
 use crate::{error::ReadError, link::BoxRead};
 
 /// Bytes that are read at a time, whatever room there is: after a long frame there is room for a million small ones, each
-/// of which becomes an event.
-const MAX_READ_LEN: usize = 64 * 1024;
+/// of which becomes an event. A message of [`FRAGMENT_THRESHOLD`](shiome_session::FRAGMENT_THRESHOLD) comes in one read.
+const MAX_READ_LEN: usize = 65 * 1024;
+
+/// Bytes that are read at a time from a link that has little to say.
+const MIN_READ_LEN: usize = 16 * 1024;
+
+/// Bytes of a frame's rest that are read alone, so that what follows begins where the buffer does, and is not moved there.
+const LONG_REST_LEN: usize = 8 * 1024;
 
 /// Reads frames from a link.
 pub struct FrameReader {
     reader: BoxRead,
     decoder: FrameDecoder,
+    /// Bytes to read at a time.
+    room: usize,
 }
 
 impl FrameReader {
@@ -20,6 +28,7 @@ impl FrameReader {
         Self {
             reader,
             decoder: FrameDecoder::new(max_frame_len),
+            room: MIN_READ_LEN,
         }
     }
 
@@ -51,10 +60,17 @@ impl FrameReader {
     ///
     /// [`ReadError`]; the link is of no use any more.
     pub async fn fill(&mut self) -> Result<bool, ReadError> {
-        let mut buf = self.decoder.read_buf().limit(MAX_READ_LEN);
+        let rest = self.decoder.missing().filter(|len| *len >= LONG_REST_LEN);
+        let room = rest.map_or(self.room, |rest| rest.min(MAX_READ_LEN));
+        let mut buf = self.decoder.read_buf_of(room).limit(room);
         let read = self.reader.read_buf(&mut buf).await?;
         if read == 0 {
             self.decoder.finish()?;
+        }
+        if read == room {
+            self.room = (2 * self.room).min(MAX_READ_LEN);
+        } else if read < self.room / 4 {
+            self.room = (self.room / 2).max(MIN_READ_LEN);
         }
         Ok(read > 0)
     }

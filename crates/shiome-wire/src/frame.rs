@@ -26,6 +26,13 @@ pub const MAX_UNAUTHENTICATED_FRAME_LEN: u64 = 4 * 1024;
 /// Room that [`FrameDecoder::read_buf`] offers at least, in bytes.
 const READ_CHUNK: usize = 16 * 1024;
 
+/// Longest body that is decoded in the buffer, in bytes, whose memory stays for the next one. A longer one takes the
+/// memory with it.
+const MAX_IN_PLACE_LEN: usize = 128 * 1024;
+
+/// What the buffer may have as room more than was asked for, as a factor, before its memory is given back.
+const MAX_SPARE_ROOM: usize = 4;
+
 /// Body of one frame, not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame(Bytes);
@@ -63,7 +70,8 @@ impl From<Bytes> for Frame {
 /// Cuts a stream of bytes into [`Frame`]s, wherever the stream was split on its way.
 ///
 /// Memory is bounded by the limit plus one read: a frame's length is checked as soon as its prefix is there, before
-/// anything is reserved for it, and the buffer grows with the bytes that arrive, not with those announced.
+/// anything is reserved for it, and the buffer grows with the bytes that arrive, by one read ahead of them, not with those
+/// announced.
 #[derive(Debug)]
 pub struct FrameDecoder {
     buf: BytesMut,
@@ -93,8 +101,24 @@ impl FrameDecoder {
     ///
     /// Nothing but appending may be done with it.
     pub fn read_buf(&mut self) -> &mut BytesMut {
-        self.buf.reserve(READ_CHUNK);
+        self.read_buf_of(READ_CHUNK)
+    }
+
+    /// [`read_buf`](Self::read_buf), with spare capacity for `room` bytes at least.
+    pub fn read_buf_of(&mut self, room: usize) -> &mut BytesMut {
+        if self.buf.is_empty() && self.buf.capacity() > MAX_SPARE_ROOM * room {
+            self.buf = BytesMut::new();
+        }
+        self.buf.reserve(room);
         &mut self.buf
+    }
+
+    /// Bytes that are missing of the next frame, if its length is known, and is within the limit.
+    pub fn missing(&self) -> Option<usize> {
+        let prefix = self.buf.first_chunk::<LENGTH_PREFIX_LEN>()?;
+        let len = Some(u64::from_be_bytes(*prefix)).filter(|len| *len <= self.max_frame_len)?;
+        let end = usize::try_from(len).ok()?.checked_add(LENGTH_PREFIX_LEN)?;
+        Some(end.saturating_sub(self.buf.len()))
     }
 
     /// Takes the next complete frame out; `None` when more bytes are needed.
@@ -111,12 +135,16 @@ impl FrameDecoder {
         Ok(Some(Frame(self.buf.split_to(len).freeze())))
     }
 
-    /// Takes the next frame out if it is complete and holds a message between actors, written in the usual way. `None`
+    /// Takes the next frame out if it is complete, not very long, and holds a message between actors, written in the usual
+    /// way. `None`
     /// means that [`next_frame`](Self::next_frame) has to say what is there.
     ///
     /// The message owns its contents: the memory that was read into is free for the next read.
     pub fn next_node_message(&mut self) -> Option<node_message::Msg> {
-        let len = self.next_len().ok()??;
+        let len = self
+            .next_len()
+            .ok()?
+            .filter(|len| *len <= MAX_IN_PLACE_LEN)?;
         let body = &self.buf[LENGTH_PREFIX_LEN..LENGTH_PREFIX_LEN + len];
         let msg = decode_node(body, Bytes::copy_from_slice)?;
         self.buf.advance(LENGTH_PREFIX_LEN + len);
@@ -222,6 +250,34 @@ mod tests {
         assert_eq!(decoder.next_frame(), refused);
         assert_eq!(decoder.next_frame(), refused, "the refusal lasts");
         assert_eq!(decoder.buf.capacity(), before);
+    }
+
+    #[test]
+    fn it_is_known_how_much_of_a_frame_is_missing() {
+        let mut decoder = FrameDecoder::new(100);
+        let bytes = framed(cast(50));
+        decoder.extend(&bytes[..7]);
+        assert_eq!(decoder.missing(), None);
+        decoder.extend(&bytes[7..10]);
+        assert_eq!(decoder.missing(), Some(bytes.len() - 10));
+        decoder.extend(&bytes[10..]);
+        decoder.extend(&[0]);
+        assert_eq!(decoder.missing(), Some(0));
+        let mut refused = FrameDecoder::new(100);
+        refused.extend(&u64::MAX.to_be_bytes());
+        assert_eq!(refused.missing(), None);
+    }
+
+    #[test]
+    fn memory_that_a_burst_took_is_given_back() {
+        let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
+        for len in [1000, MAX_IN_PLACE_LEN - 100, MAX_IN_PLACE_LEN, 1000] {
+            decoder.extend(&framed(cast(len)));
+            while decoder.next_node_message().is_some() {}
+            while decoder.next_frame().unwrap().is_some() {}
+        }
+        decoder.read_buf_of(1000);
+        assert!(decoder.buf.capacity() <= MAX_SPARE_ROOM * 1000);
     }
 
     #[test]

@@ -70,7 +70,8 @@ async fn an_exported_actor_gets_what_can_be_decoded_and_the_rest_is_known_at_onc
         let worker = worker().await;
         let pid = worker.get_id().pid();
         exposure.export(&worker).unwrap();
-        let deliver = |message| exposure.deliver(&peer(), pid, message);
+        let mut targets = Targets::default();
+        let mut deliver = |message| exposure.deliver(&peer(), &mut targets, pid, message);
         assert_eq!(deliver(cast("Work", ONE_BYTE)), Delivery::Delivered);
         for (variant, args) in [("Work", &b""[..]), ("Play", ONE_BYTE), ("Ask", b"")] {
             assert_eq!(deliver(cast(variant, args)), Delivery::Undecodable);
@@ -110,7 +111,8 @@ async fn bytes_that_panic_are_undecodable() {
     let (strings, _) = Actor::spawn(None, Strings, ()).await.unwrap();
     exposure.export(&strings).unwrap();
     let pid = strings.get_id().pid();
-    let deliver = |args| exposure.deliver(&peer(), pid, cast("", args));
+    let mut targets = Targets::default();
+    let mut deliver = |args| exposure.deliver(&peer(), &mut targets, pid, cast("", args));
     assert_eq!(deliver(b"\xff"), Delivery::Undecodable);
     assert_eq!(deliver(b"text"), Delivery::Delivered);
     strings.stop(None);
@@ -122,7 +124,8 @@ async fn what_is_taken_back_gets_nothing() {
     let worker = worker().await;
     let pid = worker.get_id().pid();
     let gone = Delivery::Refused(Refusal::Gone);
-    let deliver = || exposure.deliver(&peer(), pid, cast("Work", ONE_BYTE));
+    let mut targets = Targets::default();
+    let mut deliver = || exposure.deliver(&peer(), &mut targets, pid, cast("Work", ONE_BYTE));
     assert_eq!(deliver(), gone);
     exposure.export(&worker).unwrap();
     assert_eq!(deliver(), Delivery::Delivered);
@@ -160,4 +163,31 @@ async fn actors_that_have_ended_are_taken_off_the_list() {
         tokio::task::yield_now().await;
     }
     sweeper.stop(None);
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_an_actor_ends_with_it_and_with_the_exports_it_was_true_of() {
+    let exposure = Exposure::default();
+    let (first, second) = (worker().await, worker().await);
+    let mut targets = Targets::default();
+    let mut deliver = |worker: &ActorRef<Job>, args: &[u8]| {
+        let pid = worker.get_id().pid();
+        exposure.deliver(&peer(), &mut targets, pid, cast("Work", args))
+    };
+    for _ in 0..2 {
+        for worker in [&first, &second] {
+            assert_eq!(deliver(worker, ONE_BYTE), Delivery::Delivered);
+            // What is not exported takes what comes, and drops it.
+            assert_eq!(deliver(worker, b""), Delivery::Delivered);
+        }
+    }
+    exposure.export(&first).unwrap();
+    assert_eq!(deliver(&first, b""), Delivery::Undecodable);
+    assert!(exposure.unexport(&first.get_cell()));
+    assert_eq!(deliver(&first, b""), Delivery::Delivered);
+    first.stop_and_wait(None, None).await.unwrap();
+    let gone = Delivery::Refused(Refusal::Gone);
+    assert_eq!(deliver(&first, ONE_BYTE), gone);
+    assert_eq!(deliver(&second, ONE_BYTE), Delivery::Delivered);
+    second.stop(None);
 }

@@ -9,8 +9,9 @@ use super::{
     queues::{Key, Queues, Slot, Started},
 };
 use crate::{
-    config::{FRAGMENT_THRESHOLD, MAX_FRAGMENTED},
+    config::{AROUND_PAYLOAD_LEN, FRAGMENT_THRESHOLD, MAX_FRAGMENTED},
     terms::Terms,
+    window::Window,
 };
 
 /// What a fragment takes besides its data, in bytes, at most: the headers of three messages, three numbers.
@@ -25,6 +26,8 @@ pub(super) struct Bulk {
     flow: Flow,
     /// Whether the next in turn has been found to be more than the peer takes.
     is_blocked: bool,
+    /// Longest message that is not taken apart, where messages are.
+    whole_len: usize,
     /// Bytes of messages under way in fragments that the peer holds; `None`: it takes no fragments.
     max_reassembly_len: Option<u64>,
     queues: Queues,
@@ -43,6 +46,7 @@ impl Bulk {
         Self {
             flow: Flow::pongs(),
             is_blocked: false,
+            whole_len: FRAGMENT_THRESHOLD,
             max_reassembly_len: None,
             queues: Queues::default(),
             ring: VecDeque::new(),
@@ -59,6 +63,11 @@ impl Bulk {
         }
         if terms.capabilities.contains(Capabilities::FRAGMENTS) {
             self.max_reassembly_len = Some(terms.max_reassembly_len);
+        }
+        let whole_len = FRAGMENT_THRESHOLD + AROUND_PAYLOAD_LEN;
+        let least_room = terms.max_frame_len.min(Window::least_left(terms.window));
+        if least_room >= whole_len as u64 {
+            self.whole_len = whole_len;
         }
     }
 
@@ -166,7 +175,7 @@ impl Bulk {
         }
         match items.front() {
             None => self.queues.emptied(slot),
-            Some(head) if head.len > FRAGMENT_THRESHOLD && self.max_reassembly_len.is_some() => {
+            Some(head) if head.len > self.whole_len && self.max_reassembly_len.is_some() => {
                 self.waiting.push_back(slot);
                 self.admit_waiting();
             }

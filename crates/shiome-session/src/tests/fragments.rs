@@ -65,7 +65,7 @@ fn long_messages_of_all_kinds_arrive_whole() {
             pair.a
                 .sent
                 .iter()
-                .all(|message| message.encoded_len() <= FRAGMENT_THRESHOLD)
+                .all(|message| message.encoded_len() <= LONGEST_WHOLE)
         );
     }
 }
@@ -292,5 +292,43 @@ proptest! {
         } else {
             prop_assert_eq!(result.is_err(), pair.b.session.is_closed());
         }
+    }
+}
+
+/// Longest message that may go in one piece.
+const LONGEST_WHOLE: usize = FRAGMENT_THRESHOLD + AROUND_PAYLOAD_LEN;
+
+#[test]
+fn a_payload_of_the_threshold_goes_whole_where_the_peer_has_room_for_what_is_around_it() {
+    let small_window = Config {
+        window: MIN_WINDOW,
+        ..Config::default()
+    };
+    let small_frames = Config {
+        max_frame_len: FRAGMENT_THRESHOLD as u64,
+        ..Config::default()
+    };
+    for (config, expected) in [
+        (Config::default(), &["cast", "fragment", "fragment"][..]),
+        (small_window, &["fragment"; 4]),
+        (small_frames, &["fragment"; 4]),
+    ] {
+        let mut pair = Pair::native_with(Config::default(), config).served(&[7]);
+        let around = NetworkMessage::from(numbered(7, 1, FRAGMENT_THRESHOLD)).encoded_len();
+        let longer = 2 * FRAGMENT_THRESHOLD + AROUND_PAYLOAD_LEN + 1 - around;
+        for (number, len) in [(1, FRAGMENT_THRESHOLD), (2, longer)] {
+            pair.a.session.cast(numbered(7, number, len)).unwrap();
+        }
+        pair.drive(Duration::from_secs(1));
+        let mut sent = kinds(&pair.a.sent);
+        sent.retain(|kind| ["cast", "fragment"].contains(kind));
+        assert_eq!(sent, expected);
+        let numbers: Vec<_> = pair
+            .b
+            .casts()
+            .iter()
+            .map(|cast| number(&cast.what))
+            .collect();
+        assert_eq!(numbers, [1, 2]);
     }
 }

@@ -372,7 +372,7 @@ pub(super) fn terms(config: &Config, capabilities: Capabilities) -> Terms {
         version: 1,
         capabilities,
         incarnation: 1,
-        max_frame_len: MAX_FRAME_LEN,
+        max_frame_len: config.max_frame_len,
         max_message_len: config.max_message_len,
         max_reassembly_len: config.max_reassembly_len,
         window: config.window,

@@ -12,7 +12,7 @@ use tracing::{debug, trace, warn};
 
 use super::{Shared, replies::Replies};
 use crate::{
-    exposure::{self, Delivery, Refusal},
+    exposure::{self, Delivery, Refusal, Targets},
     inspect::DropReason,
     node::{NodeConnectionMode, NodeServerMessage, Opened},
     outcome::{ConnectError, Outcome},
@@ -30,6 +30,8 @@ pub(super) struct Inbound {
     shared: Arc<Shared>,
     /// To calls from the peer. They end with the link.
     replies: Replies,
+    /// Whom the peer has sent to.
+    targets: Targets,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -111,6 +113,7 @@ impl Inbound {
         Self {
             replies: Replies::new(Arc::clone(&shared.peer)),
             shared,
+            targets: Targets::default(),
             outcome,
             exporter,
         }
@@ -311,7 +314,7 @@ impl Inbound {
         }
     }
 
-    fn cast_in(&self, cast: node::Cast) {
+    fn cast_in(&mut self, cast: node::Cast) {
         let message = SerializedMessage::Cast {
             variant: cast.variant,
             args: cast.what.into(),
@@ -321,9 +324,9 @@ impl Inbound {
     }
 
     /// Puts a message into a local actor's mailbox, if the peer may.
-    fn deliver(&self, pid: u64, message: SerializedMessage) -> Delivery {
+    fn deliver(&mut self, pid: u64, message: SerializedMessage) -> Delivery {
         let delivery = match self.shared.peer_info() {
-            Some(peer) => self.shared.exposure.deliver(peer, pid, message),
+            Some(peer) => (self.shared.exposure).deliver(peer, &mut self.targets, pid, message),
             None => Delivery::Refused(Refusal::NotAllowed),
         };
         if let Some(reason) = dropped(delivery) {
