@@ -4,8 +4,12 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use shiome_wire::{LENGTH_PREFIX_LEN, encode, meta::NetworkMessage};
-use tokio::io::AsyncWriteExt;
+use shiome_wire::{
+    LENGTH_PREFIX_LEN, encode,
+    meta::{NetworkMessage, network_message::Message},
+    node::node_message::Msg,
+};
+use tokio::{io::AsyncWriteExt, task::yield_now};
 
 use crate::{link::BoxWrite, peer::Peer};
 
@@ -14,6 +18,10 @@ const MAX_BATCH_LEN: usize = 256 * 1024;
 
 /// Capacity that the buffer keeps between two batches.
 const KEPT_CAPACITY: usize = 2 * MAX_BATCH_LEN;
+
+/// Batches after one with several calls or replies before which other tasks have their turn: as many of them wait for each
+/// other, and have more to send in a moment.
+const CROWDED_BATCHES: u32 = 16;
 
 /// How far the bytes of one link have come.
 #[derive(Debug, Default)]
@@ -71,15 +79,27 @@ enum Next {
 pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Result<()> {
     let mut messages = Vec::new();
     let mut buf = BytesMut::new();
+    // Batches for which callers are taken for many.
+    let mut crowded: u32 = 0;
     loop {
         match take(peer, &mut messages) {
             Next::Write => {}
             Next::Wait => {
                 peer.filled.notified().await;
+                // Callers that can run do so first, and one write takes the calls of all. Who is alone need not wait, nor who
+                // casts.
+                if crowded > 0 {
+                    yield_now().await;
+                }
                 continue;
             }
             Next::End => return writer.shutdown().await,
         }
+        crowded = if has_several_calls(&messages) {
+            CROWDED_BATCHES
+        } else {
+            crowded.saturating_sub(1)
+        };
         // Not under the lock: senders need not wait for this.
         for message in messages.drain(..) {
             encode(&message, u64::MAX, &mut buf).expect("no message is longer than u64::MAX");
@@ -99,6 +119,15 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             buf = BytesMut::new();
         }
     }
+}
+
+/// Whether the batch begins with calls or replies, which go ahead of casts.
+fn has_several_calls(batch: &[NetworkMessage]) -> bool {
+    let is_call = |message: &NetworkMessage| match &message.message {
+        Some(Message::Node(node)) => matches!(node.msg, Some(Msg::Call(_) | Msg::Reply(_))),
+        _ => false,
+    };
+    batch.len() > 1 && batch.iter().take(2).all(is_call)
 }
 
 /// Takes the next batch. What was taken before has been written.
