@@ -153,6 +153,10 @@ impl Traffic {
         }
     }
 
+    pub(crate) fn sent(&self, lane: Lane) -> u64 {
+        self.0[lane as usize].sent
+    }
+
     pub(crate) fn lanes(&self) -> [LaneFigures; 3] {
         self.0
     }

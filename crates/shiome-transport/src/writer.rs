@@ -3,8 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use shiome_session::Lane;
 use shiome_wire::Frames;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, task::yield_now};
 
 use crate::{link::BoxWrite, peer::Peer};
 
@@ -13,6 +14,10 @@ const MAX_BATCH_LEN: usize = 256 * 1024;
 
 /// Capacity that is kept between two batches.
 const KEPT_CAPACITY: usize = 128 * 1024;
+
+/// Batches after one with several calls or replies before which other tasks have their turn: as many of them wait for each
+/// other, and have more to send in a moment.
+const CROWDED_BATCHES: u32 = 16;
 
 /// How far the bytes of one link have come.
 #[derive(Debug, Default)]
@@ -57,7 +62,10 @@ impl Progress {
 
 /// What the writer is to do.
 enum Next {
-    Write,
+    Write {
+        /// Whether there are several messages in it that go ahead of casts, such as calls and replies.
+        crowded: bool,
+    },
     End,
 }
 
@@ -68,11 +76,19 @@ enum Next {
 /// The link's.
 pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Result<()> {
     let mut frames = Frames::new();
+    // Batches for which callers are taken for many.
+    let mut crowded: u32 = 0;
     loop {
         match take(peer, &mut frames) {
-            Some(Next::Write) => {}
+            Some(Next::Write { crowded: true }) => crowded = CROWDED_BATCHES,
+            Some(Next::Write { crowded: false }) => crowded = crowded.saturating_sub(1),
             None => {
                 peer.filled.notified().await;
+                // Callers that can run do so first, and one write takes the calls of all. Who is alone need not wait, nor who
+                // casts.
+                if crowded > 0 {
+                    yield_now().await;
+                }
                 continue;
             }
             Some(Next::End) => return writer.shutdown().await,
@@ -97,10 +113,12 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
 fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Option<Next> {
     peer.write(|session, progress, now| {
         session.written(now);
+        let before = session.sent(Lane::Express);
         while frames.len() < MAX_BATCH_LEN && session.poll_frame(frames) {}
         if !frames.is_empty() {
             progress.taken(frames.len(), now);
-            return Some(Next::Write);
+            let crowded = session.sent(Lane::Express) - before > 1;
+            return Some(Next::Write { crowded });
         }
         if !session.has_transmits() {
             progress.nothing_left();

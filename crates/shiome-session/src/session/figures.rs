@@ -1,9 +1,17 @@
 //! What a session is at, for whoever watches it.
 
 use super::Session;
-use crate::{lanes::Flow, traffic::Figures};
+use crate::{
+    lanes::Flow,
+    traffic::{Figures, Lane},
+};
 
 impl<C> Session<C> {
+    /// Messages that have left by that lane since the session began.
+    pub fn sent(&self, lane: Lane) -> u64 {
+        self.traffic.sent(lane)
+    }
+
     /// What has passed since the session began, and what it is at now. Costs a few loads; when the session is closed it
     /// tells what had passed until then.
     pub fn figures(&mut self) -> Figures {
