@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod behaviours;
+mod cluster;
 mod elision;
 mod inbox;
 mod memory;

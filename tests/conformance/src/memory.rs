@@ -20,7 +20,7 @@ use crate::stage::{BoxFuture, Stage, World};
 /// Time for what needs some turns of tasks; nobody waits for it on a paused clock.
 const SOON: Duration = Duration::from_secs(5);
 
-fn paused() -> Runtime {
+pub(crate) fn paused() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_all().start_paused(true).build().unwrap()
 }
@@ -88,6 +88,17 @@ struct Meshed {
     links: Mutex<Vec<Connected>>,
 }
 
+/// Waits until a peer and that of another bus know each other, if it is still there.
+pub(crate) async fn meet(peer: &Peer, other: &Bus, id: &PeerId) {
+    let Some(there) = other.names().first().cloned() else {
+        return;
+    };
+    assert_eq!(there, *id);
+    peer.wait_for(id, SOON).await.unwrap();
+    let scout = other.peer(format!("scout-{}", peer.id())).unwrap();
+    scout.wait_for(peer.id(), SOON).await.unwrap();
+}
+
 impl World for Meshed {
     fn peer_with<'a>(&'a self, name: &'a str, options: PeerOptions) -> BoxFuture<'a, Peer> {
         Box::pin(async move {
@@ -101,13 +112,7 @@ impl World for Meshed {
                 self.links.lock().unwrap().push(link);
             }
             for (other, id) in &others {
-                let Some(there) = other.names().first().cloned() else {
-                    continue;
-                };
-                assert_eq!(there, *id);
-                peer.wait_for(id, SOON).await.unwrap();
-                let scout = other.peer(format!("scout-{}", peer.id())).unwrap();
-                scout.wait_for(peer.id(), SOON).await.unwrap();
+                meet(&peer, other, id).await;
             }
             self.buses.lock().unwrap().push((bus, peer.id().clone()));
             peer

@@ -5,7 +5,10 @@ use std::{future::Future, pin::Pin};
 use shiome_bus::{Bus, BusOptions, DropReason, Envelope, Peer, PeerOptions};
 use tokio::runtime::Runtime;
 
-use crate::memory::{MemoryStage, OneBus};
+use crate::{
+    cluster::ClusterStage,
+    memory::{MemoryStage, OneBus},
+};
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -49,7 +52,7 @@ impl dyn World + '_ {
 }
 
 /// All paths.
-pub(crate) const STAGES: [&dyn Stage; 2] = [&OneBus, &MemoryStage];
+pub(crate) const STAGES: &[&dyn Stage] = &[&OneBus, &MemoryStage, &ClusterStage];
 
 /// Runs a program in a world of a stage.
 pub(crate) fn run<F>(stage: &dyn Stage, options: BusOptions, program: F)
