@@ -10,7 +10,7 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime, sync::watch};
@@ -138,6 +138,16 @@ impl Node {
     pub(crate) async fn reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
         let mailbox = self.mailbox_of(&envelope.from);
         mailbox.reserve(envelope.priority).await
+    }
+
+    /// The same, but not after so long; see [`Mailbox::reserve_within`].
+    pub(crate) async fn reserve_within(
+        &self,
+        envelope: &Envelope,
+        patience: Duration,
+    ) -> Result<Place<'_, Item>, NoPlace> {
+        let mailbox = self.mailbox_of(&envelope.from);
+        mailbox.reserve_within(envelope.priority, patience).await
     }
 
     /// An envelope as the mailbox takes it.

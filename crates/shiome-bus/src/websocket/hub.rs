@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,11 +24,16 @@ use crate::{
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
 
+pub(crate) use self::routing::Routed;
+
 mod gateway;
 mod routing;
 
 /// How long changes of presence are gathered before they are told.
 const TELL_DELAY: Duration = Duration::from_millis(10);
+
+/// Bytes of messages that came and wait for their destinations, of all clients together. Above it who has such is not read.
+const MAX_PARKED: usize = 64 * 1024 * 1024;
 
 /// What all connections of a server share.
 pub(crate) struct Hub {
@@ -46,6 +51,8 @@ pub(crate) struct Hub {
     /// Of tasks that are begun by callers without one.
     runtime: Handle,
     seq: AtomicU64,
+    /// Bytes of messages that came and wait for their destinations.
+    parked: AtomicUsize,
 }
 
 /// Attaches the link to a client to the bus of this process.
@@ -77,6 +84,7 @@ impl Hub {
             telling: AtomicBool::new(false),
             runtime,
             seq: AtomicU64::new(0),
+            parked: AtomicUsize::new(0),
         }
     }
 
@@ -233,6 +241,21 @@ impl Hub {
     pub(crate) fn len(&self) -> usize {
         let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
         members.len()
+    }
+
+    /// Some that came waits to be taken.
+    pub(crate) fn parked(&self, bytes: usize) {
+        self.parked.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// It was taken.
+    pub(crate) fn unparked(&self, bytes: usize) {
+        self.parked.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether too much waits to be taken.
+    pub(crate) fn is_parked_full(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) >= MAX_PARKED
     }
 
     /// A peer of this process came or went.

@@ -76,7 +76,7 @@ impl Session {
         self.outbox.acknowledge(received)
     }
 
-    /// So many envelopes have come in one message of so many bytes.
+    /// So many envelopes of one message of so many bytes were taken.
     pub(crate) fn receive(&mut self, now: Instant, envelopes: u64, bytes: usize) {
         if envelopes == 0 {
             return;
@@ -90,7 +90,7 @@ impl Session {
         }
     }
 
-    /// How many envelopes have come.
+    /// How many envelopes were taken of those that came.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }

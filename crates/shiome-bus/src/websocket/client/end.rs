@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,11 @@ use tracing::{debug, warn};
 
 use super::shared::{Shared, State};
 use crate::{
-    BoxFuture, Envelope, Incarnation, PeerId, Remote,
+    BoxFuture, Incarnation, PeerId, Remote,
     websocket::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
+        intake::{Arrived, Intake},
         pump::{End, now},
         session::Session,
     },
@@ -26,7 +27,9 @@ pub(super) struct ClientEnd {
     attached: Arc<Attached>,
     pub(super) incarnation: Incarnation,
     pub(super) client: Client,
-    delivery: Option<BoxFuture<'static, ()>>,
+    intake: Intake,
+    /// The message that the bus is taking.
+    delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
     over: Option<CloseReason>,
     ended: Option<CloseReason>,
     /// The link was no longer wanted.
@@ -54,6 +57,7 @@ impl ClientEnd {
             attached,
             incarnation,
             client,
+            intake: Intake::default(),
             delivery: None,
             over: None,
             ended: None,
@@ -80,6 +84,11 @@ impl ClientEnd {
 
     /// The next thing that the owner has to do; what can be done here is done.
     pub(super) fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.poll_event_of(0)
+    }
+
+    /// The same, when a message of so many bytes came.
+    fn poll_event_of(&mut self, bytes: usize) -> Option<ClientEvent> {
         let mut envelopes = Vec::new();
         let dial = loop {
             match self.client.poll_event() {
@@ -89,7 +98,8 @@ impl ClientEnd {
                 Some(event) => self.handle_event(event),
             }
         };
-        self.deliver(envelopes);
+        let count = envelopes.len();
+        self.intake.push(envelopes, count, bytes);
         dial
     }
 
@@ -167,13 +177,6 @@ impl ClientEnd {
         }
     }
 
-    fn deliver(&mut self, envelopes: Vec<Envelope>) {
-        if !envelopes.is_empty() {
-            self.shared.state().received += envelopes.len() as u64;
-            self.delivery = Some(self.attached.deliver(envelopes));
-        }
-    }
-
     /// The other peers of the bus, for a server that lets this link speak for them.
     fn others(shared: &Shared, state: &State) -> Vec<Presence> {
         let others = state.local.iter().filter(|(id, _)| **id != shared.id);
@@ -221,7 +224,7 @@ impl ClientEnd {
 impl End for ClientEnd {
     fn handle_message(&mut self, _: Instant, message: &Message) {
         self.with(|client, session, now| client.handle_message(now, session, message));
-        let event = self.poll_event();
+        let event = self.poll_event_of(message.as_bytes().len());
         debug_assert!(
             event.is_none(),
             "nothing is dialled while there is a connection"
@@ -261,14 +264,26 @@ impl End for ClientEnd {
     }
 
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(delivery) = &mut self.delivery else {
-            return Poll::Ready(());
-        };
-        let polled = delivery.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.delivery = None;
+        loop {
+            if let Some((_, delivery)) = &mut self.delivery {
+                ready!(delivery.as_mut().poll(cx));
+            }
+            if let Some((taken, _)) = self.delivery.take() {
+                let mut state = self.shared.state();
+                let envelopes = taken.envelopes as u64;
+                state.session.receive(now(), envelopes, taken.bytes);
+            }
+            let Some(mut arrived) = self.intake.pop() else {
+                return Poll::Ready(());
+            };
+            let envelopes = std::mem::take(&mut arrived.left).collect();
+            self.shared.state().received += arrived.envelopes as u64;
+            self.delivery = Some((arrived, self.attached.deliver(envelopes)));
         }
-        polled
+    }
+
+    fn is_full(&self) -> bool {
+        self.intake.is_full()
     }
 
     fn timeout(&self) -> Option<Instant> {
