@@ -253,6 +253,11 @@ impl Hub {
         self.parked.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    #[cfg(test)]
+    pub(crate) fn parked_bytes(&self) -> usize {
+        self.parked.load(Ordering::Relaxed)
+    }
+
     /// Whether too much waits to be taken.
     pub(crate) fn is_parked_full(&self) -> bool {
         self.parked.load(Ordering::Relaxed) >= MAX_PARKED
