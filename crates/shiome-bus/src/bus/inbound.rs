@@ -123,6 +123,9 @@ impl Gate {
         let Some(node) = &before.to else {
             return self.relay(core, envelope);
         };
+        if node.ignores(&envelope) {
+            return None;
+        }
         match node.try_reserve(&envelope) {
             Err(NoPlace::Full) => Some(Waits::Mailbox(Arc::clone(node), envelope)),
             place => {

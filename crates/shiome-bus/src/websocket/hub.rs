@@ -44,6 +44,8 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     members: RwLock<HashMap<PeerId, Arc<Member>>>,
     present: Mutex<Present>,
+    /// That of `present`.
+    presence_version: AtomicU64,
     /// Nobody is let in any more.
     closed: AtomicBool,
     /// A task will tell what is new of presence.
@@ -76,6 +78,7 @@ impl Hub {
             id,
             incarnation: Incarnation::next(),
             present: Mutex::new(Present::new(options.presence_limit)),
+            presence_version: AtomicU64::new(0),
             options,
             attach,
             counters: Counters::default(),
@@ -276,13 +279,24 @@ impl Hub {
         self.present().news(told, own)
     }
 
+    /// Whether there is something new of presence for a client.
+    pub(crate) fn has_news(&self, told: &Told) -> bool {
+        told.is_behind(self.presence_version.load(Ordering::Acquire))
+    }
+
     fn present(&self) -> MutexGuard<'_, Present> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes who is here, and has it told soon to all that have a link.
     fn told(self: &Arc<Self>, change: impl FnOnce(&mut Present) -> bool) {
-        let news = change(&mut self.present());
+        let news = {
+            let mut present = self.present();
+            let news = change(&mut present);
+            self.presence_version
+                .store(present.version(), Ordering::Release);
+            news
+        };
         if !news || self.telling.swap(true, Ordering::AcqRel) {
             return;
         }

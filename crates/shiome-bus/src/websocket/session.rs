@@ -56,6 +56,11 @@ impl Session {
         next
     }
 
+    /// Whether envelopes are to be sent on this link.
+    pub(crate) fn has_next(&self) -> bool {
+        self.outbox.has_next()
+    }
+
     /// How many envelopes were ever taken.
     pub(crate) fn taken(&self) -> u64 {
         self.outbox.taken()

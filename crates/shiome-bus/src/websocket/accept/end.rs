@@ -17,7 +17,7 @@ use crate::{
         names::name_taken,
         open::{OpenLink, Terms},
         options::{MAX_HEARTBEAT, MIN_HEARTBEAT},
-        presence::Told,
+        presence::{Gather, Told},
         pump::{End, now},
     },
     wire::{
@@ -42,6 +42,8 @@ pub(super) struct ServerEnd {
     link: OpenLink,
     heartbeat: Duration,
     told: Told,
+    /// For whom a gateway speaks, as far as it has told.
+    snapshot: Gather,
     /// What came and was not taken yet.
     intake: Intake,
     /// The message of which some is being taken, and what that takes.
@@ -119,6 +121,7 @@ impl ServerEnd {
             link: OpenLink::new(now(), terms),
             heartbeat,
             told: Told::default(),
+            snapshot: Gather::default(),
             intake: Intake::default(),
             delivery: None,
             over: None,
@@ -147,10 +150,7 @@ impl ServerEnd {
                     let allowed = self.hub.check(&self.member, &envelope);
                     allowed.map(|allowed| envelopes.extend(allowed.then_some(envelope)))
                 }
-                Frame::Presence(presence) if self.member.gateway => {
-                    self.hear_presence(presence);
-                    Ok(())
-                }
+                Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
                 Frame::Presence(_) => Err(CloseReason::Malformed),
                 Frame::Goodbye(goodbye) => {
                     self.goodbye = true;
@@ -228,7 +228,13 @@ impl ServerEnd {
         self.intake = Intake::default();
     }
 
-    fn hear_presence(&mut self, presence: Presence) {
+    fn hear_presence(&mut self, presence: Presence) -> Result<(), CloseReason> {
+        let Ok(gathered) = self.snapshot.add(presence) else {
+            return Err(CloseReason::Malformed);
+        };
+        let Some(presence) = gathered else {
+            return Ok(());
+        };
         if let Some(attached) = self.member.attached.get() {
             let known = self.member.state().speaks_for.clone();
             attached.hear_presence(&known, &presence);
@@ -236,6 +242,7 @@ impl ServerEnd {
         for refused in self.hub.speaks_for(&self.member, presence) {
             self.link.say(Frame::Refused(refused));
         }
+        Ok(())
     }
 
     fn obey(&mut self, now: Instant, order: Order) {
@@ -325,7 +332,16 @@ impl End for ServerEnd {
             self.replaced();
             return None;
         }
-        while let Some(order) = state.orders.pop_first() {
+        loop {
+            let order = state.orders.pop_first();
+            // Nothing of a peer arrives before it is told that it is here.
+            let order = order.or_else(|| {
+                let news = state.session.has_next() && !self.link.has_said();
+                (news && self.hub.has_news(&self.told)).then_some(Order::Tell)
+            });
+            let Some(order) = order else {
+                break;
+            };
             drop(state);
             self.obey(now, order);
             state = member.state();

@@ -15,6 +15,7 @@ use crate::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
         intake::{Arrived, Intake},
+        presence::{Gather, all_of_one},
         pump::{End, now},
         session::Session,
     },
@@ -27,6 +28,8 @@ pub(super) struct ClientEnd {
     attached: Arc<Attached>,
     pub(super) incarnation: Incarnation,
     pub(super) client: Client,
+    /// Those at the other end, as far as they were told.
+    snapshot: Gather,
     intake: Intake,
     /// The message that the bus is taking.
     delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
@@ -57,6 +60,7 @@ impl ClientEnd {
             attached,
             incarnation,
             client,
+            snapshot: Gather::default(),
             intake: Intake::default(),
             delivery: None,
             over: None,
@@ -133,6 +137,7 @@ impl ClientEnd {
             state.local_changed = welcome.gateway;
             state.peers.clear();
         }
+        self.snapshot = Gather::default();
         // Who is a peer there is told with its presence.
         let up = self.attached.up(Remote::gateway(welcome.id.clone()), None);
         if let Err(error) = up {
@@ -165,6 +170,13 @@ impl ClientEnd {
     }
 
     fn hear_presence(&mut self, presence: Presence) {
+        let Ok(gathered) = self.snapshot.add(presence) else {
+            self.over = Some(CloseReason::Malformed);
+            return;
+        };
+        let Some(presence) = gathered else {
+            return;
+        };
         let known = self.shared.state().peers.clone();
         self.attached.hear_presence(&known, &presence);
         let mut state = self.shared.state();
@@ -191,7 +203,7 @@ impl ClientEnd {
         if frames.is_empty() {
             frames.push(Presence::default());
         }
-        frames[0].all = true;
+        all_of_one(&mut frames);
         frames
     }
 
