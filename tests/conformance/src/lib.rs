@@ -13,3 +13,4 @@ mod memory;
 mod rooms;
 mod stage;
 mod table;
+mod websocket;

@@ -371,6 +371,12 @@ impl Inbound for Gate {
         Box::pin(self.take(envelopes))
     }
 
+    fn refused(&self, envelope: &Envelope, error: &BusError) {
+        if let Some(core) = self.core.upgrade() {
+            core.drops.trace(envelope, Core::reason(error));
+        }
+    }
+
     fn malformed(&self, error: &BusError) {
         tracing::debug!(link = %self.kind, %error, "no envelope");
         if let Some(core) = self.core.upgrade() {
