@@ -113,6 +113,11 @@ pub trait Inbound: fmt::Debug + Send + Sync {
 
     /// Something arrived that is no envelope; counted as a drop.
     fn malformed(&self, error: &BusError);
+
+    /// An envelope arrived that the link itself refused, as one that its other end does not speak for; counted as a drop.
+    fn refused(&self, envelope: &Envelope, error: &BusError) {
+        let _ = (envelope, error);
+    }
 }
 
 /// The other end of a link.

@@ -14,3 +14,4 @@ mod memory;
 mod rooms;
 mod stage;
 mod table;
+mod websocket;

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use crate::{
     cluster::ClusterStage,
     memory::{MemoryStage, OneBus},
+    websocket::{DirectStage, RelayStage},
 };
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,6 +32,11 @@ pub(crate) trait World: Send + Sync {
     /// All buses that there are.
     fn buses(&self) -> Vec<Bus>;
 
+    /// Envelopes that were dropped for that reason by what is no bus, as a relay.
+    fn dropped_between(&self, _: DropReason) -> u64 {
+        0
+    }
+
     /// Breaks all links and says whether there were any.
     fn cut(&self) -> bool;
 
@@ -47,12 +53,20 @@ impl dyn World + '_ {
     /// Envelopes that were dropped for that reason, wherever.
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         let buses = self.buses();
-        buses.iter().map(|bus| bus.dropped(reason)).sum()
+        let on_buses: u64 = buses.iter().map(|bus| bus.dropped(reason)).sum();
+        on_buses + self.dropped_between(reason)
     }
 }
 
 /// All paths.
-pub(crate) const STAGES: &[&dyn Stage] = &[&OneBus, &MemoryStage, &ClusterStage];
+pub(crate) const STAGES: [&dyn Stage; 6] = [
+    &OneBus,
+    &MemoryStage,
+    &RelayStage::JSON,
+    &RelayStage::BINARY,
+    &DirectStage,
+    &ClusterStage,
+];
 
 /// Runs a program in a world of a stage.
 pub(crate) fn run<F>(stage: &dyn Stage, options: BusOptions, program: F)
