@@ -165,15 +165,25 @@ impl Inspector {
             node: self.node(),
             sessions: self.sessions(),
             peers: self.peers(),
-            #[cfg(feature = "membership")]
             members: self.members(),
-            #[cfg(not(feature = "membership"))]
-            members: Vec::new(),
-            #[cfg(feature = "membership")]
             gossip: self.gossip(),
-            #[cfg(not(feature = "membership"))]
-            gossip: None,
         }
+    }
+
+    /// The members of the cluster that are up, this node included, by address; none when the node does not gossip.
+    pub fn members(&self) -> Vec<MemberView> {
+        #[cfg(feature = "membership")]
+        return self.gossiping_members();
+        #[cfg(not(feature = "membership"))]
+        Vec::new()
+    }
+
+    /// How gossip is; `None` when the node does not gossip, or has left.
+    pub fn gossip(&self) -> Option<GossipView> {
+        #[cfg(feature = "membership")]
+        return self.gossip_view();
+        #[cfg(not(feature = "membership"))]
+        None
     }
 
     /// What happens from now on.

@@ -39,8 +39,7 @@ impl Gossiping {
 }
 
 impl Inspector {
-    /// The members of the cluster that are up, this node included, by address; none when the node does not gossip.
-    pub fn members(&self) -> Vec<MemberView> {
+    pub(super) fn gossiping_members(&self) -> Vec<MemberView> {
         let gossiping = self.gossip.as_ref();
         let membership = gossiping.and_then(|gossip| gossip.membership.upgrade());
         let Some((gossip, membership)) = gossiping.zip(membership) else {
@@ -84,8 +83,7 @@ impl Inspector {
         members.into_iter().map(|(_, member)| member).collect()
     }
 
-    /// How gossip is; `None` when the node does not gossip, or has left.
-    pub fn gossip(&self) -> Option<GossipView> {
+    pub(super) fn gossip_view(&self) -> Option<GossipView> {
         let membership = self.gossip.as_ref()?.membership.upgrade()?;
         let stats = membership.stats();
         Some(GossipView {
