@@ -48,6 +48,14 @@ impl State {
 }
 
 impl ClientEnd {
+    /// Whether the link is to end now: at once when it is told to, and once all is sent that waits when its peer has gone.
+    fn is_to_leave(&self, state: &State) -> bool {
+        let sends = self.client.is_open() && state.session.has_next();
+        !self.left
+            && !state.wants(&self.shared.id, self.incarnation)
+            && (state.stop || !sends)
+    }
+
     pub(super) fn new(
         shared: Arc<Shared>,
         attached: Arc<Attached>,
@@ -251,7 +259,7 @@ impl End for ClientEnd {
     fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
-        if !self.left && !state.wants(&shared.id, self.incarnation) {
+        if self.is_to_leave(&state) {
             drop(state);
             self.leave();
             self.poll_event();
