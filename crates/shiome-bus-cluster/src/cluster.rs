@@ -182,10 +182,14 @@ impl Keeper {
         let node = link.peer().name.clone();
         let role = self.options.role(link.peer());
         if role == NodeRole::Stranger {
-            return debug!(node, "no link with that node");
+            debug!(node, "no link with that node");
+            self.speakers.spawn(speaker::decline(link));
+            return;
         }
         if link.max_message_len() < MIN_MAX_MESSAGE_LEN {
-            return warn!(node, "it takes too short messages for a bus");
+            warn!(node, "it takes too short messages for a bus");
+            self.speakers.spawn(speaker::decline(link));
+            return;
         }
         let Some(shared) = self.link_to(&node, role) else {
             return;

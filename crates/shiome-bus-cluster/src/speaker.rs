@@ -38,7 +38,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut channel: ChannelLink) -> End {
     let sender = channel.sender();
     let end = tokio::select! {
         end = listen(&shared, &mut channel) => end,
-        () = write(&shared, &sender) => stop(&shared, &sender, &mut channel).await,
+        () = write(&shared, &sender) => Heard::Stopped,
         never = reconsider(&shared) => match never {},
     };
     match end {
@@ -54,19 +54,22 @@ pub(crate) async fn run(shared: Arc<Shared>, mut channel: ChannelLink) -> End {
             End::Over
         }
         Heard::Malformed => {
-            let _ = timeout(
-                GOODBYE_TIMEOUT,
-                sender.send(goodbye(CloseReason::Malformed)),
-            )
-            .await;
             shared.end("the other node broke the rules");
+            say_goodbye(&mut channel, CloseReason::Malformed).await;
             End::Over
         }
         Heard::Stopped => {
+            say_goodbye(&mut channel, CloseReason::Closed).await;
             shared.end("closed");
             End::Over
         }
     }
+}
+
+/// Speaks with a node that is to have no link.
+pub(crate) async fn decline(mut channel: ChannelLink) -> End {
+    say_goodbye(&mut channel, CloseReason::Unauthorized).await;
+    End::Over
 }
 
 /// Why nobody listens any more.
@@ -101,10 +104,12 @@ async fn write(shared: &Shared, sender: &ChannelSender) {
     }
 }
 
-/// Says goodbye, and waits for that of the other end.
-async fn stop(shared: &Shared, sender: &ChannelSender, channel: &mut ChannelLink) -> Heard {
+/// Says goodbye, and waits for that of the other end: what is on its way when a channel is closed is lost.
+async fn say_goodbye(channel: &mut ChannelLink, reason: CloseReason) {
     let last_words = async {
-        let _ = sender.send(goodbye(CloseReason::Closed)).await;
+        if channel.send(goodbye(reason)).await.is_err() {
+            return;
+        }
         while let Some(message) = channel.recv().await {
             let frames = decode(&Message::Binary(message)).unwrap_or_default();
             let ended = |frame: &Frame| matches!(frame, Frame::Goodbye(_));
@@ -113,10 +118,8 @@ async fn stop(shared: &Shared, sender: &ChannelSender, channel: &mut ChannelLink
             }
         }
     };
-    if timeout(GOODBYE_TIMEOUT, last_words).await.is_err() {
-        debug!(node = %shared.id, "goodbye not answered");
-    }
-    Heard::Stopped
+    // Who does not answer has had the time to hear it.
+    let _ = timeout(GOODBYE_TIMEOUT, last_words).await;
 }
 
 fn goodbye(reason: CloseReason) -> Bytes {

@@ -18,10 +18,10 @@
 //!
 //! The facade holds no logic. Each layer is a crate of its own, here as a module: [`wire`], [`handshake`],
 //! [`session`], [`transport`], [`bridge`], and with its feature `membership`. The feature `bus` has the bus of peers, which
-//! needs no cluster.
+//! needs no cluster, and goes over its sessions where there is one.
 
 #[cfg(feature = "bus")]
-pub use shiome_bus as bus;
+pub mod bus;
 pub use shiome_derive::{BytesConvertable, RactorClusterMessage, RactorMessage};
 pub use shiome_handshake as handshake;
 #[cfg(feature = "membership")]
@@ -30,8 +30,9 @@ pub use shiome_ractor as bridge;
 pub use shiome_ractor::inspect;
 pub use shiome_ractor::{
     ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
-    ClientConnectErr, ClusterBidiStream, ConnectError, Connection, ConnectionEnd, ConnectionState,
-    Cookie, DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Down, Events, ExportError, Expose,
+    Channel, ChannelConfig, ChannelError, ChannelLink, ChannelSender, ClientConnectErr,
+    ClusterBidiStream, ConnectError, Connection, ConnectionEnd, ConnectionState, Cookie,
+    DEFAULT_MAX_INBOUND_FRAME_SIZE, DefaultPolicy, Down, Events, ExportError, Expose,
     HandshakeFailure, IncomingEncryptionMode, KeepError, LinkInfo, MAX_EXPORTS,
     MAX_KEPT_CONNECTIONS, MAX_LISTENERS, MAX_SESSIONS, Monitor, NativeInfo, NetworkStream, Node,
     NodeDown, NodeEvent, NodeEventSubscription, NodeId, NodeMonitor, NodeServer, NodeServerMessage,

@@ -31,7 +31,8 @@ fn sent(from: char, message: impl Into<NetworkMessage>) -> Sent {
 /// What both nodes announce, in the example with announcements.
 fn announce(incarnation: u64) -> Announce {
     Announce {
-        capabilities: Capabilities::ALL,
+        // As in version 0.1.0, before there were channels.
+        capabilities: Capabilities::from_bits(63),
         incarnation,
         max_frame_len: MIN_ANNOUNCED_LIMIT,
         max_message_len: MIN_ANNOUNCED_LIMIT,
@@ -153,6 +154,75 @@ fn session(began: Instant) -> Vec<Sent> {
     pair.said
 }
 
+/// Two nodes on which a bus is linked.
+#[cfg(feature = "bus")]
+fn channel(now: Instant) -> Vec<Sent> {
+    use shiome::bus::{
+        CHANNEL, Envelope, Incarnation, Intent, Level, MessageId, PeerId,
+        wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Presence},
+    };
+
+    let life = |number| Incarnation::new(number).unwrap();
+    let message = |frame: Frame| {
+        let mut batch = Batch::new(Encoding::Binary);
+        batch.push(&frame);
+        bytes::Bytes::copy_from_slice(batch.finish().as_bytes())
+    };
+    let presence = |name: &str, of| {
+        let mut presence = Presence::default();
+        presence.all = true;
+        presence
+            .present
+            .push((PeerId::new(name).unwrap(), life(of)));
+        Frame::Presence(presence)
+    };
+    let mut pair = Pair::new(now);
+    let mut config = session::ChannelConfig::default();
+    config.max_message_len = MIN_ANNOUNCED_LIMIT;
+    config.window = 1024 * 1024;
+    let mut ends = Vec::new();
+    for session in [&mut pair.a, &mut pair.b] {
+        session.negotiated(session::Terms {
+            version: 1,
+            capabilities: Capabilities::CHANNELS,
+            incarnation: 1,
+            max_frame_len: MIN_ANNOUNCED_LIMIT,
+            max_message_len: MIN_ANNOUNCED_LIMIT,
+            max_reassembly_len: MIN_ANNOUNCED_LIMIT,
+            window: MIN_ANNOUNCED_LIMIT,
+        });
+        ends.push(session.open_channel(CHANNEL, config).unwrap());
+    }
+    pair.exchange();
+    let id = MessageId {
+        incarnation: life(1),
+        seq: 1,
+    };
+    let (alice, bob) = (PeerId::new("alice").unwrap(), PeerId::new("bob").unwrap());
+    let intent = Intent::new("chat.message", "hello").unwrap();
+    let mut hello = Envelope::new(id, alice, bob, intent);
+    hello.sent_at = 1_763_112_349_000;
+    hello.level = Level::Handled;
+    let goodbye = || Frame::Goodbye(Goodbye::new(CloseReason::Closed));
+    for (from, frame) in [
+        ('a', presence("alice", 1)),
+        ('b', presence("bob", 2)),
+        ('a', Frame::Envelope(hello)),
+        ('b', goodbye()),
+        ('a', goodbye()),
+    ] {
+        let (session, end) = match from {
+            'a' => (&mut pair.a, ends[0]),
+            _ => (&mut pair.b, ends[1]),
+        };
+        session.send_on_channel(end, message(frame)).unwrap();
+        pair.exchange();
+    }
+    pair.b.close_channel(ends[1]);
+    pair.exchange();
+    pair.said
+}
+
 const DOCUMENT: &str = include_str!("../../../docs/PROTOCOL.md");
 
 /// What the document prints between fences with this label.
@@ -197,6 +267,12 @@ fn the_documents_native_handshake_is_what_is_spoken() {
     assert_eq!(frames(block("native")), handshake(Instant::now(), announce));
 }
 
+#[cfg(feature = "bus")]
+#[test]
+fn the_documents_channel_is_what_is_spoken() {
+    assert_eq!(frames(block("channel")), channel(Instant::now()));
+}
+
 /// By the rules of the document, from the frames and the transcript that it prints.
 #[test]
 fn the_documents_transcript_is_what_its_proofs_prove() {
@@ -225,7 +301,7 @@ fn the_documents_transcript_is_what_its_proofs_prove() {
 
 #[test]
 fn every_frame_printed_is_one_message_with_known_content() {
-    for label in ["session", "native"] {
+    for label in ["session", "native", "channel"] {
         for (_, frame) in frames(block(label)) {
             assert!(decode(&frame).message.is_some());
         }

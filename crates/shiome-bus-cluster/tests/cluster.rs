@@ -1,0 +1,9 @@
+//! Buses of real nodes, over real sessions.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod cluster {
+    mod hostile;
+    mod lifecycle;
+    mod names;
+    mod support;
+}
