@@ -34,11 +34,7 @@ pub(crate) fn encode(ractor: &Path, head: Option<TokenStream>, fields: &[Field])
     if parts.is_empty() {
         return quote!(::std::vec::Vec::new());
     }
-    quote! {{
-        let mut out = ::std::vec::Vec::new();
-        #( __cluster_put(&mut out, #parts); )*
-        out
-    }}
+    quote!(__cluster_join([#(#parts),*]))
 }
 
 /// Statements that bind every field's [`Field::binding`] to its value, read from `bytes` (a `Vec<u8>`) at `start`.
@@ -169,10 +165,15 @@ pub(crate) fn support(ractor: &Path) -> TokenStream {
 /// Putting length-prefixed parts together and taking them apart.
 fn parts() -> TokenStream {
     quote! {
-        fn __cluster_put(out: &mut ::std::vec::Vec<u8>, part: ::std::vec::Vec<u8>) {
-            out.reserve(8 + part.len());
-            out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            out.extend_from_slice(&part);
+        fn __cluster_join<const N: usize>(parts: [::std::vec::Vec<u8>; N]) -> ::std::vec::Vec<u8> {
+            use ::std::prelude::rust_2021::*;
+            let len = parts.iter().map(|part| 8 + part.len()).sum();
+            let mut out = Vec::with_capacity(len);
+            for part in parts {
+                out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                out.extend_from_slice(&part);
+            }
+            out
         }
 
         /// The offset after the part that starts at `start`.

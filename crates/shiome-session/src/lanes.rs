@@ -147,8 +147,13 @@ impl Lanes {
         self.bulk.negotiated(terms);
     }
 
-    pub(crate) fn push(&mut self, message: impl Encode, class: Class) -> Result<(), Overflow> {
-        let len = message.body_len();
+    /// Takes a message, the body of which is `len` long.
+    pub(crate) fn push(
+        &mut self,
+        message: impl Encode,
+        len: usize,
+        class: Class,
+    ) -> Result<(), Overflow> {
         if class.is_untold() && self.backlog > MAX_CONTROL_BACKLOG {
             return Err(Overflow);
         }

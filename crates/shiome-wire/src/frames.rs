@@ -14,6 +14,9 @@ const SHARED_LEN: usize = 2 * 1024;
 /// Length at which copied bytes become a piece of their own, so that their memory is free again when they have left.
 const PIECE_LEN: usize = 64 * 1024;
 
+/// Room for what stands around long payloads, so that not each needs memory of its own, in bytes.
+const AROUND_LEN: usize = 1024;
+
 /// Encoded frames, first in, first out. Long payloads are in it as they were given, not copied.
 ///
 /// As a [`Buf`] it is written in one go by links that can write vectors.
@@ -101,12 +104,15 @@ impl Frames {
 
     #[cold]
     fn make_room(&mut self, len: usize) {
-        if self.tail.len() >= PIECE_LEN / 2 {
+        let room = if self.tail.len() >= PIECE_LEN / 2 {
             self.finish_piece();
-            self.tail.reserve(len.max(PIECE_LEN));
+            PIECE_LEN
+        } else if self.pieces.is_empty() {
+            0
         } else {
-            self.tail.reserve(len);
-        }
+            AROUND_LEN
+        };
+        self.tail.reserve(len.max(room));
     }
 
     fn finish_piece(&mut self) {

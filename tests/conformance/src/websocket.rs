@@ -70,7 +70,8 @@ impl Lines {
         let tasks = Arc::new(Mutex::new(JoinSet::new()));
         let lines = Arc::downgrade(&tasks);
         tasks.lock().unwrap().spawn(async move {
-            while let (Ok((mut near, _)), Some(lines)) = (listener.accept().await, lines.upgrade()) {
+            while let (Ok((mut near, _)), Some(lines)) = (listener.accept().await, lines.upgrade())
+            {
                 let address = address.clone();
                 lines.lock().unwrap().spawn(async move {
                     let mut far = TcpStream::connect(address).await.unwrap();

@@ -25,8 +25,8 @@ impl<C> Session<C> {
         let class = Class::of_cast(&cast);
         self.check_callee(cast.to)?;
         self.check_room()?;
-        self.check_len(&cast)?;
-        self.enqueue(cast, class);
+        let len = self.check_len(&cast)?;
+        self.enqueue_len(cast, len, class);
         Ok(())
     }
 
@@ -62,10 +62,10 @@ impl<C> Session<C> {
         let tag = self.calls.next_tag(pid);
         message.tag = tag;
         message.timeout_ms = timeout.map(whole_ms);
-        self.check_len(&message)?;
+        let len = self.check_len(&message)?;
         let deadline = timeout.map(|timeout| now + timeout);
         self.calls.open(pid, call, deadline, &mut self.timers);
-        self.enqueue(message, Class::Call { pid, tag });
+        self.enqueue_len(message, len, Class::Call { pid, tag });
         Ok(())
     }
 
@@ -86,13 +86,12 @@ impl<C> Session<C> {
         }
         let message = node::CallReply { to, tag, what };
         let fits = self.check_len(&message);
-        if fits.is_ok() {
-            self.enqueue(message, Class::Reply { pid: to });
-        } else {
-            self.refuse_call(to, tag, CallErrorCode::TooLong);
+        match fits {
+            Ok(len) => self.enqueue_len(message, len, Class::Reply { pid: to }),
+            Err(_) => self.refuse_call(to, tag, CallErrorCode::TooLong),
         }
         self.call_closed(now, to);
-        fits
+        fits.map(drop)
     }
 
     /// Closes an [`Event::Call`](crate::Event::Call) to the local actor `to` that will not be answered, and says so to a
@@ -125,8 +124,8 @@ impl<C> Session<C> {
             None => Class::Request,
         };
         let message = NetworkMessage::from(message);
-        self.check_len(&message)?;
-        self.enqueue(message, class);
+        let len = self.check_len(&message)?;
+        self.enqueue_len(message, len, class);
         Ok(())
     }
 
@@ -167,12 +166,14 @@ impl<C> Session<C> {
         }
     }
 
-    fn check_len(&self, message: &impl Encode) -> Result<(), SendError> {
-        let (len, limit) = (message.body_len() as u64, self.max_message_len());
+    /// The length of the message's body, if the peer takes it.
+    fn check_len(&self, message: &impl Encode) -> Result<usize, SendError> {
+        let body_len = message.body_len();
+        let (len, limit) = (body_len as u64, self.max_message_len());
         if len > limit {
             return Err(SendError::TooLong { len, limit });
         }
-        Ok(())
+        Ok(body_len)
     }
 
     /// Longest message between actors that the peer takes.

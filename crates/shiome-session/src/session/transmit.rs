@@ -154,18 +154,22 @@ impl<C> Session<C> {
     }
 
     pub(super) fn enqueue(&mut self, message: impl Encode, class: Class) {
+        let len = message.body_len();
+        self.enqueue_len(message, len, class);
+    }
+
+    /// Enqueues a message whose length is known.
+    pub(super) fn enqueue_len(&mut self, message: impl Encode, len: usize, class: Class) {
         if self.is_closed() {
             return;
         }
-        let before = self.lanes.queued();
-        if self.lanes.push(message, class).is_err() {
+        if self.lanes.push(message, len, class).is_err() {
             if !std::mem::replace(&mut self.overflowed, true) {
                 self.tell(Event::NotReading);
             }
             return;
         }
-        self.traffic
-            .queued(class, self.lanes.queued() - before - MESSAGE_OVERHEAD);
+        self.traffic.queued(class, len);
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }
