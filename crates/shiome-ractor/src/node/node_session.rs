@@ -31,15 +31,17 @@ use crate::{
     events::Broadcast,
     exposure::Exposure,
     native::{self, NativePolicy},
-    overflow::{Losses, Overflow, Tell, Unsent},
+    overflow::{Losses, MAX_UNTAKEN_LEN, Overflow, Tell, Unsent},
     remote::{Down, Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
 
+mod awaited;
 mod exports;
 mod inbound;
 mod left_out;
 mod link;
+mod mailboxes;
 mod monitored;
 mod replies;
 mod shims;
@@ -81,6 +83,8 @@ pub(crate) struct Setup {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
     pub(crate) overflow: Overflow,
+    /// Bytes in mailboxes before credit is held.
+    pub(crate) max_untaken: usize,
 }
 
 impl NodeSession {
@@ -114,6 +118,7 @@ impl NodeSession {
             dialer: Arc::new(Dialer::new(IncomingEncryptionMode::Raw.links())),
             exposure: Arc::default(),
             overflow: Overflow::default(),
+            max_untaken: MAX_UNTAKEN_LEN,
         })
     }
 
@@ -173,6 +178,7 @@ impl NodeSession {
             watchers: Watchers::default(),
             monitored: Monitored::default(),
             overflow: setup.overflow,
+            max_untaken: setup.max_untaken,
             losses: Losses::default(),
             left_out: LeftOut::default(),
             ending: OnceLock::new(),
@@ -265,6 +271,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     monitored: Monitored,
     pub(crate) overflow: Overflow,
+    max_untaken: usize,
     losses: Losses,
     left_out: LeftOut,
     /// Why the session ends, once it does.

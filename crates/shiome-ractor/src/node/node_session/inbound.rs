@@ -1,5 +1,6 @@
-use std::{convert::Infallible, io, sync::Arc};
+use std::{convert::Infallible, future::poll_fn, io, sync::Arc, task::Poll};
 
+use bytes::Bytes;
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
 use shiome_session::{
@@ -10,7 +11,7 @@ use shiome_transport::EventSink;
 use tokio::sync::oneshot;
 use tracing::{debug, trace, warn};
 
-use super::{Shared, replies::Replies};
+use super::{Shared, mailboxes::Mailboxes, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal},
     node::{NodeConnectionMode, NodeServerMessage, Opened},
@@ -29,6 +30,7 @@ pub(super) struct Inbound {
     shared: Arc<Shared>,
     /// To calls from the peer. They end with the link.
     replies: Replies,
+    mailboxes: Mailboxes,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -77,7 +79,12 @@ impl EventSink<Caller> for Inbound {
     }
 
     async fn attend(&mut self) -> Infallible {
-        self.replies.attend().await
+        poll_fn(|cx| {
+            self.replies.poll(cx);
+            self.mailboxes.poll(cx);
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -85,6 +92,7 @@ impl Inbound {
     pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
         Self {
             replies: Replies::new(Arc::clone(&shared.peer)),
+            mailboxes: Mailboxes::new(Arc::clone(&shared.peer), shared.max_untaken),
             shared,
             outcome,
             exporter,
@@ -96,6 +104,7 @@ impl Inbound {
         if self.replies.are_too_many() {
             return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
+        let len = len_of(&call.what, call.metadata.as_ref());
         let (port, reply) = oneshot::channel();
         let message = SerializedMessage::Call {
             variant: call.variant,
@@ -107,7 +116,10 @@ impl Inbound {
             metadata: call.metadata.map(Into::into),
         };
         match undelivered(self.deliver(to, message)) {
-            None => self.replies.expect(to, tag, limit, reply),
+            None => {
+                self.replies.expect(to, tag, limit, reply);
+                self.mailboxes.delivered(to, len);
+            }
             Some(code) => self.drop_call(to, tag, code),
         }
     }
@@ -284,13 +296,16 @@ impl Inbound {
         }
     }
 
-    fn cast_in(&self, cast: node::Cast) {
+    fn cast_in(&mut self, cast: node::Cast) {
+        let len = len_of(&cast.what, cast.metadata.as_ref());
         let message = SerializedMessage::Cast {
             variant: cast.variant,
             args: cast.what.into(),
             metadata: cast.metadata.map(Into::into),
         };
-        self.deliver(cast.to, message);
+        if self.deliver(cast.to, message) == Delivery::Delivered {
+            self.mailboxes.delivered(cast.to, len);
+        }
     }
 
     /// Puts a message into a local actor's mailbox, if the peer may.
@@ -300,6 +315,11 @@ impl Inbound {
             None => Delivery::Refused(Refusal::NotAllowed),
         }
     }
+}
+
+/// Length of what a message carries.
+fn len_of(what: &Bytes, metadata: Option<&Bytes>) -> usize {
+    what.len() + metadata.map_or(0, Bytes::len)
 }
 
 /// What a caller is told of a message that was not delivered.
