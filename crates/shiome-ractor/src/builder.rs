@@ -13,8 +13,8 @@ use tokio_rustls::TlsConnector;
 #[cfg(feature = "membership")]
 use crate::gossip::{Gossip, Joining};
 use crate::{
-    Expose, IncomingEncryptionMode, KeepError, MAX_KEPT_CONNECTIONS, MAX_SESSIONS, Node, Overflow,
-    Policy,
+    Expose, IncomingEncryptionMode, KeepError, MAX_KEPT_CONNECTIONS, MAX_SESSIONS, MAX_UNTAKEN_LEN,
+    Node, Overflow, Policy,
     connector::Connector,
     exposure::{Exposure, Sweeper},
     native::NativePolicy,
@@ -52,6 +52,7 @@ pub struct Builder {
     expose: Expose,
     policy: Option<Box<dyn Policy>>,
     overflow: Overflow,
+    max_untaken: usize,
     native: NativePolicy,
     /// `None` without gossip.
     #[cfg(feature = "membership")]
@@ -86,6 +87,7 @@ impl Builder {
             expose: Expose::default(),
             policy: None,
             overflow: Overflow::default(),
+            max_untaken: MAX_UNTAKEN_LEN,
             native: NativePolicy::default(),
             #[cfg(feature = "membership")]
             joining: None,
@@ -266,6 +268,19 @@ impl Builder {
         self
     }
 
+    /// Bytes that a peer may have in the mailboxes of local actors, with 256 a message, before it has to wait until half of
+    /// them are taken: then its casts, and whatever of it is longer than 64 KiB, wait on its side. So the memory of this
+    /// node is bounded also where an actor is slower than its senders.
+    ///
+    /// An actor that takes less than 64 KiB in a second is not waited for, since all others would wait with it: its
+    /// mailbox has no limit, nor has any that a node of `ractor_cluster` sends to. `usize::MAX` waits for nobody.
+    /// Default: [`MAX_UNTAKEN_LEN`](crate::MAX_UNTAKEN_LEN), 16 MiB.
+    #[must_use]
+    pub fn max_untaken(mut self, bytes: usize) -> Self {
+        self.max_untaken = bytes;
+        self
+    }
+
     /// Refuses peers that do not run shiome, in either direction: nothing can make two nodes of shiome speak less than
     /// they know. Default: nodes of `ractor_cluster` are welcome.
     #[must_use]
@@ -356,6 +371,7 @@ impl Builder {
             .with_max_sessions(self.max_sessions)
             .with_exposure(Arc::clone(&exposure))
             .with_overflow(self.overflow)
+            .with_max_untaken(self.max_untaken)
             .with_native(self.native);
         let events = node_server.events().clone();
         let first = events.subscribe();

@@ -58,7 +58,7 @@ pub use node::{
     },
 };
 pub use outcome::{ConnectError, HandshakeFailure};
-pub use overflow::{Overflow, Unsent};
+pub use overflow::{MAX_UNTAKEN_LEN, Overflow, Unsent};
 pub use ractor::serialization::*;
 pub use reconnect::{
     Connection, ConnectionEnd, ConnectionState, KeepError, MAX_KEPT_CONNECTIONS, Reconnect,

@@ -23,6 +23,12 @@ pub enum Overflow {
     Drop,
 }
 
+/// Default bytes of one peer's messages in the mailboxes of local actors before it is granted no more credit, see
+/// [`Builder::max_untaken`](crate::Builder::max_untaken).
+///
+/// As much as an actor that is busy works off in a fraction of a second. A window may come on top.
+pub const MAX_UNTAKEN_LEN: usize = 16 * 1024 * 1024;
+
 /// Messages that were not sent, since the last time somebody was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -47,8 +47,9 @@
 //! A native peer grants [credit](Config::window) for casts and fragments, and grants it again when its owner has taken
 //! what came. A cast takes the length of its payload, metadata and name of its kind and 8 bytes, a fragment that of its data
 //! and 8, and both at least 64. A fragment gives its share back with the events before it. Both sides have room for one
-//! frame of bulk once all is taken, so neither waits for ever, whatever the window. Towards a legacy peer at most
-//! [`LEGACY_WINDOW`] of bulk goes out beyond the last ping that it answered.
+//! frame of bulk once all is taken, so neither waits for ever, whatever the window, but for an owner that
+//! [holds credit](Session::hold_credit) back. Towards a legacy peer at most [`LEGACY_WINDOW`] of bulk goes out beyond the
+//! last ping that it answered.
 //!
 //! # Channels
 //!

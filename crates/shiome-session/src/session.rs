@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_wire::{control, meta::NetworkMessage, native};
+use shiome_wire::{Capabilities, control, meta::NetworkMessage, native};
 
 use crate::{
     calls::Calls,
@@ -249,6 +249,26 @@ impl<C> Session<C> {
         let Pending { event, cost } = self.events.pop_front()?;
         self.give_back(cost);
         Some(event)
+    }
+
+    /// Whether the peer waits for credit.
+    pub fn grants_credit(&self) -> bool {
+        self.can(Capabilities::CREDIT)
+    }
+
+    /// Grants the peer nothing for what is taken from now on, or grants it again, with all that was taken meanwhile: for an
+    /// owner that has passed on more than it wants to. The peer still sends what it was granted, at most
+    /// [`Config::window`](crate::Config::window), and goes on with calls, replies and what it tells. Without effect on a peer
+    /// that knows no credit.
+    pub fn hold_credit(&mut self, held: bool) {
+        if self.is_closed() {
+            return;
+        }
+        if let Some(bytes) = self.window.hold(held)
+            && self.can(Capabilities::CREDIT)
+        {
+            self.transmit(native::Credit { bytes });
+        }
     }
 
     /// Whether [`poll_event`](Self::poll_event) has something.

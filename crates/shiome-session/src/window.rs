@@ -5,7 +5,7 @@ use crate::{
 
 /// What this side has granted the peer, and what it grants again once the owner has taken what came.
 ///
-/// Nobody waits for ever. While the owner takes everything, less than [`grant_at`](Self::grant_at) is kept back, so the
+/// Nobody waits for ever that the owner does not hold. While it takes everything, less than [`grant_at`](Self::grant_at) is kept back, so the
 /// peer has more than [`least_left`](Self::least_left), which is [`MIN_WINDOW`] or more: room for any frame of bulk.
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -14,6 +14,8 @@ pub(crate) struct Window {
     available: u64,
     /// What the owner has taken and the peer has not been told of.
     returned: u64,
+    /// Whether nothing is granted, whatever the owner takes.
+    held: bool,
 }
 
 impl Window {
@@ -22,6 +24,7 @@ impl Window {
             size,
             available: size,
             returned: 0,
+            held: false,
         }
     }
 
@@ -36,7 +39,17 @@ impl Window {
     /// The owner has taken what cost so much; what to grant now, if it is worth a message.
     pub(crate) fn give_back(&mut self, cost: u64) -> Option<u64> {
         self.returned += cost;
-        if self.returned == 0 || self.returned < self.grant_at() {
+        self.grant()
+    }
+
+    /// Grants nothing from now on, or as before. What to grant now.
+    pub(crate) fn hold(&mut self, held: bool) -> Option<u64> {
+        self.held = held;
+        self.grant()
+    }
+
+    fn grant(&mut self) -> Option<u64> {
+        if self.held || self.returned == 0 || self.returned < self.grant_at() {
             return None;
         }
         let granted = std::mem::take(&mut self.returned);
@@ -51,7 +64,7 @@ impl Window {
 
     /// Whether the peer may have something to send and no credit for it.
     pub(crate) fn is_tight(&self) -> bool {
-        self.available < MIN_WINDOW
+        self.held || self.available < MIN_WINDOW
     }
 
     fn grant_at(&self) -> u64 {
@@ -70,8 +83,8 @@ impl Window {
     #[cfg(test)]
     pub(crate) fn check_invariants(&self, not_taken: u64) {
         assert_eq!(self.available + self.returned + not_taken, self.size);
-        assert!(self.returned == 0 || self.returned < self.grant_at());
-        if not_taken == 0 {
+        assert!(self.held || self.returned == 0 || self.returned < self.grant_at());
+        if not_taken == 0 && !self.held {
             assert!(self.available >= MIN_WINDOW);
         }
     }

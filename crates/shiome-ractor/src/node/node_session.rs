@@ -32,16 +32,18 @@ use crate::{
     exposure::Exposure,
     inspect::Meter,
     native::{self, NativePolicy},
-    overflow::{Losses, Overflow, Tell, Unsent},
+    overflow::{Losses, MAX_UNTAKEN_LEN, Overflow, Tell, Unsent},
     remote::{Down, Linked, NodeDown, Run, Watchers},
     remote_actor::Caller,
 };
 
+mod awaited;
 mod channels;
 mod exports;
 mod inbound;
 mod left_out;
 mod link;
+mod mailboxes;
 mod monitored;
 mod replies;
 mod shims;
@@ -84,6 +86,8 @@ pub(crate) struct Setup {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) exposure: Arc<Exposure>,
     pub(crate) overflow: Overflow,
+    /// Bytes in mailboxes before credit is held.
+    pub(crate) max_untaken: usize,
 }
 
 impl NodeSession {
@@ -117,6 +121,7 @@ impl NodeSession {
             dialer: Arc::new(Dialer::new(IncomingEncryptionMode::Raw.links())),
             exposure: Arc::default(),
             overflow: Overflow::default(),
+            max_untaken: MAX_UNTAKEN_LEN,
         })
     }
 
@@ -176,6 +181,7 @@ impl NodeSession {
             watchers: Watchers::default(),
             monitored: Monitored::default(),
             overflow: setup.overflow,
+            max_untaken: setup.max_untaken,
             losses: Losses::default(),
             left_out: LeftOut::default(),
             channels: Channels::default(),
@@ -270,6 +276,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     monitored: Monitored,
     pub(crate) overflow: Overflow,
+    max_untaken: usize,
     losses: Losses,
     left_out: LeftOut,
     channels: Channels,

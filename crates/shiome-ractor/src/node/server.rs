@@ -22,8 +22,8 @@ use super::{
     serving::Serving,
 };
 use crate::{
-    IncomingEncryptionMode, NodeId, Overflow, connector::Connector, events::Broadcast,
-    exposure::Exposure, native::NativePolicy, reconnect::Connections,
+    IncomingEncryptionMode, MAX_UNTAKEN_LEN, NodeId, Overflow, connector::Connector,
+    events::Broadcast, exposure::Exposure, native::NativePolicy, reconnect::Connections,
 };
 
 /// Time for a session to end when the node does: what it has to say is written in a second.
@@ -51,6 +51,7 @@ pub struct NodeServer {
     exposure: Arc<Exposure>,
     native: NativePolicy,
     overflow: Overflow,
+    max_untaken: usize,
     subscriptions: Mutex<Subscriptions>,
     events: Broadcast,
 }
@@ -96,6 +97,7 @@ impl NodeServer {
             exposure: Arc::default(),
             native: NativePolicy::default(),
             overflow: Overflow::default(),
+            max_untaken: MAX_UNTAKEN_LEN,
             listen: ListenAddr { ip: None, port },
             links,
             listeners: Mutex::default(),
@@ -174,6 +176,16 @@ impl NodeServer {
     #[must_use]
     pub fn with_overflow(self, overflow: Overflow) -> Self {
         Self { overflow, ..self }
+    }
+
+    /// See [`Builder::max_untaken`](crate::Builder::max_untaken).
+    #[must_use]
+    pub fn with_max_untaken(self, bytes: usize) -> Self {
+        let max_untaken = bytes;
+        Self {
+            max_untaken,
+            ..self
+        }
     }
 
     /// Exposes actors so.
@@ -414,6 +426,7 @@ impl NodeServer {
             dialer: Arc::clone(&self.dialer),
             exposure: Arc::clone(&self.exposure),
             overflow: self.overflow,
+            max_untaken: self.max_untaken,
         });
         let session = OpenedSession(session);
         match Actor::spawn_linked(None, session, opened, myself.get_cell()).await {

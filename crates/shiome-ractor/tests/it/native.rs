@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ractor::ActorStatus;
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use shiome_ractor::Node;
 use shiome_wire::{
     control::control_message,
@@ -13,6 +13,8 @@ use shiome_wire::{
     },
     node,
 };
+
+use tokio::{sync::mpsc, time::timeout};
 
 use super::support::{
     COOKIE, ProbeMessage, RawPeer, arguments, eventually, node, node_server, probe, sessions, spawn,
@@ -53,6 +55,78 @@ async fn a_call_that_cannot_be_answered_says_why_at_once() {
         _ => None,
     });
     assert_eq!(reply.await.what, "hello");
+}
+
+/// Takes one message for each time that it may.
+struct Busy;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Busy {
+    type Msg = ProbeMessage;
+    type State = mpsc::UnboundedReceiver<()>;
+    type Arguments = mpsc::UnboundedReceiver<()>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ProbeMessage>,
+        may: mpsc::UnboundedReceiver<()>,
+    ) -> Result<mpsc::UnboundedReceiver<()>, ActorProcessingErr> {
+        Ok(may)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<ProbeMessage>,
+        _message: ProbeMessage,
+        may: &mut mpsc::UnboundedReceiver<()>,
+    ) -> Result<(), ActorProcessingErr> {
+        may.recv().await.ok_or_else(|| "the test is over".into())
+    }
+}
+
+/// Casts more than is granted at a time to an actor that takes nothing, on a node that lets little wait for it.
+async fn flood(name: &str) -> (RawPeer, mpsc::UnboundedSender<()>) {
+    let server = spawn(node_server(name).with_max_untaken(256 * 1024)).await;
+    let (lets, may) = mpsc::unbounded_channel();
+    let (actor, _) = Actor::spawn(None, Busy, may).await.unwrap();
+    let mut peer = RawPeer::join_native(&server, &format!("{name}-peer"), 1).await;
+    for _ in 0..FLOOD {
+        let cast = node::Cast {
+            to: actor.get_id().pid(),
+            variant: "Note".to_owned(),
+            what: arguments(&[&[b'x'; 60 * 1024]]),
+            ..node::Cast::default()
+        };
+        peer.send(cast).await;
+    }
+    (peer, lets)
+}
+
+const FLOOD: usize = 20;
+
+async fn granted(peer: &mut RawPeer, within: Duration) -> bool {
+    let credit = peer.expect_native(|message| match message {
+        native_message::Msg::Credit(credit) => Some(credit),
+        _ => None,
+    });
+    timeout(within, credit).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn credit_comes_when_the_actor_has_taken_what_came() {
+    let (mut peer, lets) = flood("slow-actor").await;
+    assert!(!granted(&mut peer, Duration::from_millis(900)).await);
+    for _ in 0..FLOOD {
+        lets.send(()).unwrap();
+    }
+    assert!(granted(&mut peer, Duration::from_millis(50)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_hangs_does_not_keep_the_link_from_others() {
+    let (mut peer, _lets) = flood("hanging-actor").await;
+    assert!(!granted(&mut peer, Duration::from_millis(900)).await);
+    assert!(granted(&mut peer, Duration::from_millis(200)).await);
 }
 
 #[tokio::test(start_paused = true)]

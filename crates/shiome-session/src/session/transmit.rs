@@ -9,7 +9,6 @@ use shiome_wire::{
 
 use super::{Phase, Session};
 use crate::{
-    config::MESSAGE_OVERHEAD,
     error::SendError,
     event::{Event, GoodbyeReason},
     lanes::{Class, Tally},

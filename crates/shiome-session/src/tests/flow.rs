@@ -1,6 +1,7 @@
 //! What a peer that does not take everything is spared.
 
 use super::*;
+use crate::REASSEMBLY_TIMEOUT;
 
 use proptest::{collection::vec, prelude::*};
 use prost::Message as _;
@@ -51,6 +52,50 @@ fn no_more_than_the_window_goes_to_an_owner_that_takes_nothing() {
     pair.drive(Duration::from_secs(5));
     let casts = pair.b.casts();
     assert!(casts.iter().map(|cast| number(&cast.what)).eq(0..=2000));
+}
+
+#[test]
+fn an_owner_that_holds_credit_gets_no_more_than_the_window_and_then_all() {
+    let window = 300_000;
+    let mut pair = Pair::native_with(windows(window), windows(window)).served(&[7, 8]);
+    pair.b.session.hold_credit(true);
+    for number in 0..2000 {
+        pair.a.session.cast(numbered(7, number, 1000)).unwrap();
+    }
+    // Longer than what waits for fragments lasts.
+    pair.a.session.cast(numbered(8, 2000, 1_000_000)).unwrap();
+    pair.drive(REASSEMBLY_TIMEOUT * 2);
+    let sent = bulk_len(&pair.a.sent);
+    assert!((230_000..320_000).contains(&sent), "{sent} bytes");
+    let before = pair.b.casts();
+    assert!(
+        !before.is_empty() && before.len() < 300,
+        "it takes all that comes"
+    );
+    pair.call(8, None, 1);
+    pair.settle();
+    assert_eq!(tags(&pair.a.sent), [], "behind the bulk to the same actor");
+
+    // Twice is once.
+    pair.b.session.hold_credit(true);
+    pair.b.session.hold_credit(false);
+    pair.drive(Duration::from_secs(5));
+    assert_eq!(before.len() + pair.b.casts().len(), 2001);
+    assert_eq!(tags(&pair.a.sent), [(8, 1)]);
+}
+
+#[test]
+fn holding_credit_says_nothing_to_a_peer_that_knows_none() {
+    let mut pair = Pair::new().served(&[7]);
+    pair.b.session.hold_credit(true);
+    for number in 0..2000 {
+        pair.a.session.cast(numbered(7, number, 10_000)).unwrap();
+    }
+    pair.drive(Duration::from_secs(60));
+    assert_eq!(pair.b.casts().len(), 2000);
+    pair.b.session.hold_credit(false);
+    pair.settle();
+    assert!(pair.b.sent.iter().all(|message| message.kind() != "credit"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
-use std::{convert::Infallible, io, sync::Arc};
+use std::{convert::Infallible, future::poll_fn, io, sync::Arc, task::Poll};
 
+use bytes::Bytes;
 use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
 use shiome_session::{
@@ -10,7 +11,7 @@ use shiome_transport::EventSink;
 use tokio::sync::oneshot;
 use tracing::{debug, trace, warn};
 
-use super::{Shared, replies::Replies};
+use super::{Shared, mailboxes::Mailboxes, replies::Replies};
 use crate::{
     exposure::{self, Delivery, Refusal, Targets},
     inspect::DropReason,
@@ -32,6 +33,7 @@ pub(super) struct Inbound {
     replies: Replies,
     /// Whom the peer has sent to.
     targets: Targets,
+    mailboxes: Mailboxes,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -104,7 +106,12 @@ impl EventSink<Caller> for Inbound {
     }
 
     async fn attend(&mut self) -> Infallible {
-        self.replies.attend().await
+        poll_fn(|cx| {
+            self.replies.poll(cx);
+            self.mailboxes.poll(cx);
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -112,6 +119,7 @@ impl Inbound {
     pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
         Self {
             replies: Replies::new(Arc::clone(&shared.peer)),
+            mailboxes: Mailboxes::new(Arc::clone(&shared.peer), shared.max_untaken),
             shared,
             targets: Targets::default(),
             outcome,
@@ -125,6 +133,7 @@ impl Inbound {
             self.shared.meter.dropped(DropReason::Overloaded);
             return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
+        let len = len_of(&call.what, call.metadata.as_ref());
         let (port, reply) = oneshot::channel();
         let message = SerializedMessage::Call {
             variant: call.variant,
@@ -136,7 +145,10 @@ impl Inbound {
             metadata: call.metadata.map(Into::into),
         };
         match undelivered(self.deliver(to, message)) {
-            None => self.replies.expect(to, tag, limit, reply),
+            None => {
+                self.replies.expect(to, tag, limit, reply);
+                self.mailboxes.delivered(to, len);
+            }
             Some(code) => self.drop_call(to, tag, code),
         }
     }
@@ -315,12 +327,15 @@ impl Inbound {
     }
 
     fn cast_in(&mut self, cast: node::Cast) {
+        let len = len_of(&cast.what, cast.metadata.as_ref());
         let message = SerializedMessage::Cast {
             variant: cast.variant,
             args: cast.what.into(),
             metadata: cast.metadata.map(Into::into),
         };
-        self.deliver(cast.to, message);
+        if self.deliver(cast.to, message) == Delivery::Delivered {
+            self.mailboxes.delivered(cast.to, len);
+        }
     }
 
     /// Puts a message into a local actor's mailbox, if the peer may.
@@ -344,6 +359,11 @@ fn dropped(delivery: Delivery) -> Option<DropReason> {
         Delivery::Refused(Refusal::Gone) => Some(DropReason::ActorGone),
         Delivery::Refused(Refusal::NotAllowed) => Some(DropReason::Denied),
     }
+}
+
+/// Length of what a message carries.
+fn len_of(what: &Bytes, metadata: Option<&Bytes>) -> usize {
+    what.len() + metadata.map_or(0, Bytes::len)
 }
 
 /// What a caller is told of a message that was not delivered.

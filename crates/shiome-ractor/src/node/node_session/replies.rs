@@ -1,12 +1,7 @@
 //! Answers of local actors to calls of the peer.
 
 use std::{
-    collections::VecDeque,
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    collections::VecDeque, future::Future, pin::Pin, sync::Arc, task::Context, time::Duration,
 };
 
 use shiome_session::{CallErrorCode, Session};
@@ -14,12 +9,11 @@ use shiome_transport::Peer;
 use tokio::{sync::oneshot, time::Instant};
 use tracing::debug;
 
+use super::awaited::Awaited;
 use crate::remote_actor::Caller;
 
-mod awaited;
 mod deadlines;
 
-use awaited::Awaited;
 use deadlines::Deadlines;
 
 /// Bytes of replies to one peer that wait for room on its link, beyond what the link itself holds. From a peer that calls
@@ -28,7 +22,7 @@ const MAX_WAITING_REPLIES: usize = 64 * 1024 * 1024;
 
 /// The calls of one peer that local actors have not answered, and answers that wait for room on its link.
 ///
-/// One task waits for all of them, that which [attends](Self::attend) to them. They end with it.
+/// One task waits for all of them, that which [polls](Self::poll) them. They end with it.
 pub(super) struct Replies {
     peer: Arc<Peer<Caller>>,
     awaited: Awaited<Call>,
@@ -90,16 +84,8 @@ impl Replies {
         }
     }
 
-    /// Sends answers as they come, for as long as it is polled. Cancel-safe.
-    pub(super) async fn attend(&mut self) -> std::convert::Infallible {
-        poll_fn(|cx| {
-            self.poll(cx);
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Sends the answers that have come. The task is woken for the next.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         let Self {
             awaited,
             deadlines,
@@ -191,7 +177,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{future::poll_fn, task::Poll, time::Duration};
 
     use shiome_session::{
         Config, Event, Session, Terms,
@@ -256,10 +242,18 @@ mod tests {
         (replies, errors)
     }
 
+    async fn attend(replies: &mut Replies) {
+        poll_fn(|cx| {
+            replies.poll(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
     /// Lets the replies go on until nothing moves.
     async fn settle(replies: &mut Replies) {
         let look = Duration::from_millis(1);
-        let _ = tokio::time::timeout(look, replies.attend()).await;
+        let _ = tokio::time::timeout(look, attend(replies)).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -306,7 +300,7 @@ mod tests {
         let dropped = vec![Code::NoReply];
         assert_eq!(said(&peer), (0, dropped.clone()));
         let most = Duration::from_millis(4_998);
-        let _ = tokio::time::timeout(most, replies.attend()).await;
+        let _ = tokio::time::timeout(most, attend(&mut replies)).await;
         assert_eq!(said(&peer), (0, vec![]), "it has its time");
         settle(&mut replies).await;
         settle(&mut replies).await;
