@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, chain};
 
+mod ask;
 mod cert;
 mod cookie;
 mod decode;
@@ -21,6 +22,12 @@ mod docs;
 mod error;
 mod file;
 mod node;
+#[cfg(unix)]
+mod place;
+#[cfg(not(unix))]
+#[path = "place/nowhere.rs"]
+mod place;
+mod token;
 
 /// Joins ractor actor systems into one cluster.
 #[derive(Debug, Parser)]
@@ -48,6 +55,8 @@ enum Command {
     Cert(cert::Args),
     Cookie(cookie::Args),
     Decode(decode::Args),
+    #[command(flatten)]
+    Ask(ask::Command),
     Completions(docs::CompletionsArgs),
     Man(docs::ManArgs),
     /// One node of the demo. Takes its orders on standard input.
@@ -84,6 +93,7 @@ fn run(cli: Cli) -> Result<(), Error> {
             Command::Cert(args) => cert::run(args),
             Command::Cookie(args) => cookie::run(args),
             Command::Decode(args) => decode::run(&args),
+            Command::Ask(command) => ask::run(command).await,
             Command::Completions(args) => docs::completions(&args),
             Command::Man(args) => docs::man(&args),
             Command::DemoNode => demo::run_child().await,
@@ -101,6 +111,7 @@ impl Cli {
             Command::Cert(_)
             | Command::Cookie(_)
             | Command::Decode(_)
+            | Command::Ask(_)
             | Command::Completions(_)
             | Command::Man(_) => "warn",
             Command::Demo(_) | Command::DemoNode => "off",
