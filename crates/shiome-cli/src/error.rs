@@ -5,8 +5,8 @@ use shiome_inspect::metrics::RecorderInstalled;
 use thiserror::Error;
 
 use crate::{
-    ask::AskFailure, cert::CertError, cookie::CookieError, decode::DecodeError, file::FileError,
-    node::ConfigError, token::TokenFileError,
+    ask::AskFailure, bench::BenchError, cert::CertError, cookie::CookieError, decode::DecodeError,
+    file::FileError, node::ConfigError, token::TokenFileError,
 };
 
 /// What the exit code of a command says.
@@ -61,6 +61,8 @@ pub(crate) enum Error {
     Token(#[from] TokenFileError),
     #[error(transparent)]
     Ask(#[from] AskFailure),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     #[error(transparent)]
     Metrics(#[from] RecorderInstalled),
     #[error("stopped by a second signal before all sessions were closed")]

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::error::{Error, chain};
 
 mod ask;
+mod bench;
 mod cert;
 mod cookie;
 mod decode;
@@ -57,11 +58,15 @@ enum Command {
     Decode(decode::Args),
     #[command(flatten)]
     Ask(ask::Command),
+    Bench(bench::Args),
     Completions(docs::CompletionsArgs),
     Man(docs::ManArgs),
     /// One node of the demo. Takes its orders on standard input.
     #[command(hide = true)]
     DemoNode,
+    /// The other node of the bench. Runs until its standard input ends.
+    #[command(hide = true)]
+    BenchNode,
 }
 
 fn main() -> ExitCode {
@@ -94,9 +99,11 @@ fn run(cli: Cli) -> Result<(), Error> {
             Command::Cookie(args) => cookie::run(args),
             Command::Decode(args) => decode::run(&args),
             Command::Ask(command) => ask::run(command).await,
+            Command::Bench(args) => bench::run(args).await,
             Command::Completions(args) => docs::completions(&args),
             Command::Man(args) => docs::man(&args),
             Command::DemoNode => demo::run_child().await,
+            Command::BenchNode => bench::run_child().await,
         }
     });
     // A read of standard input may still be under way, and cannot be called off.
@@ -112,9 +119,10 @@ impl Cli {
             | Command::Cookie(_)
             | Command::Decode(_)
             | Command::Ask(_)
+            | Command::Bench(_)
             | Command::Completions(_)
             | Command::Man(_) => "warn",
-            Command::Demo(_) | Command::DemoNode => "off",
+            Command::Demo(_) | Command::DemoNode | Command::BenchNode => "off",
         };
         let from_env = || std::env::var(EnvFilter::DEFAULT_ENV).ok();
         let filter = self.log.clone().or_else(from_env);

@@ -364,3 +364,17 @@ fn what_is_no_request_does_no_harm() {
     );
     ends_cleanly(a, Signal::TERM);
 }
+
+#[test]
+fn a_bench_measures_casts_and_calls_between_two_processes() {
+    let user = User::new();
+    let rows = user.json(&["bench", "--time", "1", "--size", "8"]);
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    for row in rows {
+        assert!(row["value"].as_f64().unwrap() > 0.0, "{row}");
+        assert_eq!(row["group"], "bench");
+    }
+    let time = |row: usize| rows[row]["value"].as_f64().unwrap();
+    assert!(time(2) <= time(3), "the median is no longer than most");
+}
