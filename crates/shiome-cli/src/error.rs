@@ -1,10 +1,12 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
-use shiome::{BuildError, ConnectError, KeepError};
+use shiome::{BuildError, ConnectError, KeepError, transport::TransportError};
+use shiome_inspect::metrics::RecorderInstalled;
 use thiserror::Error;
 
 use crate::{
-    cert::CertError, cookie::CookieError, decode::DecodeError, file::FileError, node::ConfigError,
+    ask::AskFailure, bench::BenchError, cert::CertError, cookie::CookieError, decode::DecodeError,
+    file::FileError, node::ConfigError, token::TokenFileError,
 };
 
 /// What the exit code of a command says.
@@ -13,7 +15,9 @@ Exit codes:
   0  all went well
   1  something failed while running: a file, the network, a peer, a step of the demo
   2  it can only succeed when given differently: arguments, environment, configuration, cookie
-  3  decode: read to the end, and something in it is malformed";
+  3  decode: read to the end, and something in it is malformed
+  4  ping, members, sessions, actors, groups, call, watch: the node that is asked cannot be reached, or lets nobody in
+  5  the same: it was reached, and what was asked for could not be done, such as a call without an answer";
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -44,6 +48,23 @@ pub(crate) enum Error {
     Node(#[from] ConnectError),
     #[error("peer: {0}")]
     Peer(#[from] KeepError),
+    #[error("no directory for the socket of operators")]
+    Socket(#[source] io::Error),
+    #[error("`{0}` is no address to serve operators at")]
+    AdminAddress(String),
+    #[error("cannot serve operators at {address}")]
+    Serve {
+        address: String,
+        source: TransportError,
+    },
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+    #[error(transparent)]
+    Ask(#[from] AskFailure),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    #[error(transparent)]
+    Metrics(#[from] RecorderInstalled),
     #[error("stopped by a second signal before all sessions were closed")]
     Impatient,
     /// The failed step has been printed.
@@ -63,6 +84,8 @@ impl Error {
             | Self::Cookie(_)
             | Self::Config(_)
             | Self::NoCommand(_)
+            | Self::AdminAddress(_)
+            | Self::Token(_)
             | Self::Peer(_)
             | Self::Build(
                 BuildError::Address(_)
@@ -76,6 +99,7 @@ impl Error {
             ) => 2,
             Self::Cert(error) if error.is_misuse() => 2,
             Self::File(FileError::Exists(_)) => 2,
+            Self::Ask(error) => error.exit_code(),
             Self::Decode(DecodeError::Malformed { .. }) => 3,
             Self::Decode(error) if error.is_misuse() => 2,
             _ => 1,

@@ -13,6 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, chain};
 
+mod ask;
+mod bench;
 mod cert;
 mod cookie;
 mod decode;
@@ -21,6 +23,12 @@ mod docs;
 mod error;
 mod file;
 mod node;
+#[cfg(unix)]
+mod place;
+#[cfg(not(unix))]
+#[path = "place/nowhere.rs"]
+mod place;
+mod token;
 
 /// Joins ractor actor systems into one cluster.
 #[derive(Debug, Parser)]
@@ -48,11 +56,17 @@ enum Command {
     Cert(cert::Args),
     Cookie(cookie::Args),
     Decode(decode::Args),
+    #[command(flatten)]
+    Ask(ask::Command),
+    Bench(bench::Args),
     Completions(docs::CompletionsArgs),
     Man(docs::ManArgs),
     /// One node of the demo. Takes its orders on standard input.
     #[command(hide = true)]
     DemoNode,
+    /// The other node of the bench. Runs until its standard input ends.
+    #[command(hide = true)]
+    BenchNode,
 }
 
 fn main() -> ExitCode {
@@ -84,9 +98,12 @@ fn run(cli: Cli) -> Result<(), Error> {
             Command::Cert(args) => cert::run(args),
             Command::Cookie(args) => cookie::run(args),
             Command::Decode(args) => decode::run(&args),
+            Command::Ask(command) => ask::run(command).await,
+            Command::Bench(args) => bench::run(args).await,
             Command::Completions(args) => docs::completions(&args),
             Command::Man(args) => docs::man(&args),
             Command::DemoNode => demo::run_child().await,
+            Command::BenchNode => bench::run_child().await,
         }
     });
     // A read of standard input may still be under way, and cannot be called off.
@@ -101,9 +118,11 @@ impl Cli {
             Command::Cert(_)
             | Command::Cookie(_)
             | Command::Decode(_)
+            | Command::Ask(_)
+            | Command::Bench(_)
             | Command::Completions(_)
             | Command::Man(_) => "warn",
-            Command::Demo(_) | Command::DemoNode => "off",
+            Command::Demo(_) | Command::DemoNode | Command::BenchNode => "off",
         };
         let from_env = || std::env::var(EnvFilter::DEFAULT_ENV).ok();
         let filter = self.log.clone().or_else(from_env);

@@ -3,6 +3,7 @@
 use std::{env, path::PathBuf};
 
 use shiome::{Builder, ConnectError, Cookie, Node, Reconnect, node::NodeConnectionMode};
+use shiome_inspect::metrics::Prometheus;
 
 use crate::{cookie, error::Error, print};
 
@@ -12,11 +13,13 @@ mod events;
 mod file;
 mod gossip;
 mod links;
+mod operation;
 mod settings;
 mod tls;
 mod value;
 
 pub(crate) use error::ConfigError;
+use operation::Operating;
 use settings::Settings;
 use value::{Dialled, Listened, NodeAddress};
 
@@ -38,6 +41,8 @@ Configuration:
     [gossip]
     seed = [\"10.0.0.2:4697\"]
     on = true                         # --gossip
+    [operation]
+    http = \"0.0.0.0:9464\"             # /healthz, /readyz and /metrics
     [admission]                       # in the file only; times in seconds
     max-unauthenticated = 256         # connections that have not proven the cookie
     max-unauthenticated-per-source = 32
@@ -74,6 +79,10 @@ Configuration:
 ///
 /// With --tls-cert all links are TLS with certificates on both sides, and a node can only speak as the one that its
 /// certificate is for. A link without TLS is then neither dialled nor accepted, but for Unix sockets.
+///
+/// Operators reach the node by a Unix socket of its user: see ping, members, sessions, actors, groups, call and watch. With
+/// --http it serves liveness, readiness, and metrics for Prometheus. Told to stop, it is first not ready for --drain
+/// seconds, then writes what was sent on each session and closes it, leaves gossip, and closes what operators reach.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = CONFIGURATION)]
 pub(crate) struct Args {
@@ -106,12 +115,16 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
             .map_err(Error::Print);
     }
     let (tls, max_dials) = (settings.tls.clone(), settings.max_dials);
+    let operation = settings.operation.clone();
     let connect = dialled(&settings);
     let builder = tls::apply(builder(settings, cookie)?, loaded.as_ref());
     // Before the node is up: a signal from then on is a request to stop it.
     let mut signals = Signals::new().map_err(Error::Signal)?;
     let follow = tls::follow(loaded, tls);
+    // Before the node, which records from its start.
+    let prometheus = Prometheus::install()?;
     let node = builder.start().await?;
+    let operating = Operating::start(&operation, &node, &prometheus).await?;
     let events = node.events();
     tell_addresses(&node);
     let mut reconnect = Reconnect::default();
@@ -126,7 +139,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         () = events::report(events) => return Err(ConnectError::Stopped.into()),
     }
     tokio::select! {
-        () = node.stop() => {}
+        () = operating.stop(node) => {}
         () = signals.next() => return Err(Error::Impatient),
     }
     say("stopped");

@@ -9,6 +9,7 @@ mod cli {
     mod decode;
     mod demo;
     mod node;
+    mod operation;
     mod sessions;
     mod support;
     mod tls;

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+#[cfg(feature = "bus")]
+use metrics::gauge;
+use metrics::{counter, describe_counter, describe_gauge};
 use shiome_ractor::inspect::metrics::Kind;
 use tokio::time::{MissedTickBehavior, interval};
 

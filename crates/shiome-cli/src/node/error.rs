@@ -25,6 +25,8 @@ pub(crate) enum ConfigError {
         "a node needs a name: give --name NAME@HOST:PORT, or set SHIOME_NAME, or `name` in the configuration"
     )]
     NoName,
+    #[error("`admin` over TCP needs `admin-token-file`")]
+    NoToken,
     #[error("TLS")]
     Tls(#[source] LoadError),
 }

@@ -1,13 +1,13 @@
 //! What a node can be told, whether by the command line, the environment or a file.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Dialled, HostPort, Listened, NodeAddress, Whole};
+use super::value::{AdminAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
 
 mod check;
 
@@ -71,6 +71,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(skip_serializing_if = "is_unset")]
     pub(super) gossip: Gossip,
+
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "is_unset")]
+    pub(super) operation: Operation,
 
     #[arg(skip)]
     #[serde(skip_serializing_if = "is_unset")]
@@ -177,6 +181,33 @@ pub(super) struct Gossip {
     pub(super) period: Option<Whole<20, 60_000>>,
 }
 
+/// What operators and collectors of metrics reach.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Deserialize, Serialize)]
+#[command(next_help_heading = "Operation")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Operation {
+    /// Where operators reach the node: unix:/PATH, tcp://IP:PORT of this host with a token, or off. Default: a socket in
+    /// $XDG_RUNTIME_DIR/shiome, or /tmp/shiome-UID, where the other commands find it. Sockets are the user's alone.
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin: Option<AdminAddress>,
+
+    /// File with the token that operators need over TCP: 16 characters at least, such as shiome cookie new makes.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin_token_file: Option<PathBuf>,
+
+    /// Serve /healthz, /readyz and /metrics to whoever asks there. Default: to operators only.
+    #[arg(long, value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) http: Option<SocketAddr>,
+
+    /// On a signal to stop, first be not ready for so long: 0 to 600. Default: 0.
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) drain: Option<Whole<0, 600>>,
+}
+
 /// What strangers are allowed. In the configuration file only.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -245,11 +276,13 @@ macro_rules! layers {
 
 layers! {
     Settings {
-        name, listen, listen_at, advertise, connect, max_dials, cookie_file, isolated, sessions, tls, gossip, admission,
+        name, listen, listen_at, advertise, connect, max_dials, cookie_file, isolated, sessions, tls, gossip,
+        operation, admission,
     }
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
+    Operation { admin, admin_token_file, http, drain }
     Admission {
         max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
         max_remembered,
@@ -265,7 +298,15 @@ impl Settings {
     /// Lets paths that are relative start at `dir`.
     pub(super) fn starting_at(mut self, dir: &Path) -> Self {
         let Tls { cert, key, ca, .. } = &mut self.tls;
-        let paths = [&mut self.cookie_file, &mut self.gossip.state, cert, key, ca];
+        let token = &mut self.operation.admin_token_file;
+        let paths = [
+            &mut self.cookie_file,
+            &mut self.gossip.state,
+            cert,
+            key,
+            ca,
+            token,
+        ];
         for path in paths.into_iter().flatten() {
             *path = dir.join(&path);
         }

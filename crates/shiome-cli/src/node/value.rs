@@ -1,6 +1,11 @@
 //! What settings can be set to. Each is read from text and from TOML by the same rule, and says it when it is broken.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use shiome::transport::Address;
@@ -117,6 +122,50 @@ text_value! {
         "HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or unix:/PATH";
 }
 
+/// Where operators reach a node.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) enum AdminAddress {
+    /// Nowhere.
+    Off,
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+impl FromStr for AdminAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let tcp = || text.strip_prefix("tcp://")?.parse().ok().map(Self::Tcp);
+        let unix = || {
+            let path = Path::new(text.strip_prefix("unix:")?);
+            path.is_absolute().then(|| Self::Unix(path.to_owned()))
+        };
+        let off = (text == "off").then_some(Self::Off);
+        off.or_else(tcp)
+            .or_else(unix)
+            .ok_or_else(|| format!("`{text}` is not of the form unix:/PATH, tcp://IP:PORT or off"))
+    }
+}
+
+impl TryFrom<String> for AdminAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<AdminAddress> for String {
+    fn from(address: AdminAddress) -> Self {
+        match address {
+            AdminAddress::Off => "off".to_owned(),
+            AdminAddress::Unix(path) => format!("unix:{}", path.display()),
+            AdminAddress::Tcp(addr) => format!("tcp://{addr}"),
+        }
+    }
+}
+
 impl NodeAddress {
     pub(super) fn host_and_port(&self) -> Option<(&str, u16)> {
         split(self.as_str().split_once('@')?.1)
@@ -199,6 +248,30 @@ mod tests {
         }
         assert!("tcp://h:0".parse::<Dialled>().is_err());
         assert!("tcp://h:0".parse::<Listened>().is_ok());
+    }
+
+    #[test]
+    fn operators_come_by_a_socket_or_by_tcp_or_not_at_all() {
+        for right in [
+            "off",
+            "unix:/run/x.sock",
+            "tcp://127.0.0.1:0",
+            "tcp://[::1]:9",
+        ] {
+            let address: AdminAddress = right.parse().unwrap();
+            assert_eq!(String::from(address), right);
+        }
+        for wrong in [
+            "",
+            "on",
+            "unix:x",
+            "unix:",
+            "tcp://h:1",
+            "127.0.0.1:1",
+            "http://127.0.0.1:1",
+        ] {
+            assert!(wrong.parse::<AdminAddress>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

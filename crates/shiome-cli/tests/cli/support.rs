@@ -24,6 +24,8 @@ pub(crate) fn shiome(args: &[&str]) -> Command {
     command
         .args(args)
         .env_remove("RUST_LOG")
+        // Sockets of nodes that a test kills stay there, and are in nobody's way.
+        .env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::null());
     command
 }

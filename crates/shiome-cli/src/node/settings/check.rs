@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use shiome::MAX_LISTENERS;
 
-use super::{Sessions, Settings, Tls};
-use crate::node::value::{Dialled, Listened, NodeAddress};
+use super::{Operation, Sessions, Settings, Tls};
+use crate::node::value::{AdminAddress, Dialled, Listened, NodeAddress};
 
 impl Settings {
     /// What is wrong with these settings together.
@@ -28,8 +28,28 @@ impl Settings {
                 "`tls-watch` says how often to look at `tls-cert`, which is not given".to_owned(),
             );
         }
+        self.check_admin()?;
         self.check_name()?;
         self.check_links(given > 0)
+    }
+
+    /// That nobody reaches what is the operators' without a credential.
+    fn check_admin(&self) -> Result<(), String> {
+        let Operation {
+            admin,
+            admin_token_file: token,
+            ..
+        } = &self.operation;
+        match (admin, token) {
+            (Some(AdminAddress::Tcp(addr)), _) if !addr.ip().is_loopback() => Err(format!(
+                "`admin` {addr} is not of this host alone, and TCP would show the token to the network"
+            )),
+            (Some(AdminAddress::Tcp(_)), None) => {
+                Err("`admin` over TCP needs `admin-token-file`".to_owned())
+            }
+            (Some(AdminAddress::Tcp(_)), Some(_)) | (_, None) => Ok(()),
+            (_, Some(_)) => Err("`admin-token-file` is for `admin` over TCP".to_owned()),
+        }
     }
 
     /// That others can find the node.

@@ -1,0 +1,146 @@
+//! What operators and collectors of metrics reach: the admin endpoint, health and metrics.
+
+use std::{net::SocketAddr, time::Duration};
+
+use shiome::{
+    Node,
+    transport::{Address, Links, Listener, Policy},
+};
+use shiome_inspect::{Guard, Inspect, metrics::Prometheus, serve};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+use super::{ConfigError, settings::Operation, value::AdminAddress};
+use crate::{error::Error, place, token};
+
+/// Time for the servers to end when the node has.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is served of a node.
+pub(super) struct Operating {
+    inspect: Inspect,
+    drain: Duration,
+    servers: JoinSet<()>,
+    stop: watch::Sender<()>,
+}
+
+impl Operating {
+    /// Serves what the settings say, from now on.
+    pub(super) async fn start(
+        settings: &Operation,
+        node: &Node,
+        prometheus: &Prometheus,
+    ) -> Result<Self, Error> {
+        let inspect = Inspect::new(node.inspect());
+        let (stop, _) = watch::channel(());
+        let mut operating = Self {
+            inspect,
+            drain: Duration::from_secs(settings.drain.map_or(0, |secs| secs.get())),
+            servers: JoinSet::new(),
+            stop,
+        };
+        operating.start_admin(settings, node, prometheus).await?;
+        if let Some(http) = settings.http {
+            let router = operating.inspect.health_router().merge(prometheus.router());
+            let listener = listen(&at(http)?).await?;
+            operating.serve(listener, router);
+        }
+        Ok(operating)
+    }
+
+    async fn start_admin(
+        &mut self,
+        settings: &Operation,
+        node: &Node,
+        prometheus: &Prometheus,
+    ) -> Result<(), Error> {
+        let refusals = self.inspect.refusals().clone();
+        let (listener, guard) = match &settings.admin {
+            Some(AdminAddress::Off) => return Ok(()),
+            None => match default_socket(node).await {
+                Ok(listener) => (listener, Guard::local(refusals)),
+                // The node has not been told to have one.
+                Err(error) => {
+                    warn!(%error, "no socket for operators; --admin says where it could be");
+                    return Ok(());
+                }
+            },
+            Some(AdminAddress::Unix(path)) => {
+                let address = unix(path)?;
+                (listen(&address).await?, Guard::local(refusals))
+            }
+            Some(AdminAddress::Tcp(addr)) => {
+                let file = settings.admin_token_file.as_deref();
+                let file = file.ok_or(ConfigError::NoToken)?;
+                let guard = Guard::new(refusals).token(token::read(file)?);
+                (listen(&at(*addr)?).await?, guard)
+            }
+        };
+        let router = self.inspect.router().merge(self.inspect.action_router());
+        let router = router.merge(self.inspect.health_router());
+        let router = guard.protect(router.merge(prometheus.router()));
+        self.serve(listener, router);
+        Ok(())
+    }
+
+    fn serve(&mut self, listener: Box<dyn Listener>, router: axum::Router) {
+        info!(address = %listener.local(), "serves operators");
+        let refusals = self.inspect.refusals().clone();
+        let mut stopped = self.stop.subscribe();
+        self.servers.spawn(async move {
+            let stopped = async {
+                // Nothing is ever sent, so it changes by being closed.
+                let _ = stopped.changed().await;
+            };
+            serve(listener, router, refusals, stopped).await;
+        });
+    }
+
+    /// Stops the node in good order:
+    ///
+    /// 1. It is not ready from now on, and waits for as long as it was told: whoever looks at readiness sends its work
+    ///    elsewhere.
+    /// 2. It dials and accepts nobody any more. On each session what was sent is written, then the peer is told that the
+    ///    node stops.
+    /// 3. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
+    /// 4. What operators reach is closed last.
+    pub(super) async fn stop(self, node: Node) {
+        self.inspect.health().drain();
+        if !self.drain.is_zero() {
+            info!(secs = self.drain.as_secs(), "not ready any more, and waits");
+            sleep(self.drain).await;
+        }
+        node.stop().await;
+        drop(self.stop);
+        let mut servers = self.servers;
+        let ended = async { while servers.join_next().await.is_some() {} };
+        let _ = timeout(STOP_TIMEOUT, ended).await;
+    }
+}
+
+async fn default_socket(node: &Node) -> Result<Box<dyn Listener>, Error> {
+    let path = place::socket(node.name(), node.local_addr().port()).map_err(Error::Socket)?;
+    listen(&unix(&path)?).await
+}
+
+fn unix(path: &std::path::Path) -> Result<Address, Error> {
+    let text = format!("unix:{}", path.display());
+    text.parse().map_err(|_| Error::AdminAddress(text))
+}
+
+fn at(addr: SocketAddr) -> Result<Address, Error> {
+    let text = format!("tcp://{addr}");
+    text.parse().map_err(|_| Error::AdminAddress(text))
+}
+
+async fn listen(address: &Address) -> Result<Box<dyn Listener>, Error> {
+    let listener = Links::new(Policy::Any).listen(address).await;
+    listener.map_err(|source| Error::Serve {
+        address: address.to_string(),
+        source,
+    })
+}
