@@ -52,7 +52,7 @@ impl dyn World + '_ {
 }
 
 /// All paths.
-pub(crate) const STAGES: &[&dyn Stage] = &[&OneBus, &MemoryStage, &ClusterStage];
+pub(crate) const STAGES: [&dyn Stage; 3] = [&OneBus, &MemoryStage, &ClusterStage];
 
 /// Runs a program in a world of a stage.
 pub(crate) fn run<F>(stage: &dyn Stage, options: BusOptions, program: F)

@@ -40,7 +40,7 @@ pub(crate) fn options() -> BusOptions {
 }
 
 pub(crate) fn everywhere(program: for<'a> fn(&'a dyn World) -> BoxFuture<'a, ()>) {
-    for &stage in STAGES {
+    for stage in STAGES {
         run(stage, options(), program);
     }
 }
@@ -62,7 +62,7 @@ fn table() {
     for behaviour in all() {
         let (name, _) = behaviour;
         let mut cells = String::new();
-        for &stage in STAGES {
+        for stage in STAGES {
             let holds = holds(stage, behaviour);
             if !holds {
                 failed.push(format!("{name} over {}", stage.name()));

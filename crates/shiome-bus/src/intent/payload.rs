@@ -126,7 +126,7 @@ impl Payload {
         {
             return Ok(parsed);
         }
-        // What is wrong is said as of the value, whether it arrived as text or not.
+        // The error is the same whichever form it has.
         Ok(T::deserialize(self.value())?)
     }
 
