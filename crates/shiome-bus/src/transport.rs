@@ -59,7 +59,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`BusError::Timeout`] when something was left unsent.
+    /// [`BusError::Timeout`] when something was left unsent at the deadline, and [`BusError::NotConnected`] when it was given up
+    /// before.
     fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>>;
 
     /// How it is, now and after each change.
@@ -109,6 +110,12 @@ pub trait Inbound: fmt::Debug + Send + Sync {
                 self.deliver(envelope).await;
             }
         })
+    }
+
+    /// An envelope that the link had taken will not be sent, or may not have arrived: a dead letter. Links say so of each that they
+    /// give up. Unless the bus says otherwise, nobody is told.
+    fn lost(&self, envelope: &Envelope, error: BusError) {
+        let _ = (envelope, error);
     }
 
     /// Something arrived that is no envelope; counted as a drop.

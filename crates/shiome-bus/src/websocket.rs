@@ -27,6 +27,7 @@
 mod accept;
 mod attached;
 mod backoff;
+mod bell;
 mod client;
 mod dial;
 mod dialer;

@@ -368,6 +368,17 @@ impl Inbound for Gate {
         Box::pin(self.take(envelopes))
     }
 
+    fn lost(&self, envelope: &Envelope, error: BusError) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        core.drops.trace(envelope, Core::reason(&error));
+        if let Some(sender) = core.local(&envelope.from) {
+            let (id, to) = (envelope.id, &envelope.to);
+            sender.pending.resolve(id, to, false, |_| Answer::Failed(error));
+        }
+    }
+
     fn malformed(&self, error: &BusError) {
         tracing::debug!(link = %self.kind, %error, "no envelope");
         if let Some(core) = self.core.upgrade() {

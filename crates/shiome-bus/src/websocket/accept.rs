@@ -1,6 +1,6 @@
 //! The server's end of a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -65,7 +65,8 @@ where
             hub.counters.turned_away();
             let reason = refused.reason;
             debug!(%reason, detail = refused.detail, "turned away");
-            Box::pin(pump.close(Some(text(Frame::Refused(refused))), reason)).await;
+            let last = Some(text(Frame::Refused(refused)));
+            Box::pin(pump.close(last, reason, Duration::MAX)).await;
             return None;
         }
     };
@@ -76,6 +77,8 @@ where
         Ok(()) => pump.run(&mut end).await,
         Err(_) => CloseReason::Lost(1006),
     };
+    end.unlink();
+    poll_fn(|cx| end.poll_rest(cx)).await;
     let last = end.over(reason);
     let left = end.left(reason);
     let (member, connection) = (Arc::clone(&end.member), end.connection);
@@ -83,7 +86,7 @@ where
     if left {
         hub.remove(&member, reason);
     }
-    Box::pin(pump.close(last, reason)).await;
+    Box::pin(pump.close(last, reason, Duration::MAX)).await;
     (!left).then_some((member, connection))
 }
 
