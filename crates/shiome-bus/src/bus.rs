@@ -9,7 +9,10 @@ mod routes;
 mod seen;
 mod sync;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -33,6 +36,21 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Bus {
     core: Arc<Core>,
+}
+
+/// A bus, without keeping it. For what carries envelopes to it.
+#[derive(Debug, Clone)]
+pub struct WeakBus {
+    core: Weak<Core>,
+}
+
+impl WeakBus {
+    /// The bus, if a handle on it, or a peer of it, is left.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Bus> {
+        let core = self.core.upgrade()?;
+        Some(Bus { core })
+    }
 }
 
 impl Default for Bus {
@@ -97,6 +115,14 @@ impl Bus {
         BusError: From<N::Error>,
     {
         Peer::start(&self.core, id.try_into()?, &options)
+    }
+
+    /// A handle that does not keep the bus.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakBus {
+        WeakBus {
+            core: Arc::downgrade(&self.core),
+        }
     }
 
     /// Whether a peer of this bus has that name.

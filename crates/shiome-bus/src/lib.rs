@@ -78,7 +78,7 @@ pub mod websocket;
 pub mod wire;
 
 pub use blocking::BlockingPeer;
-pub use bus::{Bus, BusOptions, LinkId, LinkOptions, REQUEST_TIMEOUT, SEND_TIMEOUT};
+pub use bus::{Bus, BusOptions, LinkId, LinkOptions, REQUEST_TIMEOUT, SEND_TIMEOUT, WeakBus};
 pub use delivery::Delivery;
 pub use drops::{DROP_RING_LEN, DropEvent, DropReason, DropStream, Dropped};
 pub use envelope::{Envelope, Level, LinkKind, MAX_HOPS, Priority, Via};

@@ -120,6 +120,11 @@ pub trait Inbound: fmt::Debug + Send + Sync {
 
     /// Something arrived that is no envelope; counted as a drop.
     fn malformed(&self, error: &BusError);
+
+    /// An envelope arrived that the link itself refused, as one that its other end does not speak for; counted as a drop.
+    fn refused(&self, envelope: &Envelope, error: &BusError) {
+        let _ = (envelope, error);
+    }
 }
 
 /// The other end of a link.
@@ -130,19 +135,37 @@ pub struct Remote {
     pub id: PeerId,
     /// Whether we let it speak for others, as a relay or a node with many peers does.
     pub gateway: bool,
+    /// Whether a gateway speaks only for those that its link [told of](Inbound::peer_up).
+    pub told_only: bool,
 }
 
 impl Remote {
     /// An end that speaks for itself.
     #[must_use]
     pub fn peer(id: PeerId) -> Self {
-        Self { id, gateway: false }
+        Self {
+            id,
+            gateway: false,
+            told_only: false,
+        }
     }
 
-    /// An end that speaks for others, too.
+    /// An end that speaks for others, too, whoever they are: what it passes on is taken as it comes.
     #[must_use]
     pub fn gateway(id: PeerId) -> Self {
-        Self { id, gateway: true }
+        Self {
+            gateway: true,
+            ..Self::peer(id)
+        }
+    }
+
+    /// An end with peers of its own, all of which its link tells of: what comes from anybody else is forged.
+    #[must_use]
+    pub fn node(id: PeerId) -> Self {
+        Self {
+            told_only: true,
+            ..Self::gateway(id)
+        }
     }
 }
 

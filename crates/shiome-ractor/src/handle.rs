@@ -6,12 +6,14 @@ use std::{
 };
 
 use ractor::{ActorCell, ActorRef, Message, rpc::CallResult};
+use shiome_session::{ChannelConfig, ChannelError};
 use shiome_transport::{Address, limits::Counts};
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
     LinkInfo,
     builder::Builder,
+    channel::Channel,
     connector::Connector,
     events::{Events, NodeEvent, SessionInfo, WeakBroadcast},
     exposure::{ExportError, Exposure},
@@ -214,6 +216,17 @@ impl Node {
         let shared = self.shared(peer)?;
         let pid = shared.peer.apply(|session, _| session.remote_pid(name))?;
         Some(RemoteRef::new(shared.run.get()?.clone(), pid))
+    }
+
+    /// Opens a channel under `name` with all peers whose programs do, too, those that are there and those that come: messages
+    /// beside the actors, see [`Channel`]. Legacy peers hear nothing of it. Each peer may make this node hold as much as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::InvalidName`], [`ChannelError::NameInUse`], [`ChannelError::TooMany`], and [`ChannelError::Closed`] when
+    /// the node has stopped.
+    pub fn channel(&self, name: &str, config: ChannelConfig) -> Result<Channel, ChannelError> {
+        Channel::open(&self.connector.registry, name, config)
     }
 
     /// Watches the link to a peer: tells once that it is gone, and why. `None` when it is already.

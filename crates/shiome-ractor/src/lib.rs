@@ -22,6 +22,7 @@ pub mod node;
 
 mod backoff;
 mod builder;
+mod channel;
 mod connector;
 mod events;
 mod exposure;
@@ -38,6 +39,7 @@ mod remote_actor;
 mod stream;
 
 pub use builder::{BuildError, Builder, Cookie, MAX_LISTENERS};
+pub use channel::{Channel, ChannelLink, ChannelSender};
 pub use events::{Events, NodeEvent, SessionInfo};
 pub use exposure::{
     DefaultPolicy, ExportError, Expose, MAX_EXPORTS, PeerInfo, Policy, TargetInfo, Verb,
@@ -67,6 +69,7 @@ pub use remote::{
 pub use shiome_derive::{RactorClusterMessage, RactorMessage};
 #[cfg(feature = "membership")]
 pub use shiome_membership as membership;
+pub use shiome_session::{ChannelConfig, ChannelError, MAX_CHANNEL_NAME_LEN, MAX_CHANNELS};
 pub use shiome_transport::{BoxRead, BoxWrite, ClusterBidiStream, Security};
 pub use stream::{IncomingEncryptionMode, NetworkStream};
 

@@ -7,6 +7,7 @@
 mod it {
     mod admission;
     mod builder;
+    mod channels;
     mod exposure;
     #[cfg(feature = "membership")]
     mod gossip;

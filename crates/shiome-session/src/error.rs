@@ -1,5 +1,7 @@
 use thiserror::Error;
 
+use crate::channels::ChannelFault;
+
 /// The peer broke a rule or went beyond a limit. The session is closed; close the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -46,7 +48,7 @@ pub enum SessionError {
     /// The peer proves a native handshake, and this side never saw its Hello: somebody on the way took it out.
     #[error("somebody on the way hides what the peer can do")]
     Downgraded,
-    /// More bytes of casts and fragments than were granted.
+    /// More bytes of casts and fragments, or on a channel, than were granted.
     #[error("peer sent more than the {window} bytes that it was granted")]
     CreditExceeded {
         /// The window in force, in bytes.
@@ -61,6 +63,9 @@ pub enum SessionError {
     /// Pieces that do not make a message.
     #[error("peer sent a wrong fragment")]
     Fragment(#[from] FragmentError),
+    /// What cannot be of a channel.
+    #[error("peer broke the rules of channels: {0}")]
+    Channel(#[from] ChannelFault),
 }
 
 /// What is wrong with a fragment of the peer.

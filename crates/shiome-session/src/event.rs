@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shiome_wire::{auth::NameMessage, control::Actor, node};
 
-use crate::error::SessionError;
+use crate::{channels::ChannelId, error::SessionError};
 
 /// What the owner of a [`Session`](crate::Session) has to act on, in this order.
 ///
@@ -139,6 +139,33 @@ pub enum Event<C> {
         /// Length of the name, in bytes.
         len: usize,
     },
+    /// Both sides have opened the channel: messages go both ways from now on.
+    ChannelUp {
+        /// The own end.
+        channel: ChannelId,
+        /// Longest message that the peer takes on it, in bytes.
+        max_message_len: u64,
+    },
+    /// The peer has closed its end of the channel. What waited there is forgotten. It may open one of that name again.
+    ChannelDown {
+        /// The own end, which stays open.
+        channel: ChannelId,
+    },
+    /// A message on a channel that is up.
+    ChannelMessage {
+        /// The own end.
+        channel: ChannelId,
+        /// The message.
+        data: Bytes,
+        /// What it takes of the channel's window, until [`taken_from_channel`](crate::Session::taken_from_channel).
+        cost: u64,
+    },
+    /// A message for the channel was refused with [`ChannelError::Full`](crate::ChannelError::Full), and half of the queue is
+    /// free again.
+    ChannelRoom {
+        /// The own end.
+        channel: ChannelId,
+    },
     /// A message of the peer was skipped. For logs and counters.
     Skipped(Skipped),
 }
@@ -268,6 +295,8 @@ pub enum Skipped {
         /// The pid that is told of.
         pid: u64,
     },
+    /// Message on a channel that this side has closed.
+    ChannelClosed,
     /// Pong without a timestamp, or with one that is not of a recent ping without pong.
     OddPong,
     /// Reserved: a ping without timestamp is answered with a pong without one.

@@ -202,6 +202,16 @@ impl Lanes {
         self.control.is_empty() && self.express.items.is_empty() && self.bulk.is_empty()
     }
 
+    /// Whether something waits that goes before all bulk.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.control.is_empty() || !self.express.items.is_empty()
+    }
+
+    /// Whether something waits in bulk.
+    pub(crate) fn has_bulk(&self) -> bool {
+        !self.bulk.is_empty()
+    }
+
     /// Bytes that wait, with [`MESSAGE_OVERHEAD`] a message.
     pub(crate) fn queued(&self) -> usize {
         self.queued

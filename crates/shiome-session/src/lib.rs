@@ -50,6 +50,12 @@
 //! frame of bulk once all is taken, so neither waits for ever, whatever the window. Towards a legacy peer at most
 //! [`LEGACY_WINDOW`] of bulk goes out beyond the last ping that it answered.
 //!
+//! # Channels
+//!
+//! Native nodes may also speak about what is no actor's: [`open_channel`](Session::open_channel), by name, and when the peer has
+//! opened it too, whole messages go both ways, in order. A channel has a window of its own, so one that nobody reads holds up
+//! neither actors nor other channels. Channels and bulk share the link by bytes, half and half, after all that is more urgent.
+//!
 //! # Example
 //!
 //! Two sessions, `client` and `server`, and the loop that a driver runs with a real link and a real clock:
@@ -120,6 +126,7 @@
 //! ```
 
 mod calls;
+mod channels;
 mod config;
 mod directory;
 mod error;
@@ -136,6 +143,10 @@ mod tests;
 mod timer;
 mod window;
 
+pub use channels::{
+    ChannelConfig, ChannelError, ChannelFault, ChannelId, MAX_CHANNEL_MESSAGE_LEN,
+    MAX_CHANNEL_NAME_LEN, MAX_CHANNELS,
+};
 pub use config::{
     Config, DEFAULT_CALL_TIMEOUT, FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT,
     MAX_ANNOUNCED_ACTORS, MAX_CONTROL_BACKLOG, MAX_DIRECTORY_BYTES, MAX_EXPRESS_BACKLOG,

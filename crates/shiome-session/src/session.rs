@@ -7,6 +7,7 @@ use shiome_wire::{control, native};
 
 use crate::{
     calls::Calls,
+    channels::Channels,
     config::Config,
     directory::Directory,
     event::{CallEnd, Event, GoodbyeReason},
@@ -20,6 +21,7 @@ use crate::{
     window::Window,
 };
 
+mod channels;
 mod inbound;
 mod monitoring;
 mod native_inbound;
@@ -53,6 +55,7 @@ pub struct Session<C> {
     liveness: Liveness,
     timers: Timers,
     lanes: Lanes,
+    channels: Channels,
     window: Window,
     reassembly: Reassembly,
     local_ready: bool,
@@ -100,6 +103,7 @@ impl<C> Session<C> {
             liveness: Liveness::new(now, &config, seed),
             timers: Timers::default(),
             lanes: Lanes::new(),
+            channels: Channels::default(),
             window: Window::new(config.window),
             reassembly: Reassembly::new(&config),
             local_ready: false,
@@ -161,6 +165,7 @@ impl<C> Session<C> {
         self.arriving = 0;
         self.report_unsent();
         self.lanes.clear();
+        self.channels.clear();
         self.full = false;
         let ended: Vec<_> = self.calls.drain().collect();
         for (call, written) in ended {
@@ -349,6 +354,7 @@ impl<C> Session<C> {
     pub(crate) fn check_invariants(&self) {
         let answers = self.lanes.check_invariants();
         self.reassembly.check_invariants();
+        self.channels.check_invariants();
         assert_eq!(self.arriving, 0);
         if self.is_closed() {
             assert_eq!((self.calls.len(), self.lanes.queued()), (0, 0));

@@ -13,8 +13,9 @@ use shiome_wire::{
 };
 
 use crate::{
-    CallEnd, CallErrorCode, Config, Event, ExitKind, FragmentError, GoodbyeReason, InboundCall,
-    SendError, Session, SessionError, Skipped, Terms, Verb,
+    CallEnd, CallErrorCode, ChannelConfig, ChannelError, ChannelFault, ChannelId, Config, Event,
+    ExitKind, FragmentError, GoodbyeReason, InboundCall, SendError, Session, SessionError, Skipped,
+    Terms, Verb,
     config::{
         FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT, MAX_EXPRESS_BACKLOG, MAX_NAME_LEN,
         MESSAGE_OVERHEAD, MIN_WINDOW, REPLY_GRACE, REPLY_HEADSTART, TERMINATE_HOLD,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 mod calls;
+mod channels;
 mod flow;
 mod fragments;
 mod lanes;

@@ -24,8 +24,11 @@ impl Capabilities {
     pub const MONITORS: Self = Self(16);
     /// [`Goodbye`](crate::native::Goodbye).
     pub const GOODBYE: Self = Self(32);
+    /// Channels beside the actors: [`ChannelOpen`](crate::native::ChannelOpen), [`ChannelData`](crate::native::ChannelData),
+    /// [`ChannelCredit`](crate::native::ChannelCredit) and [`ChannelClose`](crate::native::ChannelClose).
+    pub const CHANNELS: Self = Self(64);
     /// All that are known here.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(127);
 
     /// The set of these bits.
     pub const fn from_bits(bits: u64) -> Self {
@@ -75,6 +78,7 @@ mod tests {
             Capabilities::STOP,
             Capabilities::MONITORS,
             Capabilities::GOODBYE,
+            Capabilities::CHANNELS,
         ];
         let bits = known.iter().fold(0, |all, one| all | one.bits());
         assert_eq!(bits, Capabilities::ALL.bits());

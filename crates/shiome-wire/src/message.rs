@@ -109,6 +109,10 @@ fn native_kind(message: &NativeMessage) -> &'static str {
         Some(Msg::Refused(_)) => "refused",
         Some(Msg::Exit(_)) => "exit",
         Some(Msg::Goodbye(_)) => "goodbye",
+        Some(Msg::ChannelOpen(_)) => "channel open",
+        Some(Msg::ChannelData(_)) => "channel data",
+        Some(Msg::ChannelCredit(_)) => "channel credit",
+        Some(Msg::ChannelClose(_)) => "channel close",
     }
 }
 
@@ -169,6 +173,10 @@ network_message_from! {
         Refused(native::Refused),
         Exit(native::Exit),
         Goodbye(native::Goodbye),
+        ChannelOpen(native::ChannelOpen),
+        ChannelData(native::ChannelData),
+        ChannelCredit(native::ChannelCredit),
+        ChannelClose(native::ChannelClose),
     }
 }
 

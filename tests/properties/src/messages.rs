@@ -190,6 +190,10 @@ fn of_native(msg: &native_message::Msg) -> u32 {
         Msg::Refused(_) => 8,
         Msg::Exit(_) => 9,
         Msg::Goodbye(_) => 10,
+        Msg::ChannelOpen(_) => 11,
+        Msg::ChannelData(_) => 12,
+        Msg::ChannelCredit(_) => 13,
+        Msg::ChannelClose(_) => 14,
     }
 }
 

@@ -91,12 +91,15 @@ impl Gate {
         if awaited.is_some_and(|id| core.awaits(envelope, id, self.id)) {
             return Ok(());
         }
-        let allowed = |remote: &Remote| remote.gateway || remote.id == envelope.from;
-        if !remote.as_ref().is_some_and(allowed) {
-            return Err(Refusal::silent(DropReason::Forged));
-        }
         if core.local(&envelope.from).is_some() {
             return Err(Refusal::silent(DropReason::Echo));
+        }
+        let told = || core.routes(|routes| routes.is_told_by(&envelope.from, self.id));
+        let allowed = |remote: &Remote| {
+            remote.id == envelope.from || remote.gateway && (!remote.told_only || told())
+        };
+        if !remote.as_ref().is_some_and(allowed) {
+            return Err(Refusal::silent(DropReason::Forged));
         }
         if !known {
             core.routes_mut(|routes| routes.learn(&envelope.from, self.id));
@@ -376,6 +379,12 @@ impl Inbound for Gate {
         if let Some(sender) = core.local(&envelope.from) {
             let (id, to) = (envelope.id, &envelope.to);
             sender.pending.resolve(id, to, false, |_| Answer::Failed(error));
+        }
+    }
+
+    fn refused(&self, envelope: &Envelope, error: &BusError) {
+        if let Some(core) = self.core.upgrade() {
+            core.drops.trace(envelope, Core::reason(error));
         }
     }
 

@@ -256,6 +256,12 @@ impl Routes {
         told.collect()
     }
 
+    /// Whether that link told of `peer`.
+    pub(super) fn is_told_by(&self, peer: &PeerId, id: LinkId) -> bool {
+        let mut told = self.told.get(peer).into_iter().flatten();
+        told.any(|way| way.link == id)
+    }
+
     /// Whether a link that is up told of `peer`.
     pub(super) fn is_told(&self, peer: &PeerId) -> bool {
         let mut told = self.told.get(peer).into_iter().flatten();

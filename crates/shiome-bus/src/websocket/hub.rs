@@ -159,7 +159,7 @@ impl Hub {
                 ..name_taken(&hello.id, None)
             });
         }
-        self.told(|present| present.insert(&member.id, member.incarnation));
+        self.member_is_here(&member.id, member.incarnation);
         Ok(Admitted {
             member,
             resumed: false,
@@ -277,6 +277,13 @@ impl Hub {
     /// Whether too much waits to be taken.
     pub(crate) fn is_parked_full(&self) -> bool {
         self.parked.load(Ordering::Relaxed) >= MAX_PARKED
+    }
+
+    /// A client, or a peer for which one speaks, can be reached: by others, if there is a way from one client to another.
+    fn member_is_here(self: &Arc<Self>, id: &PeerId, incarnation: Incarnation) {
+        if self.options.relay {
+            self.told(|present| present.insert(id, incarnation));
+        }
     }
 
     /// A peer of this process came or went.

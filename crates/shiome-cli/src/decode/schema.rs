@@ -207,12 +207,16 @@ schema! {
         8 refused: Message(&REFUSED), "a stop or monitor that is not allowed";
         9 exit: Message(&EXIT), "a monitored actor has ended";
         10 goodbye: Message(&GOODBYE), "the sender closes the link";
+        11 channel_open: Message(&CHANNEL_OPEN), "the sender takes messages on a channel";
+        12 channel_data: Message(&CHANNEL_DATA), "a message on a channel, or a piece of one";
+        13 channel_credit: Message(&CHANNEL_CREDIT), "the receiver may send so much more on a channel";
+        14 channel_close: Message(&CHANNEL_CLOSE), "the sender takes nothing more on a channel";
     }
     /// What a node speaks, in [`NODE_FLAGS`].
     pub(super) HELLO = "native.Hello" {
         1 version: Uint32, "highest version of the native protocol";
         2 oldest_version: Uint32, "lowest version of the native protocol";
-        3 capabilities: Bits(&["call errors", "fragments", "credit", "stop", "monitors", "goodbye"]), "what the node can take";
+        3 capabilities: Bits(&["call errors", "fragments", "credit", "stop", "monitors", "goodbye", "channels"]), "what the node can take";
         4 incarnation: Uint64, "tells runs of one node apart";
         5 nonce: Bytes, "random, for this connection";
         6 max_frame_len: Uint64, "longest frame body that the node takes, in bytes";
@@ -260,6 +264,24 @@ schema! {
     GOODBYE = "native.Goodbye" {
         1 reason: Enum(&["UNSPECIFIED", "SHUTDOWN", "CLOSED", "DUPLICATE", "PROTOCOL", "UNRESPONSIVE"]), "";
         2 detail: Text, "in words, for logs";
+    }
+    CHANNEL_OPEN = "native.ChannelOpen" {
+        1 number: Uint64, "of the sender's end of the channel";
+        2 name: Text, "what the channel is for";
+        3 max_message_len: Uint64, "longest message that the sender takes, in bytes";
+        4 window: Uint64, "bytes taken on this channel before more is granted";
+    }
+    CHANNEL_DATA = "native.ChannelData" {
+        1 number: Uint64, "of the receiver's end of the channel";
+        2 data: Bytes, "";
+        3 more: Bool, "the message goes on with the next piece";
+    }
+    CHANNEL_CREDIT = "native.ChannelCredit" {
+        1 number: Uint64, "of the sender's end of the channel";
+        2 bytes: Uint64, "";
+    }
+    CHANNEL_CLOSE = "native.ChannelClose" {
+        1 number: Uint64, "of the sender's end of the channel";
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
     remote_actor::Caller,
 };
 
+mod channels;
 mod exports;
 mod inbound;
 mod link;
@@ -43,6 +44,7 @@ mod monitored;
 mod replies;
 mod shims;
 
+use channels::Channels;
 use monitored::Monitored;
 pub(crate) use shims::Place;
 use shims::Shims;
@@ -172,6 +174,7 @@ impl NodeSession {
             monitored: Monitored::default(),
             overflow: setup.overflow,
             losses: Losses::default(),
+            channels: Channels::default(),
             ending: OnceLock::new(),
         });
         let record = Record::new(&shared, side, &opened);
@@ -263,6 +266,7 @@ pub(crate) struct Shared {
     monitored: Monitored,
     pub(crate) overflow: Overflow,
     losses: Losses,
+    channels: Channels,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
 }
@@ -486,6 +490,7 @@ impl Shared {
     /// Ends what is left open.
     fn settle(self: &Arc<Self>) {
         self.peer.abandon(|event| self.left_over(event));
+        self.end_channels();
     }
 
     /// Acts on what the link's task has not come to, as far as somebody waits for it.

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{MAX_SESSIONS, SessionCheckReply, node_session::Shared};
 use crate::{
+    channel::Services,
     events::{Broadcast, WeakBroadcast},
     remote::{NodeDown, Run, Runs},
 };
@@ -39,6 +40,8 @@ pub(crate) struct Registry {
     /// Probes under way.
     probing: AtomicUsize,
     runs: Runs,
+    /// What programs say beside their actors.
+    pub(crate) services: Services,
     /// Where to tell what is no matter of the node server's.
     pub(crate) events: WeakBroadcast,
 }
@@ -82,6 +85,7 @@ impl Registry {
             changed: Notify::new(),
             probing: AtomicUsize::new(0),
             runs: Runs::default(),
+            services: Services::default(),
             events: events.downgrade(),
         }
     }

@@ -233,6 +233,7 @@ impl Drop for NodeServerState {
     fn drop(&mut self) {
         self.accepting.abort_all();
         self.connections.stop();
+        self.registry.services.close();
     }
 }
 

@@ -32,6 +32,10 @@ impl<C> Session<C> {
             Msg::Refused(refused) => self.on_refused(refused),
             Msg::Exit(exit) => self.on_exit(exit),
             Msg::Goodbye(goodbye) => self.on_goodbye(goodbye),
+            Msg::ChannelOpen(open) => self.on_channel_open(open)?,
+            Msg::ChannelData(data) => self.on_channel_data(&data)?,
+            Msg::ChannelCredit(credit) => self.on_channel_credit(&credit)?,
+            Msg::ChannelClose(close) => self.on_channel_close(&close)?,
         }
         Ok(())
     }
@@ -52,6 +56,10 @@ impl<C> Session<C> {
                 _ => Capabilities::MONITORS,
             },
             Msg::Goodbye(_) => Capabilities::GOODBYE,
+            Msg::ChannelOpen(_)
+            | Msg::ChannelData(_)
+            | Msg::ChannelCredit(_)
+            | Msg::ChannelClose(_) => Capabilities::CHANNELS,
         };
         if self.can(needs) {
             return Ok(());

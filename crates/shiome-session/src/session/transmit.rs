@@ -25,14 +25,23 @@ impl<C> Session<C> {
         if self.lanes.flow().take_ping_wanted() {
             self.ping(self.clock);
         }
+        if self.is_channels_turn()
+            && let Some(piece) = self.next_piece()
+        {
+            return Some(piece);
+        }
+        let urgent = self.lanes.is_urgent();
         let mut leaving = self.lanes.pop();
         if leaving.is_none() && self.lanes.flow().take_ping_wanted() {
             self.ping(self.clock);
             leaving = self.lanes.pop();
         }
         let Some(leaving) = leaving else {
-            return self.last_message();
+            return self.next_piece().or_else(|| self.last_message());
         };
+        if !urgent {
+            self.channels.passed_by(leaving.len);
+        }
         self.full &= self.queued_len() >= self.low_water();
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
@@ -76,7 +85,9 @@ impl<C> Session<C> {
 
     /// Whether [`poll_transmit`](Self::poll_transmit) may have something, now or when the peer takes more.
     pub fn has_transmits(&self) -> bool {
-        self.farewell.is_some() && self.phase != Phase::Open || !self.lanes.is_empty()
+        self.farewell.is_some() && self.phase != Phase::Open
+            || !self.lanes.is_empty()
+            || self.channels.is_ready()
     }
 
     /// Whether all is said, the goodbye too: [`close`](Self::close), and close the link.

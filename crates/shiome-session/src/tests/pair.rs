@@ -17,7 +17,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    fn other(self) -> Self {
+    pub(super) fn other(self) -> Self {
         match self {
             Self::A => Self::B,
             Self::B => Self::A,

@@ -8,7 +8,8 @@ pub struct Hello {
     pub version: u32,
     #[prost(uint32, tag = "2")]
     pub oldest_version: u32,
-    /// Bits of what the node can take: 1 call errors, 2 fragments, 4 credit, 8 stop, 16 monitors, 32 goodbye.
+    /// Bits of what the node can take: 1 call errors, 2 fragments, 4 credit, 8 stop, 16 monitors, 32 goodbye,
+    /// 64 channels.
     #[prost(uint64, tag = "3")]
     pub capabilities: u64,
     /// Tells runs of one node apart: a later run has a greater one. Never 0.
@@ -338,9 +339,56 @@ pub mod goodbye {
         }
     }
 }
+/// The sender takes messages on a channel from now on. It is open when both ends have said so of one name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelOpen {
+    /// Number of the sender's end of the channel, greater than all that it opened before on this link.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What the channel is for: 1 to 64 bytes. No open channel of the sender has it.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Longest message that the sender takes, in bytes.
+    #[prost(uint64, tag = "3")]
+    pub max_message_len: u64,
+    /// Bytes that the sender takes on this channel before it grants more.
+    #[prost(uint64, tag = "4")]
+    pub window: u64,
+}
+/// A message on a channel, or a piece of one. Pieces of one message go in order, with none of another in between.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelData {
+    /// That of the receiver's end.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+    /// The message goes on with the next piece.
+    #[prost(bool, tag = "3")]
+    pub more: bool,
+}
+/// The receiver may send so many more bytes on a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelCredit {
+    /// That of the sender's end.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+}
+/// The sender takes nothing more on a channel, and sends nothing more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelClose {
+    /// That of the sender's end.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NativeMessage {
-    #[prost(oneof = "native_message::Msg", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(
+        oneof = "native_message::Msg",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     pub msg: ::core::option::Option<native_message::Msg>,
 }
 /// Nested message and enum types in `NativeMessage`.
@@ -367,5 +415,13 @@ pub mod native_message {
         Exit(super::Exit),
         #[prost(message, tag = "10")]
         Goodbye(super::Goodbye),
+        #[prost(message, tag = "11")]
+        ChannelOpen(super::ChannelOpen),
+        #[prost(message, tag = "12")]
+        ChannelData(super::ChannelData),
+        #[prost(message, tag = "13")]
+        ChannelCredit(super::ChannelCredit),
+        #[prost(message, tag = "14")]
+        ChannelClose(super::ChannelClose),
     }
 }

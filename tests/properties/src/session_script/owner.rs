@@ -4,8 +4,8 @@ use std::{
 };
 
 use shiome_session::{
-    CallErrorCode, Config, Event, ExitKind, GoodbyeReason, MAX_CONTROL_BACKLOG,
-    MAX_EXPRESS_BACKLOG, SendError, Session, Verb,
+    CallErrorCode, ChannelConfig, ChannelId, Config, Event, ExitKind, GoodbyeReason,
+    MAX_CONTROL_BACKLOG, MAX_EXPRESS_BACKLOG, SendError, Session, Verb,
 };
 use shiome_wire::{
     Capabilities,
@@ -41,6 +41,7 @@ pub(super) struct Owner {
     asked: Vec<(u64, u64)>,
     /// Those to actors that are gone, which the session may have given up.
     late: Vec<(u64, u64)>,
+    channels: Vec<ChannelId>,
     unheard: usize,
 }
 
@@ -63,6 +64,7 @@ impl Owner {
             monitors: BTreeSet::new(),
             asked: Vec::new(),
             late: Vec::new(),
+            channels: Vec::new(),
             unheard: 0,
         }
     }
@@ -178,12 +180,34 @@ impl Owner {
             }
             5 => while self.session.poll_transmit().is_some() {},
             6 => self.take_events(),
-            _ if script.byte() == 0 => self.session.goodbye(GoodbyeReason::Closed, ""),
-            _ => {}
+            _ => match script.below(8) {
+                0 => self.session.goodbye(GoodbyeReason::Closed, ""),
+                1 | 2 => self.open_channel(script),
+                3 => {
+                    if let Some(channel) = self.channels.pop() {
+                        self.session.close_channel(channel);
+                    }
+                }
+                _ => {
+                    if let Some(channel) = self.channels.last() {
+                        let what = payload(script);
+                        let _ = self.session.send_on_channel(*channel, what);
+                    }
+                }
+            },
         }
         self.session.handle_timeout(self.now);
         let due = self.session.poll_timeout();
         assert!(due.is_none_or(|due| due > self.now), "what is due is done");
+    }
+
+    fn open_channel(&mut self, script: &mut Script<'_>) {
+        let name = format!("channel{}", script.below(3));
+        let mut config = ChannelConfig::default();
+        config.max_message_len = 50_000;
+        config.window = 0;
+        let opened = self.session.open_channel(&name, config);
+        self.channels.extend(opened.ok());
     }
 
     fn take_events(&mut self) {
@@ -210,6 +234,14 @@ impl Owner {
                 pid,
                 verb: Verb::Monitor,
             } => assert!(self.monitors.remove(&pid)),
+            Event::ChannelMessage {
+                channel,
+                data,
+                cost,
+            } => {
+                assert!(data.len() <= 50_000 && cost >= data.len() as u64);
+                self.session.taken_from_channel(channel, cost);
+            }
             Event::Terminated(pids) => {
                 assert!(pids.iter().all(|pid| !self.monitors.contains(pid)));
             }

@@ -11,7 +11,8 @@ use shiome_wire::{
     },
     meta::NetworkMessage,
     native::{
-        CallError, Credit, Demonitor, Exit, Fragment, Goodbye, Monitor, Proof, Refused, Stop,
+        CallError, ChannelClose, ChannelCredit, ChannelData, ChannelOpen, Credit, Demonitor, Exit,
+        Fragment, Goodbye, Monitor, Proof, Refused, Stop,
     },
     node::{Call, CallReply, Cast},
 };
@@ -95,6 +96,7 @@ fn native(script: &mut Script<'_>) -> NetworkMessage {
     let pid = script.number();
     match op {
         0 => Proof::default().into(),
+        11 if script.flag() => channel(pid, script),
         1 | 2 | 11 => Fragment {
             id: pid,
             offset: script.number(),
@@ -131,6 +133,37 @@ fn native(script: &mut Script<'_>) -> NetworkMessage {
         _ => Goodbye {
             reason: word(script),
             detail: script.text(),
+        }
+        .into(),
+    }
+}
+
+fn channel(number: u64, script: &mut Script<'_>) -> NetworkMessage {
+    match script.below(6) {
+        0 => ChannelOpen {
+            number,
+            name: format!("channel{}", script.below(3)),
+            max_message_len: script.number(),
+            window: script.number(),
+        }
+        .into(),
+        1 => ChannelOpen {
+            number,
+            name: format!("channel{}", script.below(3)),
+            max_message_len: 1000,
+            window: 300_000,
+        }
+        .into(),
+        2 => ChannelCredit {
+            number,
+            bytes: script.number(),
+        }
+        .into(),
+        3 => ChannelClose { number }.into(),
+        _ => ChannelData {
+            number,
+            data: payload(script),
+            more: script.flag(),
         }
         .into(),
     }

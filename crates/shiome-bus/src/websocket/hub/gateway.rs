@@ -40,7 +40,7 @@ impl Hub {
         {
             match self.speak_for(gateway, &mut state, &id, incarnation) {
                 Ok(()) => {
-                    self.told(|present| present.insert(&id, incarnation));
+                    self.member_is_here(&id, incarnation);
                 }
                 Err(no) => refused.push(Refused { id: Some(id), ..no }),
             }

@@ -90,12 +90,16 @@ impl Hub {
             state.forged = state.forged.saturating_add(1);
             state.forged
         };
+        let reason = format!("{} does not speak for {}", by.id, envelope.from);
+        let error = BusError::Unauthorized(reason.into());
+        if let Some(attached) = by.attached.get() {
+            attached.inbound.refused(envelope, &error);
+        }
         if forged >= MAX_FORGED {
             return Err(CloseReason::Policy);
         }
         if waits(envelope) {
-            let reason = format!("{} does not speak for {}", by.id, envelope.from);
-            let nack = self.nack(envelope, &BusError::Unauthorized(reason.into()));
+            let nack = self.nack(envelope, &error);
             // To who sent it, whoever it said it was.
             let _ = by.push(&Envelope {
                 to: by.id.clone(),

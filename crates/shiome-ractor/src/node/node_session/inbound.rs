@@ -66,6 +66,17 @@ impl EventSink<Caller> for Inbound {
             Event::Exited { pid, kind, reason } => self.exited(pid, kind, reason),
             Event::Refused { pid, verb } => self.refused(pid, verb),
             event @ Event::Unsent { .. } => self.shared.left_over(event),
+            Event::ChannelUp {
+                channel,
+                max_message_len,
+            } => self.shared.channel_up(channel, max_message_len),
+            Event::ChannelDown { channel } => self.shared.channel_down(channel),
+            Event::ChannelMessage {
+                channel,
+                data,
+                cost,
+            } => self.shared.channel_message(channel, data, cost),
+            Event::ChannelRoom { channel } => self.shared.channel_room(channel),
             Event::Skipped(why) => debug!(?why, "message of the peer skipped"),
             Event::NameUntold { len } => warn!(len, "local name too long to be told"),
             // What a later session may say that this bridge does not know: contents are never logged.
@@ -279,6 +290,7 @@ impl Inbound {
 
     fn ready(&mut self) {
         self.shared.introduced();
+        self.shared.open_channels();
         let id = self.shared.myself.get_id();
         let _ = self
             .shared

@@ -5,7 +5,10 @@ use std::{future::Future, pin::Pin};
 use shiome_bus::{Bus, BusOptions, DropReason, Envelope, Peer, PeerOptions};
 use tokio::runtime::Runtime;
 
-use crate::memory::{MemoryStage, OneBus};
+use crate::{
+    memory::{MemoryStage, OneBus},
+    websocket::{DirectStage, RelayStage},
+};
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -28,6 +31,11 @@ pub(crate) trait World: Send + Sync {
     /// All buses that there are.
     fn buses(&self) -> Vec<Bus>;
 
+    /// Envelopes that were dropped for that reason by what is no bus, as a relay.
+    fn dropped_between(&self, _: DropReason) -> u64 {
+        0
+    }
+
     /// Breaks all links and says whether there were any.
     fn cut(&self) -> bool;
 
@@ -44,12 +52,19 @@ impl dyn World + '_ {
     /// Envelopes that were dropped for that reason, wherever.
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         let buses = self.buses();
-        buses.iter().map(|bus| bus.dropped(reason)).sum()
+        let on_buses: u64 = buses.iter().map(|bus| bus.dropped(reason)).sum();
+        on_buses + self.dropped_between(reason)
     }
 }
 
 /// All paths.
-pub(crate) const STAGES: [&dyn Stage; 2] = [&OneBus, &MemoryStage];
+pub(crate) const STAGES: [&dyn Stage; 5] = [
+    &OneBus,
+    &MemoryStage,
+    &RelayStage::JSON,
+    &RelayStage::BINARY,
+    &DirectStage,
+];
 
 /// Runs a program in a world of a stage.
 pub(crate) fn run<F>(stage: &dyn Stage, options: BusOptions, program: F)
