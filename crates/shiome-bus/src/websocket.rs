@@ -38,6 +38,7 @@ mod member;
 mod member_link;
 mod names;
 mod open;
+mod opening;
 mod options;
 mod outbox;
 mod presence;

@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::timeout;
 
-use super::{Core, LinkId, Target, answer};
+use super::{Core, Line, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind,
     MAX_HOPS, PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
@@ -145,8 +145,9 @@ impl Gate {
                 let place = node.reserve_within(&envelope, patience).await;
                 self.put(core, &node, place, envelope);
             }
-            Waits::Link(link, envelope) => {
-                let sent = timeout(patience, link.send(&envelope)).await;
+            Waits::Link(link, mut envelope) => {
+                let put = link.put(&mut envelope, |link, envelope| link.try_send(envelope));
+                let sent = timeout(patience, put).await;
                 let full = || Err(BusError::QueueFull(envelope.to.clone()));
                 self.relayed(core, &envelope, sent.unwrap_or_else(|_| full()));
             }
@@ -199,7 +200,7 @@ impl Gate {
         let sent = match way {
             Ok(Target::Link(_, link)) if envelope.hops < MAX_HOPS => {
                 envelope.hops += 1;
-                match link.try_send(&envelope) {
+                match link.try_put(&mut envelope, |link, envelope| link.try_send(envelope)) {
                     Err(BusError::QueueFull(_)) => return Some(Waits::Link(link, envelope)),
                     sent => sent,
                 }
@@ -249,7 +250,7 @@ impl Gate {
 /// An envelope that finds no room where it is to go.
 enum Waits {
     Mailbox(Arc<Node>, Envelope),
-    Link(Arc<dyn Link>, Envelope),
+    Link(Arc<Line>, Envelope),
 }
 
 /// What was found out for the envelope before: what arrives together is mostly of one sender and for one peer.

@@ -4,7 +4,6 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
 use tokio_websockets::ServerBuilder;
@@ -14,6 +13,7 @@ use self::end::ServerEnd;
 use super::{
     hub::Hub,
     member::Member,
+    opening::Opening,
     pump::{Pump, outgoing, settings},
 };
 use crate::wire::{Batch, CloseReason, Encoding, Frame, Hello, Message, Refused, decode};
@@ -27,7 +27,7 @@ pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HELLO_LEN: usize = 8 * 1024;
 
 /// Serves a WebSocket that is open until it is over, and the grace after that. It is `opening` until it was let in.
-pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S, opening: OwnedSemaphorePermit)
+pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S, opening: Opening)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -49,7 +49,7 @@ where
 async fn connection<S>(
     hub: &Arc<Hub>,
     io: S,
-    opening: OwnedSemaphorePermit,
+    mut opening: Opening,
 ) -> Option<(Arc<Member>, u64)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -58,7 +58,7 @@ where
     let socket = ServerBuilder::new().config(config).limits(limits).serve(io);
     let mut pump = Pump::new(socket);
     // Boxed, so that it takes no memory once the link is open.
-    let opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump))).await;
+    let opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump, &mut opening))).await;
     let (mut end, welcome) = match opened.unwrap_or(Err(Refused::new(CloseReason::Malformed))) {
         Ok(opened) => opened,
         Err(refused) => {
@@ -91,12 +91,20 @@ where
 }
 
 /// Waits for the hello and judges it.
-async fn open<S>(hub: &Arc<Hub>, pump: &mut Pump<S>) -> Result<(ServerEnd, Message), Refused>
+async fn open<S>(
+    hub: &Arc<Hub>,
+    pump: &mut Pump<S>,
+    opening: &mut Opening,
+) -> Result<(ServerEnd, Message), Refused>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let message = pump.receive().await.map_err(Refused::new)?;
+    let message = tokio::select! {
+        message = pump.receive() => message.map_err(Refused::new)?,
+        () = opening.sent_away() => return Err(Refused::new(CloseReason::Limit)),
+    };
     let hello = hello(&message)?;
+    opening.has_spoken();
     let token = hello.token.as_ref().map(|token| token.reveal());
     let verdict = hub.options.verifier.verify(&hello.id, token).await;
     let admitted = hub.admit(&hello, verdict)?;

@@ -148,6 +148,10 @@ impl Link for WebSocketClient {
         })
     }
 
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        Some(Box::pin(self.shared.room.notified()))
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
         let (taken, lost) = self.shared.change(|state| {
             state.ask = true;
@@ -205,7 +209,9 @@ impl Link for WebSocketClient {
 
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
         self.shared.change(|state| {
+            let known = state.local.get(peer).copied();
             match present {
+                _ if known.is_some_and(|known| known > incarnation) => return,
                 true => state.local.insert(peer.clone(), incarnation),
                 false => state.local.remove(peer),
             };

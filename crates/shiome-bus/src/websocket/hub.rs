@@ -210,8 +210,9 @@ impl Hub {
                 }
             }
         }
-        for id in spoke_for.keys().chain([&member.id]) {
-            self.told(|present| present.remove(id));
+        let own = (&member.id, &member.incarnation);
+        for (id, incarnation) in spoke_for.iter().chain([own]) {
+            self.told(|present| present.remove(id, *incarnation));
         }
         if let Some(attached) = member.attached.get() {
             attached.close(reason);
@@ -290,7 +291,7 @@ impl Hub {
     pub(crate) fn local_peer(self: &Arc<Self>, id: &PeerId, incarnation: Incarnation, here: bool) {
         self.told(|present| match here {
             true => present.insert(id, incarnation),
-            false => present.remove(id),
+            false => present.remove(id, incarnation),
         });
     }
 

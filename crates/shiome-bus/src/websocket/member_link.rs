@@ -102,6 +102,10 @@ impl Link for MemberLink {
         })
     }
 
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        Some(Box::pin(self.member.room.notified()))
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
         let (taken, lost) = {
             let state = self.member.state();

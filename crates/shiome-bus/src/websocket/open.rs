@@ -148,6 +148,11 @@ impl OpenLink {
         !self.frames.is_empty()
     }
 
+    /// How many frames that is.
+    pub(crate) fn said(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Says what is queued, and then goodbye.
     pub(crate) fn goodbye(&mut self, goodbye: Goodbye) {
         if !self.ending {

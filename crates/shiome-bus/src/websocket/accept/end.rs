@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// Refusals that wait for a gateway to read them. One that asks for more names that it does not get is shut out.
+const MAX_REFUSED: usize = 4096;
+
 fn remote(member: &Member) -> Remote {
     let id = member.id.clone();
     match member.gateway {
@@ -226,11 +229,23 @@ impl ServerEnd {
         let Some(presence) = gathered else {
             return Ok(());
         };
+        let mut presence = presence;
+        let known = self.member.state().speaks_for.clone();
+        // The bus hears of those only whose names it gets.
+        let mut refused = self.hub.speaks_for(&self.member, &mut presence);
         if let Some(attached) = self.member.attached.get() {
-            let known = self.member.state().speaks_for.clone();
-            attached.hear_presence(&known, &presence);
+            let taken = attached.hear_presence(&known, &presence);
+            self.hub.speaks_not_for(&self.member, &taken);
+            let names = taken.into_iter();
+            refused.extend(names.map(|id| Refused {
+                id: Some(id.clone()),
+                ..name_taken(&id, None)
+            }));
         }
-        for refused in self.hub.speaks_for(&self.member, presence) {
+        if self.link.said() + refused.len() > MAX_REFUSED {
+            return Err(CloseReason::Policy);
+        }
+        for refused in refused {
             self.link.say(Frame::Refused(refused));
         }
         Ok(())

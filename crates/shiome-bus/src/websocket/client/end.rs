@@ -22,6 +22,9 @@ use crate::{
     wire::{CloseReason, Frame, MAX_PRESENCE, Message, Presence, Welcome},
 };
 
+/// Peers that a server may tell of, as many as a bus takes from one link.
+const MAX_PEERS: usize = 65_536;
+
 /// The machine of a client, between its connection and the bus.
 pub(super) struct ClientEnd {
     shared: Arc<Shared>,
@@ -196,16 +199,23 @@ impl ClientEnd {
         let Some(presence) = gathered else {
             return;
         };
-        let known = self.shared.state().peers.clone();
-        self.attached.hear_presence(&known, &presence);
-        let mut state = self.shared.state();
-        if presence.all {
-            state.peers.clear();
-        }
-        state.peers.extend(presence.present);
-        for id in &presence.absent {
-            state.peers.remove(id);
-        }
+        let known = {
+            let mut state = self.shared.state();
+            let known = match presence.all {
+                true => std::mem::take(&mut state.peers),
+                false => {
+                    let gone = presence.absent.iter();
+                    gone.filter_map(|id| state.peers.remove_entry(id)).collect()
+                }
+            };
+            state.peers.extend(presence.present.iter().cloned());
+            if state.peers.len() > MAX_PEERS {
+                self.over = Some(CloseReason::Malformed);
+            }
+            known
+        };
+        // Those whom the bus does not take from here are those of other links.
+        let _ = self.attached.hear_presence(&known, &presence);
     }
 
     /// The other peers of the bus, for a server that lets this link speak for them.
