@@ -64,16 +64,13 @@ impl Node {
         let links = self.core.links().into_iter();
         let (own, others): (Vec<_>, Vec<_>) =
             links.partition(|(id, _)| self.outgoing.went_over(*id));
-        let mut arrived = own.is_empty();
-        self.unsent.store(!arrived, Ordering::Release);
-        if !arrived {
-            arrived = true;
-            for (_, link) in own {
-                // What a link that is down still has is not waited for.
-                arrived &= matches!(timeout(left, link.flush()).await, Ok(Ok(())));
-            }
-            self.unsent.store(!arrived, Ordering::Release);
+        self.unsent.store(!own.is_empty(), Ordering::Release);
+        let mut arrived = true;
+        for (_, link) in own {
+            // What a link that is down still has is not waited for.
+            arrived &= matches!(timeout(left, link.flush()).await, Ok(Ok(())));
         }
+        self.unsent.store(!arrived, Ordering::Release);
         for (_, link) in others {
             // Those have receipts of it at most.
             let _ = timeout(left, link.flush()).await;

@@ -94,15 +94,12 @@ where
 async fn open<S>(
     hub: &Arc<Hub>,
     pump: &mut Pump<S>,
-    opening: &mut Opening,
+    opening: &Opening,
 ) -> Result<(ServerEnd, Message), Refused>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let message = tokio::select! {
-        message = pump.receive() => message.map_err(Refused::new)?,
-        () = opening.sent_away() => return Err(Refused::new(CloseReason::Limit)),
-    };
+    let message = pump.receive().await.map_err(Refused::new)?;
     let hello = hello(&message)?;
     opening.has_spoken();
     let token = hello.token.as_ref().map(|token| token.reveal());

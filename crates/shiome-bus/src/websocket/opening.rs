@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
@@ -63,7 +66,8 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Opening {
     openings: Arc<Openings>,
-    key: Key,
+    number: u64,
+    has_spoken: AtomicBool,
     sent_away: Arc<Notify>,
 }
 
@@ -95,7 +99,8 @@ impl Openings {
         *open.of_source.entry(source).or_default() += 1;
         Opening {
             openings: Arc::clone(self),
-            key,
+            number: key.1,
+            has_spoken: AtomicBool::new(false),
             sent_away,
         }
     }
@@ -125,12 +130,17 @@ impl Open {
 
 impl Opening {
     /// It has said hello: it goes after those who have not.
-    pub(crate) fn has_spoken(&mut self) {
+    pub(crate) fn has_spoken(&self) {
         let mut open = self.openings.open();
-        if let Some(entry) = open.all.remove(&self.key) {
-            self.key.0 = true;
-            open.all.insert(self.key, entry);
+        if let Some(entry) = open.all.remove(&self.key()) {
+            self.has_spoken.store(true, Ordering::Relaxed);
+            open.all.insert(self.key(), entry);
         }
+    }
+
+    /// Changes under the lock only.
+    fn key(&self) -> Key {
+        (self.has_spoken.load(Ordering::Relaxed), self.number)
     }
 
     /// Ends when the connection is to go. Cancel-safe.
@@ -143,7 +153,8 @@ impl Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        self.openings.open().remove(self.key);
+        let mut open = self.openings.open();
+        open.remove(self.key());
     }
 }
 
@@ -179,7 +190,7 @@ mod tests {
     #[test]
     fn who_has_said_hello_goes_last() {
         let openings = Arc::new(Openings::default());
-        let mut spoke = openings.enter(None);
+        let spoke = openings.enter(None);
         spoke.has_spoken();
         let silent: Vec<_> = (0..MAX_OPENING).map(|_| openings.enter(None)).collect();
         assert!(!is_sent_away(&spoke));
