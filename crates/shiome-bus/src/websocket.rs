@@ -43,6 +43,9 @@ mod options;
 mod outbox;
 mod presence;
 mod pump;
+#[cfg(feature = "_script")]
+#[doc(hidden)]
+pub mod script;
 mod server;
 mod session;
 mod stats;

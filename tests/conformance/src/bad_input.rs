@@ -248,6 +248,34 @@ each! {
         world.peer("c").await.ping("b", SOON).await.unwrap();
     }
 
+    async fn flood(world) {
+        let (a, b, c) = (world.peer("a").await, world.peer("b").await, world.peer("c").await);
+        b.on_async("x", |_| std::future::pending::<()>()).unwrap().detach();
+        let log = inbox(&c);
+        a.on("y", |_| ()).unwrap().detach();
+        let mut refused = 0;
+        for number in 0..5000 {
+            match a.try_send("b", text("x")) {
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::QueueFull);
+                    refused += 1;
+                }
+            }
+            if number % 64 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // Neither those who send to others nor, for long, the one who floods.
+        c.send_with("a", text("y"), at(Level::Handled)).await.unwrap();
+        a.send_with("c", text("y"), at(Level::Handled)).await.unwrap();
+        assert_eq!(log.lines().len(), 1);
+        let waits = at(Level::Handled).timeout(Duration::from_secs(5));
+        assert!(a.send_with("b", text("x"), waits).await.is_err());
+        assert!(refused + world.dropped(DropReason::QueueFull) > 0);
+        assert!(b.stats().queued.total() <= 1024);
+    }
+
     async fn use_after_close(world) {
         let (a, b) = (world.peer("a").await, world.peer("b").await);
         a.on("x", |_| ()).unwrap().detach();

@@ -140,6 +140,51 @@ each! {
         assert_eq!(log.lines().len(), 39);
     }
 
+    async fn who_waits_before_it_answers_still_answers(world) {
+        let (a, b) = (world.peer("a").await, world.peer("b").await);
+        let (a, b) = (std::sync::Arc::new(join(&a)), std::sync::Arc::new(join(&b)));
+        meet(&a, &b).await;
+        let log = Log::new();
+        for room in [&a, &b] {
+            let (speaker, written) = (std::sync::Arc::downgrade(room), log.clone());
+            room.on_async(">", move |payload, _| {
+                let (room, log) = (speaker.upgrade().unwrap(), written.clone());
+                async move {
+                    tokio::task::yield_now().await;
+                    let said = room.send(Intent::new("message", payload).unwrap()).await;
+                    log.write(said.map_or_else(|error| error.kind().as_str().to_owned(), |_| "said".to_owned()));
+                }
+            }).unwrap().detach();
+        }
+        a.send_text("storm").await.unwrap();
+        assert_eq!(log.wait(3).await, ["said", "said", "too_many_hops"]);
+        a.peer().ping("b", SOON).await.unwrap();
+        assert_eq!(log.lines().len(), 3);
+    }
+
+    async fn greetings_take_no_places_and_leaving_is_no_late_news(world) {
+        let a = world.peer("a").await;
+        let b = world.peer_with("b", shiome_bus::PeerOptions::default().capacity(1)).await;
+        let log = crate::inbox::inbox(&b);
+        for room in ["attic", "cellar", "lobby"] {
+            Mesh::join(&a, room).unwrap().leave();
+        }
+        let (room_a, room_b) = (join(&a), join(&b));
+        meet(&room_a, &room_b).await;
+        room_a.leave();
+        let room_a = join(&a);
+        let back = async {
+            while room_b.members().len() != 1 || room_a.members().len() != 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, back).await.unwrap();
+        a.send("b", Intent::new("last", ()).unwrap()).await.unwrap();
+        assert_eq!(log.wait(1).await, ["a last null"]);
+        let drops: Vec<_> = world.buses().iter().flat_map(|bus| bus.stats().drops).collect();
+        assert_eq!(drops, []);
+    }
+
     async fn who_is_in_no_room_hears_nothing_of_it(world) {
         let (a, b) = (world.peer("a").await, world.peer("b").await);
         let log = crate::inbox::inbox(&b);

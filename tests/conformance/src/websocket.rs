@@ -19,8 +19,10 @@ use shiome_bus::{
     wire::{Batch, Encoding, Frame, Message, decode},
 };
 use tokio::{
-    net::TcpStream,
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
+    task::JoinSet,
 };
 use tokio_websockets::{ClientBuilder, MaybeTlsStream, Message as WsMessage, WebSocketStream};
 
@@ -51,6 +53,41 @@ async fn listen(server: &WebSocketServer) -> Listening {
     let links = links();
     let listening = server.listen(&links, "ws://127.0.0.1:0/bus", Origins::none());
     listening.await.unwrap()
+}
+
+/// Connections to a server, which can be broken.
+struct Lines {
+    url: String,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl Lines {
+    async fn to(server: &Listening) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_, address) = server.url().split_once("://").unwrap();
+        let address = address.trim_end_matches("/bus").to_owned();
+        let tasks = Arc::new(Mutex::new(JoinSet::new()));
+        let lines = Arc::downgrade(&tasks);
+        tasks.lock().unwrap().spawn(async move {
+            while let (Ok((mut near, _)), Some(lines)) = (listener.accept().await, lines.upgrade()) {
+                let address = address.clone();
+                lines.lock().unwrap().spawn(async move {
+                    let mut far = TcpStream::connect(address).await.unwrap();
+                    let _ = copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        Self {
+            url: format!("ws://127.0.0.1:{port}/bus"),
+            tasks,
+        }
+    }
+
+    /// Breaks all, and lets nobody through any more.
+    fn cut(&self) {
+        self.tasks.lock().unwrap().abort_all();
+    }
 }
 
 /// Waits until all that are there and a newcomer reach each other.
@@ -102,13 +139,14 @@ impl Stage for RelayStage {
 struct Relayed {
     options: BusOptions,
     binary: bool,
-    relay: tokio::sync::Mutex<Option<Listening>>,
+    relay: tokio::sync::Mutex<Option<(Listening, String)>>,
     state: Mutex<RelayedState>,
 }
 
 #[derive(Default)]
 struct RelayedState {
     server: Option<Arc<WebSocketServer>>,
+    lines: Option<Lines>,
     buses: Vec<Bus>,
     peers: Vec<WeakPeer>,
 }
@@ -120,10 +158,13 @@ impl Relayed {
             let id = PeerId::new("the-relay").unwrap();
             let options = ServerOptions::anyone().queue(queue());
             let server = WebSocketServer::relay(&id, options).unwrap();
-            *relay = Some(listen(&server).await);
-            self.state.lock().unwrap().server = Some(Arc::new(server));
+            let listening = listen(&server).await;
+            let lines = Lines::to(&listening).await;
+            *relay = Some((listening, lines.url.clone()));
+            let mut state = self.state.lock().unwrap();
+            (state.server, state.lines) = (Some(Arc::new(server)), Some(lines));
         }
-        relay.as_ref().unwrap().url().to_owned()
+        relay.as_ref().unwrap().1.clone()
     }
 }
 
@@ -166,8 +207,8 @@ impl World for Relayed {
     }
 
     fn cut(&self) -> bool {
-        if let Some(server) = self.state.lock().unwrap().server.take() {
-            server.close();
+        if let Some(lines) = &self.state.lock().unwrap().lines {
+            lines.cut();
         }
         true
     }
@@ -209,9 +250,8 @@ struct Direct {
 struct DirectNode {
     bus: Bus,
     peer: WeakPeer,
-    url: String,
-    /// Until the links are cut.
-    server: Option<(WebSocketServer, Listening)>,
+    lines: Lines,
+    _server: (WebSocketServer, Listening),
 }
 
 impl World for Direct {
@@ -229,7 +269,7 @@ impl World for Direct {
                     peer.is_some_and(|peer| !peer.is_closed())
                 };
                 let open = nodes.iter().filter(open);
-                open.map(|node| (node.peer.clone(), node.url.clone()))
+                open.map(|node| (node.peer.clone(), node.lines.url.clone()))
                     .collect()
             };
             for (_, url) in &others {
@@ -240,11 +280,12 @@ impl World for Direct {
             }
             let others: Vec<_> = others.into_iter().map(|(peer, _)| peer).collect();
             meet(&peer, &others).await;
+            let lines = Lines::to(&listening).await;
             self.nodes.lock().unwrap().push(DirectNode {
                 bus,
                 peer: peer.downgrade(),
-                url: listening.url().to_owned(),
-                server: Some((server, listening)),
+                lines,
+                _server: (server, listening),
             });
             peer
         })
@@ -256,9 +297,8 @@ impl World for Direct {
     }
 
     fn cut(&self) -> bool {
-        for node in &mut *self.nodes.lock().unwrap() {
-            node.server = None;
-        }
+        let nodes = self.nodes.lock().unwrap();
+        nodes.iter().for_each(|node| node.lines.cut());
         true
     }
 
@@ -270,7 +310,7 @@ impl World for Direct {
                     let peer = node.peer.upgrade();
                     peer.is_some_and(|peer| peer.id() == to.id())
                 });
-                of.map(|node| node.url.clone())
+                of.map(|node| node.lines.url.clone())
             };
             say(&url.unwrap(), end, envelope).await
         })

@@ -121,11 +121,13 @@ impl Payload {
     /// [`BusError::Serialization`] when it is none.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, BusError> {
         let value = self.0.as_ref().map(|shared| shared.value.get());
-        let parsed = match value {
-            Some(None) => serde_json::from_str(self.text()),
-            _ => T::deserialize(self.value()),
-        };
-        Ok(parsed?)
+        if let Some(None) = value
+            && let Ok(parsed) = serde_json::from_str(self.text())
+        {
+            return Ok(parsed);
+        }
+        // The error is the same whichever form it has.
+        Ok(T::deserialize(self.value())?)
     }
 
     /// Whether it is `null`.

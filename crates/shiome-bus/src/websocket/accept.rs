@@ -49,7 +49,7 @@ where
 async fn connection<S>(
     hub: &Arc<Hub>,
     io: S,
-    mut opening: Opening,
+    opening: Opening,
 ) -> Option<(Arc<Member>, u64)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -58,7 +58,14 @@ where
     let socket = ServerBuilder::new().config(config).limits(limits).serve(io);
     let mut pump = Pump::new(socket);
     // Boxed, so that it takes no memory once the link is open.
-    let opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump, &mut opening))).await;
+    let opened = tokio::select! {
+        opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump, &opening))) => opened,
+        // Without a word: what is left of it would be as many as before.
+        () = opening.sent_away() => {
+            hub.counters.turned_away();
+            return None;
+        }
+    };
     let (mut end, welcome) = match opened.unwrap_or(Err(Refused::new(CloseReason::Malformed))) {
         Ok(opened) => opened,
         Err(refused) => {
@@ -66,7 +73,10 @@ where
             let reason = refused.reason;
             debug!(%reason, detail = refused.detail, "turned away");
             let last = Some(text(Frame::Refused(refused)));
-            Box::pin(pump.close(last, reason, Duration::MAX)).await;
+            tokio::select! {
+                () = Box::pin(pump.close(last, reason, Duration::MAX)) => {}
+                () = opening.sent_away() => {}
+            }
             return None;
         }
     };

@@ -51,6 +51,14 @@ impl State {
 }
 
 impl ClientEnd {
+    /// Whether the link is to end now: at once when it is told to, and once all is sent that waits when its peer has gone.
+    fn is_to_leave(&self, state: &State) -> bool {
+        let sends = self.client.is_open() && state.session.has_next();
+        !self.left
+            && !state.wants(&self.shared.id, self.incarnation)
+            && (state.stop || !sends)
+    }
+
     pub(super) fn new(
         shared: Arc<Shared>,
         attached: Arc<Attached>,
@@ -264,12 +272,12 @@ impl ClientEnd {
 
 impl End for ClientEnd {
     fn obey(&mut self, _: Instant, waker: &Waker) {
-        let wanted = {
+        let leaves = {
             let mut state = self.shared.state();
             state.bell.wait(waker);
-            state.wants(&self.shared.id, self.incarnation)
+            self.is_to_leave(&state)
         };
-        if !self.left && !wanted {
+        if leaves {
             self.leave();
             self.poll_event();
         }
@@ -292,6 +300,12 @@ impl End for ClientEnd {
     fn poll_message(&mut self, now: Instant) -> Option<Message> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
+        if self.is_to_leave(&state) {
+            drop(state);
+            self.leave();
+            self.poll_event();
+            state = shared.state();
+        }
         if std::mem::take(&mut state.local_changed) && state.gateway && self.client.is_open() {
             for presence in Self::others(&shared, &state) {
                 self.client.say(Frame::Presence(presence));

@@ -46,20 +46,29 @@ impl Hub {
             false => None,
         };
         match other {
-            Some(other) if !std::ptr::eq(&*other, by) => return self.pass_on(other, envelope),
+            Some(other) if !std::ptr::eq(&*other, by) => {
+                // What a client says itself was passed on by nobody before; in a circle there is always somebody else.
+                let passed_on = envelope.from != by.id;
+                return self.pass_on(other, envelope, passed_on);
+            }
             None if by.attached.get().is_some() => return Routed::Own(envelope),
             _ => self.refuse(&envelope, &BusError::NodeNotFound(envelope.to.clone())),
         }
         Routed::Done
     }
 
-    fn pass_on(self: &Arc<Self>, other: Arc<Member>, mut envelope: Envelope) -> Routed {
-        if envelope.hops >= MAX_HOPS {
+    fn pass_on(
+        self: &Arc<Self>,
+        other: Arc<Member>,
+        mut envelope: Envelope,
+        passed_on: bool,
+    ) -> Routed {
+        if passed_on && envelope.hops >= MAX_HOPS {
             let error = BusError::TooManyHops(envelope.to.clone());
             self.refuse(&envelope, &error);
             return Routed::Done;
         }
-        envelope.hops += 1;
+        envelope.hops += u8::from(passed_on);
         let patience = self.options.patience;
         match other.push(&envelope) {
             Err(BusError::QueueFull(_)) if other.makes_room(patience) => {
