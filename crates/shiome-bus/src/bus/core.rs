@@ -161,7 +161,9 @@ impl Core {
     pub(crate) fn links(&self) -> Vec<(LinkId, Arc<dyn Link>)> {
         self.routes(|routes| {
             let links = routes.links();
-            links.map(|(id, a)| (id, Arc::clone(a.link.link()))).collect()
+            links
+                .map(|(id, a)| (id, Arc::clone(a.link.link())))
+                .collect()
         })
     }
 

@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{Core, Line, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind,
-    MAX_HOPS, PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
+    PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -110,12 +110,7 @@ impl Gate {
 
     /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
     /// handed back.
-    fn pass(
-        &self,
-        core: &Core,
-        envelope: Envelope,
-        before: &mut Before,
-    ) -> Option<Waits> {
+    fn pass(&self, core: &Core, envelope: Envelope, before: &mut Before) -> Option<Waits> {
         let known = before
             .to
             .as_ref()
@@ -379,7 +374,9 @@ impl Inbound for Gate {
         core.drops.trace(envelope, Core::reason(&error));
         if let Some(sender) = core.local(&envelope.from) {
             let (id, to) = (envelope.id, &envelope.to);
-            sender.pending.resolve(id, to, false, |_| Answer::Failed(error));
+            sender
+                .pending
+                .resolve(id, to, false, |_| Answer::Failed(error));
         }
     }
 

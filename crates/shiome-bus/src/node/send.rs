@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Node;
 use crate::{
-    BusError, Delivery, DropReason, Envelope, Intent, Level, Link, MAX_HOPS, PeerId, Receipt, Route,
-    SendOptions, Via,
+    BusError, Delivery, DropReason, Envelope, Intent, Level, Link, MAX_HOPS, PeerId, Receipt,
+    Route, SendOptions, Via,
     bus::{Answer, Target},
     dispatch,
     mailbox::{Item, NoPlace, Path, Place},

@@ -46,11 +46,7 @@ where
 }
 
 /// Serves a connection until it is over. The client and the number of the connection, if it may come back.
-async fn connection<S>(
-    hub: &Arc<Hub>,
-    io: S,
-    opening: Opening,
-) -> Option<(Arc<Member>, u64)>
+async fn connection<S>(hub: &Arc<Hub>, io: S, opening: Opening) -> Option<(Arc<Member>, u64)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

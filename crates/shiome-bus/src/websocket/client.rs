@@ -15,7 +15,8 @@ use tokio::{
 
 use self::shared::{Shared, State};
 use super::{
-    attached::Attached, bell::Bell, dial::Target, options::ClientOptions, pump::now, session::Session,
+    attached::Attached, bell::Bell, dial::Target, options::ClientOptions, pump::now,
+    session::Session,
 };
 use crate::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,

@@ -184,7 +184,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let Some(due) = patience
             .into_iter()
             .chain(end.timeout(self.blocked.is_none()))
-            .min() else {
+            .min()
+        else {
             return Poll::Pending;
         };
         let due = tokio::time::Instant::from_std(due);

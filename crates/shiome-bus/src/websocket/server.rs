@@ -188,12 +188,7 @@ impl Accepting {
     }
 }
 
-async fn take(
-    hub: Arc<Hub>,
-    endpoint: Arc<Endpoint>,
-    accepted: Accepted,
-    opening: Opening,
-) {
+async fn take(hub: Arc<Hub>, endpoint: Arc<Endpoint>, accepted: Accepted, opening: Opening) {
     // Boxed, so that it takes no memory once the WebSocket is open.
     let open = Box::pin(async {
         let stream = accepted.establish().await?;

@@ -36,7 +36,10 @@ async fn a_gateway_does_not_take_the_envelopes_of_a_name_that_is_taken() {
     let mut gate = Raw::enter(&sockets, "gate").await;
     gate.say(r#"[{"type":"presence","present":[["bob",99]]}]"#)
         .await;
-    assert_eq!(refused(&mut gate).await, (id("bob"), CloseReason::NameTaken));
+    assert_eq!(
+        refused(&mut gate).await,
+        (id("bob"), CloseReason::NameTaken)
+    );
     let hi = Intent::new("hi", 1).unwrap();
     server.send("bob", hi).await.unwrap();
     let heard = tokio::select! {

@@ -52,7 +52,10 @@ async fn a_peer_that_closes_says_that_a_link_has_not_sent_all() {
     let (_proxy, alice) = frozen(&listening).await;
     let quiet = alice.bus.peer("quiet").unwrap();
     quiet.close(SOON).await.unwrap();
-    assert_eq!(alice.peer.close(SOON).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(
+        alice.peer.close(SOON).await.unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
     // Its link has gone with it.
     while alice.link.stats().queued > 0 {
         tokio::task::yield_now().await;

@@ -29,15 +29,17 @@ fn text(name: &str, len: usize) -> Intent {
 #[tokio::test]
 async fn what_equal_senders_send_arrives_whole_and_in_the_order_of_the_numbers() {
     const TASKS: usize = 16;
-    const EACH: usize = 300;
+    const EACH: usize = 100;
     let (bus, _websockets, listening, _server, seen) = listening().await;
-    let alice = Side::connected("alice", listening.url(), ClientOptions::default()).await;
+    // Most of the time somebody waits.
+    let small = ClientOptions::default().queue(QueueLimits::new(8192, 64 << 10));
+    let alice = Side::connected("alice", listening.url(), small).await;
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
         let peer = alice.peer.clone();
         tasks.spawn(async move {
             for number in 0..EACH {
-                let intent = text("some", 1000 * (1 + (task * 7 + number) % 20));
+                let intent = text("some", 500 * (1 + (task * 7 + number) % 20));
                 peer.send("server", intent).await.unwrap();
             }
         });
@@ -73,13 +75,19 @@ async fn a_long_message_among_many_short_ones_has_its_turn() {
     }
     let receipt = alice.peer.send("server", text("long", 1_000_000)).await;
     let receipt = receipt.unwrap();
-    assert!(sent.load(Relaxed) < MANY, "it did not have to wait for all of them");
+    assert!(
+        sent.load(Relaxed) < MANY,
+        "it did not have to wait for all of them"
+    );
     go_on.store(false, Relaxed);
     tasks.join_all().await;
     alice.link.flush().await.unwrap();
     alice.peer.ping("server", PATIENCE).await.unwrap();
     assert_eq!(bus.dropped(DropReason::Duplicate), 0);
-    assert!(seen.lock().unwrap().contains(&receipt.id.seq), "under this number");
+    assert!(
+        seen.lock().unwrap().contains(&receipt.id.seq),
+        "under this number"
+    );
 }
 
 #[tokio::test]
