@@ -3,6 +3,7 @@
 mod answer;
 mod core;
 mod inbound;
+mod line;
 mod options;
 mod registry;
 mod routes;
@@ -19,6 +20,7 @@ use tokio::{runtime::Handle, time::Instant};
 pub(crate) use self::{
     answer::{Answer, Asked},
     core::{Core, Target},
+    line::Line,
     seen::Window,
 };
 pub use self::{
@@ -189,7 +191,8 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// [`BusError::Timeout`] when something was left unhandled or unsent after `deadline`.
+    /// [`BusError::Timeout`] when something was left unhandled or unsent after `deadline`, and [`BusError::NotConnected`] when a link
+    /// broke before it had sent all.
     pub async fn close(&self, deadline: Duration) -> Result<(), BusError> {
         let end = Instant::now() + deadline;
         let nodes = self.core.registry.owners();

@@ -1,6 +1,7 @@
 //! What the handles on a peer share: its mailboxes, handlers and what it waits for.
 
 mod close;
+mod outgoing;
 mod owed;
 mod send;
 
@@ -8,14 +9,14 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::{runtime, sync::watch};
 
-use self::owed::Owed;
+use self::{outgoing::Outgoing, owed::Owed};
 use crate::{
     BusError, Envelope, Incarnation, Level, MessageId, PeerId, PeerOptions, PeerStats, Priority,
     bus::Core,
@@ -39,6 +40,7 @@ pub(crate) struct Node {
     pub(crate) inbound: Interceptors,
     pub(crate) pending: Pending,
     owed: Owed,
+    outgoing: Outgoing,
     pub(crate) totals: Totals,
     seq: AtomicU64,
     /// What it has said to rooms, of all rooms together, so that none of it is taken for another.
@@ -52,6 +54,8 @@ pub(crate) struct Node {
     ended: watch::Sender<bool>,
     /// Envelopes that were not handled when it ended.
     left: AtomicUsize,
+    /// It ended, or is about to, before the links over which it had sent something said that all of it had arrived.
+    unsent: AtomicBool,
     /// What its dispatchers run on.
     runtime: runtime::Handle,
     /// Itself.
@@ -88,6 +92,7 @@ impl Node {
             inbound: Interceptors::default(),
             pending: Pending::new(incarnation),
             owed: Owed::default(),
+            outgoing: Outgoing::default(),
             totals: Totals::default(),
             seq: AtomicU64::new(0),
             said: AtomicU64::new(0),
@@ -96,6 +101,7 @@ impl Node {
             close_by: OnceLock::new(),
             ended: watch::Sender::new(false),
             left: AtomicUsize::new(0),
+            unsent: AtomicBool::new(false),
             runtime,
             seat: Weak::clone(seat),
             handle: OnceLock::new(),

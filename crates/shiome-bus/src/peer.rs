@@ -338,7 +338,8 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// [`BusError::Timeout`] when something was left.
+    /// [`BusError::Timeout`] when something was left, also on a link over which this peer had sent; [`BusError::NotConnected`] when
+    /// such a link broke, so that it is not known whether all arrived.
     pub async fn close(&self, deadline: Duration) -> Result<(), BusError> {
         self.node().close(deadline).await
     }

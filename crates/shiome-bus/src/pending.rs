@@ -183,6 +183,16 @@ pub(crate) struct Wait<'a> {
 }
 
 impl Wait<'_> {
+    /// The envelope has another number.
+    pub(crate) fn renumber(&mut self, seq: u64) {
+        let mut waiting = self.pending.lock();
+        // What has come to an end stays so.
+        if let Some(entry) = waiting.by_seq.remove(&self.seq) {
+            waiting.by_seq.insert(seq, entry);
+        }
+        self.seq = seq;
+    }
+
     /// The answer. Cancel-safe.
     pub(crate) async fn answer(&mut self) -> Answer {
         let answer = (&mut self.receiver).await;

@@ -33,7 +33,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// When it cannot begin; it is not attached then.
     fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError>;
 
-    /// Takes an envelope into its queue, if there is room now.
+    /// Takes an envelope into its queue, if there is room now. Called under a lock of the sender, for whom nothing is to be sent from
+    /// within.
     ///
     /// # Errors
     ///
@@ -48,6 +49,13 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// As those of [`try_send`](Self::try_send), but [`BusError::QueueFull`].
     fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>>;
 
+    /// Ends when more room may have been made than there was when this was called, or the link broke. `None`, as here: who waits in
+    /// [`send`](Self::send) is served in the order of coming, so that nobody has to wait elsewhere. With it the bus has its peers
+    /// wait in that order and numbers what they send when there is room for it, so that all arrives in the order of the numbers.
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        None
+    }
+
     /// Waits until all that was taken before has left the process, or reached the other end where the link can tell. Cancel-safe.
     ///
     /// # Errors
@@ -59,7 +67,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`BusError::Timeout`] when something was left unsent.
+    /// [`BusError::Timeout`] when something was left unsent at the deadline, and [`BusError::NotConnected`] when it was given up
+    /// before.
     fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>>;
 
     /// How it is, now and after each change.
@@ -109,6 +118,12 @@ pub trait Inbound: fmt::Debug + Send + Sync {
                 self.deliver(envelope).await;
             }
         })
+    }
+
+    /// An envelope that the link had taken will not be sent, or may not have arrived: a dead letter. Links say so of each that they
+    /// give up. Unless the bus says otherwise, nobody is told.
+    fn lost(&self, envelope: &Envelope, error: BusError) {
+        let _ = (envelope, error);
     }
 
     /// Something arrived that is no envelope; counted as a drop.

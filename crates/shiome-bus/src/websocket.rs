@@ -27,6 +27,7 @@
 mod accept;
 mod attached;
 mod backoff;
+mod bell;
 mod client;
 mod dial;
 mod dialer;
@@ -37,10 +38,14 @@ mod member;
 mod member_link;
 mod names;
 mod open;
+mod opening;
 mod options;
 mod outbox;
 mod presence;
 mod pump;
+#[cfg(feature = "_script")]
+#[doc(hidden)]
+pub mod script;
 mod server;
 mod session;
 mod stats;

@@ -8,7 +8,8 @@ use std::{
 
 use shiome_bus::{
     Bus, BusError, BusOptions, DropReason, ErrorKind, Intent, Level, Mesh, Peer, PeerOptions,
-    SendOptions, memory::MemoryLink,
+    SendOptions,
+    memory::{Conditions, MemoryLink},
 };
 use tokio::{
     runtime::{Builder, Handle},
@@ -248,4 +249,26 @@ async fn a_peer_with_its_own_thread_may_block_and_no_other_waits() {
     a.ping("b", SOON).await.unwrap();
     b.close(SOON).await.unwrap();
     drop(c);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_leaves_something_on_a_link_says_so() {
+    let (here, there) = (Bus::new(), Bus::new());
+    let (sends, silent) = (here.peer("sends").unwrap(), here.peer("silent").unwrap());
+    let hears = there.peer("hears").unwrap();
+    let slow = Conditions::default().latency(Duration::from_millis(100));
+    let link = MemoryLink::new()
+        .conditions(slow)
+        .connect(&here, &there)
+        .unwrap();
+    sends.wait_for("hears", SOON).await.unwrap();
+    sends.send("hears", intent()).await.unwrap();
+    let cut = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        link.cut();
+    };
+    let (sent, silent, ()) = tokio::join!(sends.close(SOON), silent.close(SOON), cut);
+    assert_eq!(hears.stats().messages_received, 0);
+    assert_eq!(kind(sent), ErrorKind::NotConnected);
+    assert!(silent.is_ok(), "nothing of it was lost");
 }

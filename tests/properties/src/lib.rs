@@ -5,6 +5,7 @@
 //! says what happens when.
 
 mod address;
+mod bus;
 mod frame_decoder;
 mod gossip;
 mod gossip_compact;
@@ -22,6 +23,7 @@ mod websocket;
 
 pub use self::{
     address::address,
+    bus::{bus_binary, bus_json, bus_link_script},
     frame_decoder::frame_decoder,
     gossip::gossip,
     gossip_compact::gossip_compact,
@@ -39,8 +41,11 @@ pub use self::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     ("address", address),
+    ("bus_binary", bus_binary),
+    ("bus_json", bus_json),
+    ("bus_link_script", bus_link_script),
     ("frame_decoder", frame_decoder),
     ("gossip", gossip),
     ("gossip_compact", gossip_compact),

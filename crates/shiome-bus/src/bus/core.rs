@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{
     BusOptions, LinkId, LinkOptions,
     inbound::Gate,
+    line::Line,
     registry::{Registry, Seat},
     routes::{Routes, Way},
     seen::Seen,
@@ -54,7 +55,7 @@ impl Seat for Weak<Node> {
 /// Where an envelope goes.
 pub(crate) enum Target {
     Local(Arc<Node>),
-    Link(LinkId, Arc<dyn Link>),
+    Link(LinkId, Arc<Line>),
 }
 
 impl Core {
@@ -143,6 +144,9 @@ impl Core {
         self.fail_link(id);
         // Dropped without the lock.
         let link = self.routes_mut(|routes| routes.detach(id));
+        for node in self.registry.owners() {
+            node.forget_link(id);
+        }
         self.names_changed.send_replace(());
         link.is_some()
     }
@@ -157,7 +161,9 @@ impl Core {
     pub(crate) fn links(&self) -> Vec<(LinkId, Arc<dyn Link>)> {
         self.routes(|routes| {
             let links = routes.links();
-            links.map(|(id, a)| (id, Arc::clone(&a.link))).collect()
+            links
+                .map(|(id, a)| (id, Arc::clone(a.link.link())))
+                .collect()
         })
     }
 
@@ -194,7 +200,7 @@ impl Core {
     }
 
     pub(crate) fn link(&self, id: LinkId) -> Option<Arc<dyn Link>> {
-        self.routes(|routes| Some(Arc::clone(&routes.link(id)?.link)))
+        self.routes(|routes| Some(Arc::clone(routes.link(id)?.link.link())))
     }
 
     pub(crate) fn reaches(&self, id: &PeerId) -> bool {

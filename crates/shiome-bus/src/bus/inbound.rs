@@ -4,10 +4,10 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::timeout;
 
-use super::{Core, LinkId, Target, answer};
+use super::{Core, Line, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
-    MAX_HOPS, PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
+    PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -140,8 +140,9 @@ impl Gate {
                 let place = node.reserve_within(&envelope, patience).await;
                 self.put(core, &node, place, envelope);
             }
-            Waits::Link(link, envelope) => {
-                let sent = timeout(patience, link.send(&envelope)).await;
+            Waits::Link(link, mut envelope) => {
+                let put = link.put(&mut envelope, |link, envelope| link.try_send(envelope));
+                let sent = timeout(patience, put).await;
                 let full = || Err(BusError::QueueFull(envelope.to.clone()));
                 self.relayed(core, &envelope, sent.unwrap_or_else(|_| full()));
             }
@@ -194,7 +195,7 @@ impl Gate {
         let sent = match way {
             Ok(Target::Link(_, link)) if envelope.hops < MAX_HOPS => {
                 envelope.hops += 1;
-                match link.try_send(&envelope) {
+                match link.try_put(&mut envelope, |link, envelope| link.try_send(envelope)) {
                     Err(BusError::QueueFull(_)) => return Some(Waits::Link(link, envelope)),
                     sent => sent,
                 }
@@ -244,7 +245,7 @@ impl Gate {
 /// An envelope that finds no room where it is to go.
 enum Waits {
     Mailbox(Arc<Node>, Envelope),
-    Link(Arc<dyn Link>, Envelope),
+    Link(Arc<Line>, Envelope),
 }
 
 /// What was found out for the envelope before: what arrives together is mostly of one sender and for one peer.
@@ -364,6 +365,19 @@ impl Inbound for Gate {
 
     fn deliver_all(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, ()> {
         Box::pin(self.take(envelopes))
+    }
+
+    fn lost(&self, envelope: &Envelope, error: BusError) {
+        let Some(core) = self.core.upgrade() else {
+            return;
+        };
+        core.drops.trace(envelope, Core::reason(&error));
+        if let Some(sender) = core.local(&envelope.from) {
+            let (id, to) = (envelope.id, &envelope.to);
+            sender
+                .pending
+                .resolve(id, to, false, |_| Answer::Failed(error));
+        }
     }
 
     fn refused(&self, envelope: &Envelope, error: &BusError) {

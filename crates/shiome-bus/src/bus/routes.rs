@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::LinkOptions;
+use super::{Line, LinkOptions};
 use crate::{BusError, Incarnation, Link, PeerId, Remote};
 
 /// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
@@ -19,7 +19,7 @@ pub struct LinkId(pub(super) u64);
 /// A link and what is known of it.
 #[derive(Debug)]
 pub(super) struct Attached {
-    pub(super) link: Arc<dyn Link>,
+    pub(super) link: Arc<Line>,
     options: LinkOptions,
     /// The other end, while the link is up.
     pub(super) remote: Option<Remote>,
@@ -48,7 +48,7 @@ pub(super) struct Routes {
 /// What is known of the way to a peer.
 #[derive(Debug)]
 pub(super) enum Way {
-    Over(LinkId, Arc<dyn Link>),
+    Over(LinkId, Arc<Line>),
     /// There is one, and it is down.
     Down,
     Unknown,
@@ -59,7 +59,7 @@ impl Routes {
         let id = LinkId(self.next_id);
         self.next_id += 1;
         let attached = Attached {
-            link,
+            link: Arc::new(Line::new(link)),
             options,
             remote: None,
             told: 0,
@@ -68,7 +68,7 @@ impl Routes {
         id
     }
 
-    pub(super) fn detach(&mut self, id: LinkId) -> Option<Arc<dyn Link>> {
+    pub(super) fn detach(&mut self, id: LinkId) -> Option<Arc<Line>> {
         self.forget_told(id);
         self.forget_learned(id);
         Some(self.links.remove(&id)?.link)

@@ -42,8 +42,10 @@ impl Node {
         if worked_off.is_err() {
             self.end();
         }
+        let worked_off = worked_off.is_ok() || self.dispatchers.load(Ordering::Acquire) == 0;
         match self.left.load(Ordering::Acquire) {
-            0 if worked_off.is_ok() => Ok(()),
+            0 if worked_off && !self.unsent.load(Ordering::Acquire) => Ok(()),
+            0 if Instant::now() < by => Err(BusError::NotConnected(self.id.clone())),
             _ => Err(BusError::Timeout {
                 peer: self.id.clone(),
                 after: deadline,
@@ -59,8 +61,18 @@ impl Node {
         let by = self.close_by.get().copied();
         let by = by.unwrap_or_else(|| Instant::now() + USUAL_DEADLINE);
         let left = by.saturating_duration_since(Instant::now());
-        for (_, link) in self.core.links() {
+        let links = self.core.links().into_iter();
+        let (own, others): (Vec<_>, Vec<_>) =
+            links.partition(|(id, _)| self.outgoing.went_over(*id));
+        self.unsent.store(!own.is_empty(), Ordering::Release);
+        let mut arrived = true;
+        for (_, link) in own {
             // What a link that is down still has is not waited for.
+            arrived &= matches!(timeout(left, link.flush()).await, Ok(Ok(())));
+        }
+        self.unsent.store(!arrived, Ordering::Release);
+        for (_, link) in others {
+            // Those have receipts of it at most.
             let _ = timeout(left, link.flush()).await;
         }
         self.end();

@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Node;
 use crate::{
-    BusError, Delivery, DropReason, Envelope, Intent, Level, MAX_HOPS, PeerId, Receipt, Route,
-    SendOptions, Via,
+    BusError, Delivery, DropReason, Envelope, Intent, Level, Link, MAX_HOPS, PeerId, Receipt,
+    Route, SendOptions, Via,
     bus::{Answer, Target},
     dispatch,
     mailbox::{Item, NoPlace, Path, Place},
@@ -89,7 +89,7 @@ impl Node {
     pub(crate) async fn send(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
         let mut envelope = self.envelope(to, intent, &SendOptions::default())?;
         let target = self.way(&mut envelope, Route::Any)?;
-        self.hand_over_by(envelope, &target, None).await
+        self.hand_over_by(envelope, &target, None, None).await
     }
 
     pub(crate) async fn send_with(
@@ -107,7 +107,7 @@ impl Node {
         };
         if options.level <= last {
             let by = options.timeout.map(|timeout| Instant::now() + timeout);
-            return self.hand_over_by(envelope, &target, by).await;
+            return self.hand_over_by(envelope, &target, by, None).await;
         }
         let (receipt, _) = self.ask(envelope, &target, options.timeout).await?;
         Ok(receipt)
@@ -144,7 +144,7 @@ impl Node {
     pub(crate) async fn respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
         let mut envelope = self.answering(to, intent)?;
         let target = self.way(&mut envelope, Route::Any)?;
-        let receipt = self.hand_over_by(envelope, &target, None).await?;
+        let receipt = self.hand_over_by(envelope, &target, None, None).await?;
         self.owed.settle(to.from(), to.envelope().id);
         Ok(receipt)
     }
@@ -160,7 +160,9 @@ impl Node {
         let by = Instant::now() + after;
         let peer = envelope.to.clone();
         let mut wait = self.wait_for(&envelope, target)?;
-        let receipt = self.hand_over_by(envelope, target, Some(by)).await?;
+        let receipt = self
+            .hand_over_by(envelope, target, Some(by), Some(&mut wait))
+            .await?;
         let answer = match timeout_at(by, wait.answer()).await {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
@@ -190,8 +192,8 @@ impl Node {
 
     /// Hands an envelope over if there is room.
     #[inline]
-    fn hand_over(&self, envelope: Envelope, target: &Target) -> Result<Receipt, BusError> {
-        let receipt = receipt(&envelope, target);
+    fn hand_over(&self, mut envelope: Envelope, target: &Target) -> Result<Receipt, BusError> {
+        let mut receipt = receipt(&envelope, target);
         match target {
             Target::Local(asker) if envelope.reply_to.is_some() => {
                 self.reply(asker, envelope);
@@ -202,8 +204,12 @@ impl Node {
                 Ok(place) => self.put(node, place, envelope),
                 Err(no_place) => Err(self.failed(&envelope, no_place.of(&node.id))),
             },
-            Target::Link(_, link) => {
-                let sent = link.try_send(&envelope);
+            Target::Link(id, line) => {
+                let put = |link: &dyn Link, envelope: &mut Envelope| {
+                    self.put_over(*id, link, envelope, None)
+                };
+                let sent = line.try_put(&mut envelope, put);
+                receipt.id = envelope.id;
                 sent.map_err(|error| self.failed(&envelope, error))
             }
         }?;
@@ -214,9 +220,10 @@ impl Node {
     /// Hands an envelope over as soon as there is room. Cancel-safe: either it was handed over, or nothing happened.
     async fn hand_over_by(
         &self,
-        envelope: Envelope,
+        mut envelope: Envelope,
         target: &Target,
         by: Option<Instant>,
+        mut wait: Option<&mut Wait<'_>>,
     ) -> Result<Receipt, BusError> {
         let by = || by.unwrap_or_else(|| Instant::now() + self.core.options.send_timeout);
         match target {
@@ -237,10 +244,13 @@ impl Node {
                 count(&self.totals.out.sent);
                 Ok(receipt)
             }
-            Target::Link(_, link) => {
-                let sent = match link.try_send(&envelope) {
+            Target::Link(id, line) => {
+                let mut put = |link: &dyn Link, envelope: &mut Envelope| {
+                    self.put_over(*id, link, envelope, wait.as_deref_mut())
+                };
+                let sent = match line.try_put(&mut envelope, &mut put) {
                     Err(full @ BusError::QueueFull(_)) => {
-                        let sent = timeout_at(by(), link.send(&envelope)).await;
+                        let sent = timeout_at(by(), line.put(&mut envelope, &mut put)).await;
                         sent.unwrap_or(Err(full))
                     }
                     sent => sent,

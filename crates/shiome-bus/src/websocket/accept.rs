@@ -1,10 +1,9 @@
 //! The server's end of a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
 use tokio_websockets::ServerBuilder;
@@ -14,6 +13,7 @@ use self::end::ServerEnd;
 use super::{
     hub::Hub,
     member::Member,
+    opening::Opening,
     pump::{Pump, outgoing, settings},
 };
 use crate::wire::{Batch, CloseReason, Encoding, Frame, Hello, Message, Refused, decode};
@@ -27,7 +27,7 @@ pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HELLO_LEN: usize = 8 * 1024;
 
 /// Serves a WebSocket that is open until it is over, and the grace after that. It is `opening` until it was let in.
-pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S, opening: OwnedSemaphorePermit)
+pub(crate) async fn serve<S>(hub: Arc<Hub>, io: S, opening: Opening)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -46,11 +46,7 @@ where
 }
 
 /// Serves a connection until it is over. The client and the number of the connection, if it may come back.
-async fn connection<S>(
-    hub: &Arc<Hub>,
-    io: S,
-    opening: OwnedSemaphorePermit,
-) -> Option<(Arc<Member>, u64)>
+async fn connection<S>(hub: &Arc<Hub>, io: S, opening: Opening) -> Option<(Arc<Member>, u64)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -58,14 +54,25 @@ where
     let socket = ServerBuilder::new().config(config).limits(limits).serve(io);
     let mut pump = Pump::new(socket);
     // Boxed, so that it takes no memory once the link is open.
-    let opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump))).await;
+    let opened = tokio::select! {
+        opened = Box::pin(timeout(OPENING_TIMEOUT, open(hub, &mut pump, &opening))) => opened,
+        // Without a word: what is left of it would be as many as before.
+        () = opening.sent_away() => {
+            hub.counters.turned_away();
+            return None;
+        }
+    };
     let (mut end, welcome) = match opened.unwrap_or(Err(Refused::new(CloseReason::Malformed))) {
         Ok(opened) => opened,
         Err(refused) => {
             hub.counters.turned_away();
             let reason = refused.reason;
             debug!(%reason, detail = refused.detail, "turned away");
-            Box::pin(pump.close(Some(text(Frame::Refused(refused))), reason)).await;
+            let last = Some(text(Frame::Refused(refused)));
+            tokio::select! {
+                () = Box::pin(pump.close(last, reason, Duration::MAX)) => {}
+                () = opening.sent_away() => {}
+            }
             return None;
         }
     };
@@ -76,6 +83,8 @@ where
         Ok(()) => pump.run(&mut end).await,
         Err(_) => CloseReason::Lost(1006),
     };
+    end.unlink();
+    poll_fn(|cx| end.poll_rest(cx)).await;
     let last = end.over(reason);
     let left = end.left(reason);
     let (member, connection) = (Arc::clone(&end.member), end.connection);
@@ -83,17 +92,22 @@ where
     if left {
         hub.remove(&member, reason);
     }
-    Box::pin(pump.close(last, reason)).await;
+    Box::pin(pump.close(last, reason, Duration::MAX)).await;
     (!left).then_some((member, connection))
 }
 
 /// Waits for the hello and judges it.
-async fn open<S>(hub: &Arc<Hub>, pump: &mut Pump<S>) -> Result<(ServerEnd, Message), Refused>
+async fn open<S>(
+    hub: &Arc<Hub>,
+    pump: &mut Pump<S>,
+    opening: &Opening,
+) -> Result<(ServerEnd, Message), Refused>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let message = pump.receive().await.map_err(Refused::new)?;
     let hello = hello(&message)?;
+    opening.has_spoken();
     let token = hello.token.as_ref().map(|token| token.reveal());
     let verdict = hub.options.verifier.verify(&hello.id, token).await;
     let admitted = hub.admit(&hello, verdict)?;

@@ -65,8 +65,13 @@ impl Attached {
         })
     }
 
-    /// Who is at the other end, where `known` were before. Those whom the bus does not take there are skipped.
-    pub(crate) fn hear_presence(&self, known: &BTreeMap<PeerId, Incarnation>, presence: &Presence) {
+    /// Who is at the other end, where `known` were before: those who are gone now, at least. Those whom the bus does not take there
+    /// are skipped, and returned.
+    pub(crate) fn hear_presence(
+        &self,
+        known: &BTreeMap<PeerId, Incarnation>,
+        presence: &Presence,
+    ) -> Vec<PeerId> {
         if presence.all {
             let here: HashSet<_> = presence.present.iter().map(|(id, _)| id).collect();
             for (id, incarnation) in known.iter().filter(|(id, _)| !here.contains(id)) {
@@ -78,11 +83,14 @@ impl Attached {
                 self.inbound.peer_down(id, *incarnation);
             }
         }
+        let mut refused = Vec::new();
         for (id, incarnation) in &presence.present {
             if let Err(error) = self.inbound.peer_up(id, *incarnation) {
                 debug!(%id, %error, "not taken from this link");
+                refused.push(id.clone());
             }
         }
+        refused
     }
 
     /// Something came that is no message of frames.

@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use self::shared::{Shared, State};
-use super::{attached::Attached, dial::Target, options::ClientOptions, session::Session};
+use super::{
+    attached::Attached, bell::Bell, dial::Target, options::ClientOptions, pump::now,
+    session::Session,
+};
 use crate::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
     PeerId, wire::Secret,
@@ -50,7 +53,7 @@ impl WebSocketClient {
         let target = Target::new(&links, url).map_err(BusError::network)?;
         let state = State {
             session: Session::new(options.queue),
-            waker: None,
+            bell: Bell::default(),
             local: BTreeMap::new(),
             local_changed: false,
             gateway: false,
@@ -59,12 +62,14 @@ impl WebSocketClient {
             max_message: None,
             ask: false,
             closing: false,
+            close_by: None,
             stop: false,
             ended: None,
             round_trip: None,
             sent: 0,
             received: 0,
             errors: 0,
+            lost: 0,
         };
         let shared = Shared {
             id: id.clone(),
@@ -144,33 +149,38 @@ impl Link for WebSocketClient {
         })
     }
 
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        Some(Box::pin(self.shared.room.notified()))
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
-        let taken = self.shared.change(|state| {
+        let (taken, lost) = self.shared.change(|state| {
             state.ask = true;
-            state.session.taken()
+            (state.session.taken(), state.lost)
         });
-        Box::pin(self.shared.flushed(taken))
+        Box::pin(self.shared.flushed(taken, lost))
     }
 
     fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async move {
-            let taken = self.shared.change(|state| {
+            let by = now().checked_add(deadline);
+            let (taken, lost) = self.shared.change(|state| {
                 state.closing = true;
+                state.close_by = by;
                 state.ask = true;
-                state.session.taken()
+                (state.session.taken(), state.lost)
             });
-            let flushed = timeout(deadline, self.shared.flushed(taken)).await;
-            let left = self.shared.change(|state| {
-                state.stop = true;
-                state.session.queued()
-            });
+            let settled = timeout(deadline, self.shared.settled(taken)).await;
+            self.shared.change(|state| state.stop = true);
             self.ended().await;
-            match flushed {
-                Err(_) if left > 0 => Err(BusError::Timeout {
-                    peer: self.shared.id.clone(),
+            let peer = self.shared.id.clone();
+            match settled {
+                _ if self.shared.state().lost == lost => Ok(()),
+                Ok(()) => Err(BusError::NotConnected(peer)),
+                Err(_) => Err(BusError::Timeout {
+                    peer,
                     after: deadline,
                 }),
-                _ => Ok(()),
             }
         })
     }
@@ -200,7 +210,9 @@ impl Link for WebSocketClient {
 
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
         self.shared.change(|state| {
+            let known = state.local.get(peer).copied();
             match present {
+                _ if known.is_some_and(|known| known > incarnation) => return,
                 true => state.local.insert(peer.clone(), incarnation),
                 false => state.local.remove(peer),
             };

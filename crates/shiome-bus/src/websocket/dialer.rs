@@ -348,11 +348,12 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due, or [`poll_message`](Self::poll_message) for an acknowledgement.
-    pub(crate) fn timeout(&self, session: &Session) -> Option<Instant> {
+    /// When [`handle_timeout`](Self::handle_timeout) is due, or [`poll_message`](Self::poll_message) for an acknowledgement if the
+    /// connection is `writable`.
+    pub(crate) fn timeout(&self, session: &Session, writable: bool) -> Option<Instant> {
         match &self.state {
             State::Waiting { until } | State::Opening { until } => Some(*until),
-            State::Open { link, .. } => Some(link.timeout(session)),
+            State::Open { link, .. } => Some(link.timeout(session, writable)),
             State::Dialling | State::Ended => None,
         }
     }

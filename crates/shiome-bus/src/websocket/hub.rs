@@ -20,7 +20,7 @@ use super::{
     stats::Counters,
 };
 use crate::{
-    BusError, Incarnation, PeerId,
+    BusError, Envelope, Incarnation, PeerId,
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
 
@@ -194,6 +194,8 @@ impl Hub {
         state.ended = true;
         let spoke_for = std::mem::take(&mut state.speaks_for);
         let lost = state.session.drain();
+        state.lost += lost.len() as u64;
+        state.errors += lost.len() as u64;
         drop(state);
         member.order(Order::Close(reason));
         member.room.notify_waiters();
@@ -208,16 +210,28 @@ impl Hub {
                 }
             }
         }
-        for id in spoke_for.keys().chain([&member.id]) {
-            self.told(|present| present.remove(id));
+        let own = (&member.id, &member.incarnation);
+        for (id, incarnation) in spoke_for.iter().chain([own]) {
+            self.told(|present| present.remove(id, *incarnation));
         }
         if let Some(attached) = member.attached.get() {
             attached.close(reason);
         }
         for envelope in lost {
             self.counters.lost();
-            let to = envelope.to.clone();
-            self.answer(&envelope, &BusError::NotConnected(to));
+            self.give_up(member, &envelope);
+        }
+    }
+
+    /// What was taken for a member was not sent, or may not have arrived. Its sender is a client of this server, or a peer of the
+    /// bus of this process.
+    fn give_up(self: &Arc<Self>, member: &Member, envelope: &Envelope) {
+        let error = BusError::NotConnected(envelope.to.clone());
+        match member.attached.get() {
+            Some(attached) if self.member(&envelope.from).is_none() => {
+                attached.inbound.lost(envelope, error);
+            }
+            _ => self.answer(envelope, &error),
         }
     }
 
@@ -277,7 +291,7 @@ impl Hub {
     pub(crate) fn local_peer(self: &Arc<Self>, id: &PeerId, incarnation: Incarnation, here: bool) {
         self.told(|present| match here {
             true => present.insert(id, incarnation),
-            false => present.remove(id),
+            false => present.remove(id, incarnation),
         });
     }
 

@@ -1,9 +1,9 @@
 //! What has come over a link and was not taken yet. It is acknowledged once it was, so that who sends it is slowed down, while
 //! the link goes on to be read: what the other end acknowledges makes room for what it waits for.
 
-use std::{collections::VecDeque, vec};
+use std::{collections::VecDeque, fmt, vec};
 
-use crate::Envelope;
+use crate::{BoxFuture, Envelope};
 
 /// Envelopes that wait here: what an end with the usual limits sends ahead of its acknowledgements.
 const MAX_ENVELOPES: usize = 8192;
@@ -32,6 +32,34 @@ pub(crate) struct Arrived {
     pub(crate) bytes: usize,
 }
 
+/// An intake, and what is being taken of it. Whoever takes may come and go: what has begun is gone on with.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) intake: Intake,
+    /// The message of which some is being taken, and what that takes.
+    pub(crate) delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
+}
+
+impl Inbox {
+    /// How many envelopes came and are not taken.
+    pub(crate) fn envelopes(&self) -> usize {
+        let taking = self.delivery.as_ref();
+        self.intake.envelopes + taking.map_or(0, |(arrived, _)| arrived.envelopes)
+    }
+
+    /// Bytes of the messages that they came in.
+    pub(crate) fn bytes(&self) -> usize {
+        let taking = self.delivery.as_ref();
+        self.intake.bytes + taking.map_or(0, |(arrived, _)| arrived.bytes)
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inbox({} envelopes)", self.envelopes())
+    }
+}
+
 impl Intake {
     /// A message of so many bytes came, with so many envelopes, of which those are to be taken.
     pub(crate) fn push(&mut self, left: Vec<Envelope>, envelopes: usize, bytes: usize) {
@@ -56,11 +84,6 @@ impl Intake {
             self.messages = VecDeque::new();
         }
         Some(arrived)
-    }
-
-    /// Bytes of what waits.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// Whether nothing more is to come in.

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    task::Waker,
     time::Duration,
 };
 
@@ -14,6 +13,8 @@ use tokio::{
 
 use super::{
     attached::Attached,
+    bell::Bell,
+    intake::Inbox,
     names::{Holder, Reclaim},
     outbox::QueueLimits,
     session::Session,
@@ -34,6 +35,8 @@ pub(crate) struct Member {
     pub(crate) reclaim: Reclaim,
     /// It may speak for others.
     pub(crate) gateway: bool,
+    /// What came over its connections. Locked before the state.
+    inbox: Mutex<Inbox>,
     state: Mutex<State>,
     /// Told when there is more room in the session.
     pub(crate) room: Notify,
@@ -53,7 +56,7 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     pub(crate) orders: BTreeSet<Order>,
     /// Of the task of the connection.
-    pub(crate) waker: Option<Waker>,
+    pub(crate) bell: Bell,
     /// Bytes of the longest message that the client takes.
     pub(crate) max_message: usize,
     /// The others that it speaks for.
@@ -64,6 +67,8 @@ pub(crate) struct State {
     pub(crate) sent: u64,
     pub(crate) received: u64,
     pub(crate) errors: u64,
+    /// Envelopes that were taken and given up.
+    pub(crate) lost: u64,
 }
 
 /// What the task of a connection is to do.
@@ -92,6 +97,7 @@ impl Member {
             incarnation,
             reclaim: Reclaim::random(),
             gateway,
+            inbox: Mutex::default(),
             state: Mutex::new(State {
                 session: Session::new(limits),
                 connection: 0,
@@ -99,7 +105,7 @@ impl Member {
                 ended: false,
                 closing: false,
                 orders: BTreeSet::new(),
-                waker: None,
+                bell: Bell::default(),
                 max_message,
                 speaks_for: BTreeMap::new(),
                 full_since: None,
@@ -107,6 +113,7 @@ impl Member {
                 sent: 0,
                 received: 0,
                 errors: 0,
+                lost: 0,
             }),
             room: Notify::new(),
             attached: OnceLock::new(),
@@ -116,6 +123,11 @@ impl Member {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing of the caller runs under the lock, and nothing of ours panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        // It is whole after any panic: what was being taken is taken on.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn holder(&self) -> Holder {
@@ -135,7 +147,10 @@ impl Member {
     pub(crate) fn push(&self, envelope: &Envelope) -> Result<(), BusError> {
         let mut state = self.state();
         let pushed = state.push(&self.id, envelope);
-        let waker = state.waker.take_if(|_| pushed.is_ok());
+        let waker = match pushed {
+            Ok(()) => state.bell.for_message(),
+            Err(_) => None,
+        };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -177,7 +192,7 @@ impl Member {
     pub(crate) fn order(&self, order: Order) {
         let mut state = self.state();
         state.orders.insert(order);
-        let waker = state.waker.take();
+        let waker = state.bell.for_order();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -203,13 +218,5 @@ impl State {
             self.full_since.get_or_insert_with(Instant::now);
             BusError::QueueFull(envelope.to.clone())
         })
-    }
-
-    /// Waits for something to do.
-    pub(crate) fn wait(&mut self, waker: &Waker) {
-        match &mut self.waker {
-            Some(known) => known.clone_from(waker),
-            None => self.waker = Some(waker.clone()),
-        }
     }
 }

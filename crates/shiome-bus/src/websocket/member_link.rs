@@ -4,7 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{attached::Attached, hub::Hub, member::Member};
+use super::{
+    attached::Attached,
+    hub::Hub,
+    member::{Member, Order},
+};
 use crate::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
     PeerId, wire::CloseReason,
@@ -28,17 +32,38 @@ impl MemberLink {
         BusError::NotConnected(self.member.id.clone())
     }
 
-    async fn flushed(&self, taken: u64) -> Result<(), BusError> {
+    /// Waits until the first `taken` are acknowledged, where so many were `lost` before.
+    async fn flushed(&self, taken: u64, lost: u64) -> Result<(), BusError> {
         let attached = self.member.attached.get().ok_or_else(|| self.closed())?;
         loop {
             let news = attached.flushed.notified();
             {
                 let state = self.member.state();
+                if state.lost > lost {
+                    return Err(self.closed());
+                }
                 if state.session.has_flushed(taken) && !state.ended {
                     return Ok(());
                 }
                 if state.ended || !state.linked {
                     return Err(self.closed());
+                }
+            }
+            news.await;
+        }
+    }
+
+    /// Waits until the first `taken` are acknowledged, or given up. The client may be away meanwhile.
+    async fn settled(&self, taken: u64) {
+        let Some(attached) = self.member.attached.get() else {
+            return;
+        };
+        loop {
+            let news = attached.flushed.notified();
+            {
+                let state = self.member.state();
+                if state.ended || state.session.has_flushed(taken) {
+                    return;
                 }
             }
             news.await;
@@ -77,32 +102,36 @@ impl Link for MemberLink {
         })
     }
 
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        Some(Box::pin(self.member.room.notified()))
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
-        let taken = self.member.state().session.taken();
-        self.member.order(super::member::Order::Ask);
-        Box::pin(self.flushed(taken))
+        let (taken, lost) = {
+            let state = self.member.state();
+            (state.session.taken(), state.lost)
+        };
+        self.member.order(Order::Ask);
+        Box::pin(self.flushed(taken, lost))
     }
 
     fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async move {
-            let waker = {
+            let (taken, lost) = {
                 let mut state = self.member.state();
                 state.closing = true;
-                state.waker.take()
+                (state.session.taken(), state.lost)
             };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            let taken = self.member.state().session.taken();
-            let flushed = timeout(deadline, self.flushed(taken)).await;
-            let left = self.member.state().session.queued();
+            self.member.order(Order::Ask);
+            let settled = timeout(deadline, self.settled(taken)).await;
             self.hub.remove(&self.member, CloseReason::Closed);
-            match flushed {
-                Err(_) if left > 0 => Err(BusError::Timeout {
+            match settled {
+                _ if self.member.state().lost == lost => Ok(()),
+                Ok(()) => Err(self.closed()),
+                Err(_) => Err(BusError::Timeout {
                     peer: self.member.id.clone(),
                     after: deadline,
                 }),
-                _ => Ok(()),
             }
         })
     }

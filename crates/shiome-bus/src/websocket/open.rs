@@ -117,9 +117,14 @@ impl OpenLink {
 
     /// Messages are not read for a while: that nothing is heard means nothing, but the other end is to hear something.
     pub(crate) fn deaf(&mut self, now: Instant) {
-        if let Silence::Ping(nonce) = self.heartbeat.handle_timeout(now) {
-            self.ping = Some(nonce);
-            self.heartbeat.heard(now);
+        match self.heartbeat.handle_timeout(now) {
+            Silence::Bearable => {}
+            Silence::Ping(nonce) => {
+                self.ping = Some(nonce);
+                self.heartbeat.heard(now);
+            }
+            // The answer to a ping may wait to be read.
+            Silence::Dead => self.heartbeat.heard(now),
         }
     }
 
@@ -141,6 +146,11 @@ impl OpenLink {
     /// Whether something that the owner [said](Self::say) waits.
     pub(crate) fn has_said(&self) -> bool {
         !self.frames.is_empty()
+    }
+
+    /// How many frames that is.
+    pub(crate) fn said(&self) -> usize {
+        self.frames.len()
     }
 
     /// Says what is queued, and then goodbye.
@@ -189,10 +199,10 @@ impl OpenLink {
         batch.finish()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout), or an acknowledgement, is due.
-    pub(crate) fn timeout(&self, session: &Session) -> Instant {
+    /// When [`handle_timeout`](Self::handle_timeout) is due, or an acknowledgement if the connection is `writable`.
+    pub(crate) fn timeout(&self, session: &Session, writable: bool) -> Instant {
         let heartbeat = self.heartbeat.timeout();
-        let ack = session.ack_due();
+        let ack = session.ack_due().filter(|_| writable);
         ack.map_or(heartbeat, |ack| ack.min(heartbeat))
     }
 

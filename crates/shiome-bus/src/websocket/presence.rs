@@ -49,9 +49,10 @@ impl Present {
         before != Some(incarnation) && self.change(id)
     }
 
-    /// Somebody is no longer here. Whether that is news.
-    pub(crate) fn remove(&mut self, id: &PeerId) -> bool {
-        self.here.remove(id).is_some() && self.change(id)
+    /// Somebody is no longer here. Whether that is news: not if another life of it is here.
+    pub(crate) fn remove(&mut self, id: &PeerId, incarnation: Incarnation) -> bool {
+        let here = self.here.get(id) == Some(&incarnation);
+        here && self.here.remove(id).is_some() && self.change(id)
     }
 
     fn change(&mut self, id: &PeerId) -> bool {
@@ -205,6 +206,13 @@ mod tests {
         PeerId::new(&format!("peer-{number}")).unwrap()
     }
 
+    /// Whoever has this number is no longer here.
+    fn leave(present: &mut Present, number: usize) -> bool {
+        let id = id(number);
+        let incarnation = present.here.get(&id).copied();
+        incarnation.is_some_and(|incarnation| present.remove(&id, incarnation))
+    }
+
     fn run(number: u64) -> Incarnation {
         Incarnation::new(number).unwrap()
     }
@@ -234,8 +242,8 @@ mod tests {
         assert!(!present.insert(&id(1), run(1)), "known");
         assert!(present.insert(&id(1), run(2)), "another run");
         assert!(present.insert(&id(2), run(1)));
-        assert!(present.remove(&id(2)));
-        assert!(!present.remove(&id(2)), "gone");
+        assert!(leave(&mut present, 2));
+        assert!(!leave(&mut present, 2), "gone");
         let frames = present.news(&mut told, &own);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].present, [(id(1), run(2))]);
@@ -290,6 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_an_earlier_life_says_nothing_of_a_later_one() {
+        let mut present = Present::new(10);
+        present.insert(&id(1), run(5));
+        assert!(!present.remove(&id(1), run(4)));
+        let frames = present.news(&mut Told::default(), &id(0));
+        assert_eq!(frames[0].present, [(id(1), run(5))]);
+        assert!(present.remove(&id(1), run(5)));
+    }
+
+    #[test]
     fn nobody_is_there_is_told_too() {
         let present = Present::new(10);
         let frames = present.news(&mut Told::default(), &id(0));
@@ -310,7 +328,7 @@ mod tests {
         assert!(!present.insert(&id(9), run(1)), "wakes nobody");
         assert!(present.news(&mut told, &id(0)).is_empty());
         for number in 6..10 {
-            present.remove(&id(number));
+            leave(&mut present, number);
         }
         let frames = present.news(&mut told, &id(0));
         assert!(frames[0].all && !frames[0].partial);
@@ -327,7 +345,7 @@ mod tests {
             let mut known = BTreeMap::new();
             for (number, incarnation, listen) in steps {
                 match incarnation {
-                    0 => present.remove(&id(number)),
+                    0 => leave(&mut present, number),
                     incarnation => present.insert(&id(number), run(incarnation)),
                 };
                 if listen == 0 {

@@ -26,13 +26,16 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// The machine at this end of a connection, and its owner.
 pub(crate) trait End {
+    /// Does what its owner wants by now. `waker` is told when there is more of that, or something to be sent.
+    fn obey(&mut self, now: Instant, waker: &Waker);
+
     /// A message has come.
     fn handle_message(&mut self, now: Instant, message: &Message);
 
     fn handle_timeout(&mut self, now: Instant);
 
-    /// The next message to be sent. When there is none now, `waker` is told once there may be one.
-    fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message>;
+    /// The next message to be sent.
+    fn poll_message(&mut self, now: Instant) -> Option<Message>;
 
     /// Goes on with what came; ready when there is nothing left of it.
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()>;
@@ -40,16 +43,17 @@ pub(crate) trait End {
     /// Whether so much of what came is left that nothing more is to be read.
     fn is_full(&self) -> bool;
 
-    /// When [`handle_timeout`](Self::handle_timeout) or [`poll_message`](Self::poll_message) is due.
-    fn timeout(&self) -> Option<Instant>;
+    /// When [`handle_timeout`](Self::handle_timeout) is due, or [`poll_message`](Self::poll_message) if the connection is
+    /// `writable`.
+    fn timeout(&self, writable: bool) -> Option<Instant>;
 
-    /// Nothing is read, as this end [is full](Self::is_full), or about to end; and the time has come.
+    /// Nothing is read, as this end [is full](Self::is_full), and the time has come. Moves it on.
     fn handle_deaf(&mut self, now: Instant);
 
     /// How long the other end may leave unread what it is sent.
     fn patience(&self) -> Duration;
 
-    /// Why the connection is to be closed, once it is. It is when all that came is delivered.
+    /// Why the connection is to be closed, once it is. What came and was not delivered is the owner's from then on.
     fn is_over(&self) -> Option<CloseReason>;
 }
 
@@ -72,8 +76,6 @@ pub(crate) struct Pump<S> {
     sleep: Pin<Box<Sleep>>,
     /// Since when the connection takes nothing.
     blocked: Option<Instant>,
-    /// How the connection came to its end, should some that came before be left to be delivered.
-    lost: Option<CloseReason>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -82,7 +84,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             socket,
             sleep: Box::pin(sleep_until(tokio::time::Instant::now())),
             blocked: None,
-            lost: None,
         }
     }
 
@@ -98,30 +99,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn poll(&mut self, cx: &mut Context<'_>, end: &mut impl End) -> Poll<CloseReason> {
         loop {
             let now = now();
-            if self.lost.is_none()
-                && let Err(reason) = self.poll_write(cx, now, end)
-            {
-                self.lost = Some(reason);
+            // Before anything else: who is to end does so whether the connection takes anything or not.
+            end.obey(now, cx.waker());
+            if let Err(reason) = self.poll_write(cx, now, end) {
+                return Poll::Ready(reason);
             }
-            let delivered = end.poll_deliver(cx).is_ready();
-            let over = end.is_over().or(self.lost);
-            match over {
-                Some(reason) if delivered => return Poll::Ready(reason),
-                // What came is still delivered; there is nobody to talk to.
-                Some(_) if self.lost.is_some() => return Poll::Pending,
-                _ => {}
+            // What of it is left shows in whether the end is full.
+            let _ = end.poll_deliver(cx);
+            if let Some(reason) = end.is_over() {
+                return Poll::Ready(reason);
             }
-            let deaf = over.is_some() || end.is_full();
+            let deaf = end.is_full();
             if !deaf {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(message)) => {
                         end.handle_message(now, &message);
                         continue;
                     }
-                    Poll::Ready(Err(reason)) => {
-                        self.lost = Some(reason);
-                        continue;
-                    }
+                    Poll::Ready(Err(reason)) => return Poll::Ready(reason),
                     Poll::Pending => {}
                 }
             }
@@ -150,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     ) -> Result<(), CloseReason> {
         while let Poll::Ready(ready) = Pin::new(&mut self.socket).poll_ready(cx) {
             ready.map_err(|error| reason_of(&error))?;
-            let Some(message) = end.poll_message(now, cx.waker()) else {
+            let Some(message) = end.poll_message(now) else {
                 break;
             };
             let sent = Pin::new(&mut self.socket).start_send(outgoing(message));
@@ -186,7 +181,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Ready when the end's time has come, or this one's own.
     fn poll_timeout(&mut self, cx: &mut Context<'_>, end: &impl End) -> Poll<()> {
         let patience = self.blocked.map(|since| since + end.patience());
-        let Some(due) = patience.into_iter().chain(end.timeout()).min() else {
+        let Some(due) = patience
+            .into_iter()
+            .chain(end.timeout(self.blocked.is_none()))
+            .min()
+        else {
             return Poll::Pending;
         };
         let due = tokio::time::Instant::from_std(due);
@@ -204,8 +203,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Sends `last`, closes the WebSocket for this reason, and waits a moment for the other end to have heard it.
-    pub(crate) async fn close(mut self, last: Option<Message>, reason: CloseReason) {
+    /// Sends `last`, closes the WebSocket for this reason, and waits so long at most, and no more than a moment, for the other
+    /// end to have heard it.
+    pub(crate) async fn close(
+        mut self,
+        last: Option<Message>,
+        reason: CloseReason,
+        within: Duration,
+    ) {
         let close = async {
             // Where the WebSocket was closed already, for something that is none, that is what there is to say.
             if let Some(last) = last {
@@ -217,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             while flushed.is_ok() && self.skip_message().await {}
         };
         // Who does not hear it is lost without it.
-        let _ = timeout(LINGER, close).await;
+        let _ = timeout(within.min(LINGER), close).await;
     }
 
     /// Waits for a message, and drops it. Whether there was one.

@@ -9,7 +9,6 @@ use shiome_transport::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, join},
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
     time::{sleep, timeout},
 };
@@ -21,13 +20,11 @@ use super::{
     dial::Target,
     hub::Hub,
     member_link::MemberLink,
+    opening::{Opening, Openings},
     options::ServerOptions,
     stats::ServerStats,
 };
 use crate::{Bus, BusError, Link, LinkOptions, PeerId};
-
-/// Connections that have not said hello yet. What is more waits to be accepted.
-const MAX_OPENING: usize = 1024;
 
 /// How long a listener rests that has no files or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -37,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// It ends when it is dropped, with all of its links.
 pub struct WebSocketServer {
     hub: Arc<Hub>,
-    opening: Arc<Semaphore>,
+    openings: Arc<Openings>,
 }
 
 impl WebSocketServer {
@@ -67,7 +64,7 @@ impl WebSocketServer {
     fn with(hub: Hub) -> Result<Self, BusError> {
         Ok(Self {
             hub: Arc::new(hub),
-            opening: Arc::new(Semaphore::new(MAX_OPENING)),
+            openings: Arc::default(),
         })
     }
 
@@ -92,7 +89,7 @@ impl WebSocketServer {
         let endpoint = Arc::new(endpoint(origins).at(target.path()));
         let accepting = Accepting {
             hub: Arc::clone(&self.hub),
-            opening: Arc::clone(&self.opening),
+            openings: Arc::clone(&self.openings),
             endpoint,
         };
         let task = tokio::spawn(accepting.run(listener)).abort_handle();
@@ -104,10 +101,8 @@ impl WebSocketServer {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Ok(permit) = Arc::clone(&self.opening).try_acquire_owned() else {
-            return;
-        };
-        accept::serve(Arc::clone(&self.hub), io, permit).await;
+        let opening = self.openings.enter(None);
+        accept::serve(Arc::clone(&self.hub), io, opening).await;
     }
 
     /// What it has done so far, and has now.
@@ -171,19 +166,18 @@ impl Drop for Listening {
 
 struct Accepting {
     hub: Arc<Hub>,
-    opening: Arc<Semaphore>,
+    openings: Arc<Openings>,
     endpoint: Arc<Endpoint>,
 }
 
 impl Accepting {
     async fn run(self, mut listener: Box<dyn Listener>) {
         loop {
-            let permit = Arc::clone(&self.opening).acquire_owned().await;
-            let permit = permit.expect("the semaphore is never closed");
             match listener.accept().await {
                 Ok(accepted) => {
                     let (hub, endpoint) = (Arc::clone(&self.hub), Arc::clone(&self.endpoint));
-                    tokio::spawn(take(hub, endpoint, accepted, permit));
+                    let opening = self.openings.enter(accepted.remote().ip);
+                    tokio::spawn(take(hub, endpoint, accepted, opening));
                 }
                 Err(error) => {
                     warn!(%error, "not accepted");
@@ -194,21 +188,20 @@ impl Accepting {
     }
 }
 
-async fn take(
-    hub: Arc<Hub>,
-    endpoint: Arc<Endpoint>,
-    accepted: Accepted,
-    permit: OwnedSemaphorePermit,
-) {
+async fn take(hub: Arc<Hub>, endpoint: Arc<Endpoint>, accepted: Accepted, opening: Opening) {
     // Boxed, so that it takes no memory once the WebSocket is open.
-    let open = Box::pin(async move {
+    let open = Box::pin(async {
         let stream = accepted.establish().await?;
         let opened = timeout(OPENING_TIMEOUT, answer_upgrade(stream, &endpoint)).await;
         let after = OPENING_TIMEOUT;
         Ok::<_, TransportError>(opened.map_err(|_| TransportError::Timeout { after })??)
     });
-    match open.await {
-        Ok(stream) => accept::serve(hub, join(stream.reader, stream.writer), permit).await,
+    let opened = tokio::select! {
+        opened = open => opened,
+        () = opening.sent_away() => return hub.counters.turned_away(),
+    };
+    match opened {
+        Ok(stream) => accept::serve(hub, join(stream.reader, stream.writer), opening).await,
         Err(error) => {
             hub.counters.turned_away();
             debug!(%error, "no WebSocket");

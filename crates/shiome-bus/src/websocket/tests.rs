@@ -1,5 +1,7 @@
+mod gateways;
 mod machine;
 mod pair;
 mod raw;
 mod served;
 mod sockets;
+mod stuck;

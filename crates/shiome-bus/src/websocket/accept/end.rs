@@ -12,7 +12,7 @@ use crate::{
     error::cut,
     websocket::{
         hub::{Admitted, Hub, Routed},
-        intake::{Arrived, Intake},
+        intake::{Arrived, Inbox},
         member::{Member, Order},
         names::name_taken,
         open::{OpenLink, Terms},
@@ -24,6 +24,9 @@ use crate::{
         CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION, Welcome,
     },
 };
+
+/// Refusals that wait for a gateway to read them. One that asks for more names that it does not get is shut out.
+const MAX_REFUSED: usize = 4096;
 
 fn remote(member: &Member) -> Remote {
     let id = member.id.clone();
@@ -44,10 +47,6 @@ pub(super) struct ServerEnd {
     told: Told,
     /// For whom a gateway speaks, as far as it has told.
     snapshot: Gather,
-    /// What came and was not taken yet.
-    intake: Intake,
-    /// The message of which some is being taken, and what that takes.
-    delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
     over: Option<CloseReason>,
     /// The client has said goodbye.
     goodbye: bool,
@@ -82,8 +81,10 @@ impl ServerEnd {
                 ..name_taken(&member.id, None)
             });
         }
+        let inbox = member.inbox();
         let mut state = member.state();
-        let received = state.session.received();
+        // What came is not to come again, also where it was not taken yet.
+        let received = state.session.received() + inbox.envelopes() as u64;
         let had = hello.received.unwrap_or_default();
         if !resumed {
             state.session.restart(terms.encoding, usize::MAX);
@@ -95,8 +96,9 @@ impl ServerEnd {
         state.full_since = None;
         let connection = state.connection;
         // The connection before this one finds out that it is over.
-        let before = state.waker.take();
+        let before = state.bell.for_order();
         drop(state);
+        drop(inbox);
         if let Some(before) = before {
             before.wake();
         }
@@ -122,8 +124,6 @@ impl ServerEnd {
             heartbeat,
             told: Told::default(),
             snapshot: Gather::default(),
-            intake: Intake::default(),
-            delivery: None,
             over: None,
             goodbye: false,
         };
@@ -163,15 +163,23 @@ impl ServerEnd {
                 break;
             }
         }
-        if result != Err(CloseReason::Malformed) {
-            self.hub.parked(bytes.min(bytes * count));
-            self.intake.push(envelopes, count, bytes);
+        if result != Err(CloseReason::Malformed) && count > 0 {
+            self.park(envelopes, count, bytes);
         }
         result
     }
 
+    /// Keeps what came until it is taken, if this is still the connection over which it comes.
+    fn park(&self, envelopes: Vec<Envelope>, count: usize, bytes: usize) {
+        let mut inbox = self.member.inbox();
+        if self.is_current() {
+            self.hub.parked(bytes);
+            inbox.intake.push(envelopes, count, bytes);
+        }
+    }
+
     /// Passes on what came, up to an envelope for which there is no room. What that waits for is to be polled then.
-    fn take(&mut self, mut arrived: Arrived) {
+    fn take(&self, inbox: &mut Inbox, mut arrived: Arrived) {
         let mut own = Vec::new();
         while let Some(envelope) = arrived.left.next() {
             match self.hub.route(&self.member, envelope) {
@@ -185,13 +193,13 @@ impl ServerEnd {
                         }),
                         None => waits,
                     };
-                    self.delivery = Some((arrived, waits));
+                    inbox.delivery = Some((arrived, waits));
                     return;
                 }
             }
         }
         match self.deliver(own) {
-            Some(delivery) => self.delivery = Some((arrived, delivery)),
+            Some(delivery) => inbox.delivery = Some((arrived, delivery)),
             None => self.took(&arrived),
         }
     }
@@ -199,11 +207,9 @@ impl ServerEnd {
     /// All of a message was taken.
     fn took(&self, arrived: &Arrived) {
         self.hub.unparked(arrived.bytes);
+        let envelopes = arrived.envelopes as u64;
         let mut state = self.member.state();
-        if state.connection == self.connection {
-            let envelopes = arrived.envelopes as u64;
-            state.session.receive(now(), envelopes, arrived.bytes);
-        }
+        state.session.receive(now(), envelopes, arrived.bytes);
     }
 
     /// Hands envelopes to the bus of this process, one after the other.
@@ -216,18 +222,6 @@ impl ServerEnd {
         Some(attached.deliver(envelopes))
     }
 
-    /// Another connection goes on with the session: what this one has not taken comes again over that.
-    fn replaced(&mut self) {
-        self.over = Some(CloseReason::Replaced);
-        self.drop_intake();
-    }
-
-    fn drop_intake(&mut self) {
-        let taking = self.delivery.take().map(|(arrived, _)| arrived.bytes);
-        self.hub.unparked(self.intake.bytes() + taking.unwrap_or(0));
-        self.intake = Intake::default();
-    }
-
     fn hear_presence(&mut self, presence: Presence) -> Result<(), CloseReason> {
         let Ok(gathered) = self.snapshot.add(presence) else {
             return Err(CloseReason::Malformed);
@@ -235,22 +229,66 @@ impl ServerEnd {
         let Some(presence) = gathered else {
             return Ok(());
         };
+        let mut presence = presence;
+        let known = self.member.state().speaks_for.clone();
+        // The bus hears of those only whose names it gets.
+        let mut refused = self.hub.speaks_for(&self.member, &mut presence);
         if let Some(attached) = self.member.attached.get() {
-            let known = self.member.state().speaks_for.clone();
-            attached.hear_presence(&known, &presence);
+            let taken = attached.hear_presence(&known, &presence);
+            self.hub.speaks_not_for(&self.member, &taken);
+            let names = taken.into_iter();
+            refused.extend(names.map(|id| Refused {
+                id: Some(id.clone()),
+                ..name_taken(&id, None)
+            }));
         }
-        for refused in self.hub.speaks_for(&self.member, presence) {
+        if self.link.said() + refused.len() > MAX_REFUSED {
+            return Err(CloseReason::Policy);
+        }
+        for refused in refused {
             self.link.say(Frame::Refused(refused));
         }
         Ok(())
     }
 
-    fn obey(&mut self, now: Instant, order: Order) {
+    fn obey_order(&mut self, now: Instant, order: Order) {
         match order {
             Order::Probe => self.link.probe(now, self.hub.options.probe),
             Order::Ask => self.link.ask(),
             Order::Tell => self.tell(),
             Order::Close(reason) => self.over = Some(reason),
+        }
+    }
+
+    /// The connection is over. What came over it is still taken.
+    pub(super) fn unlink(&self) {
+        let mut state = self.member.state();
+        if state.connection == self.connection {
+            state.linked = false;
+        }
+    }
+
+    /// Ready when all that came is taken, or another connection goes on with it.
+    pub(super) fn poll_rest(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.member.state().bell.wait(cx.waker());
+        self.poll_inbox(cx)
+    }
+
+    fn poll_inbox(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inbox = self.member.inbox();
+        // Connections change under the lock of the inbox only.
+        if !self.is_current() {
+            return Poll::Ready(());
+        }
+        loop {
+            if let Some((_, delivery)) = &mut inbox.delivery {
+                ready!(delivery.as_mut().poll(cx));
+            }
+            let arrived = inbox.delivery.take().map(|(arrived, _)| arrived);
+            let Some(arrived) = arrived.or_else(|| inbox.intake.pop()) else {
+                return Poll::Ready(());
+            };
+            self.take(&mut inbox, arrived);
         }
     }
 
@@ -262,19 +300,12 @@ impl ServerEnd {
                 attached.malformed();
             }
         }
-        let mut state = self.member.state();
-        if state.connection == self.connection {
-            state.linked = false;
-            state.waker = None;
-        }
-        let lost = matches!(reason, CloseReason::Lost(_) | CloseReason::Overload) || self.goodbye;
-        drop(state);
         if self.is_current()
             && let Some(attached) = self.member.attached.get()
         {
             attached.down();
         }
-        if lost {
+        if matches!(reason, CloseReason::Lost(_) | CloseReason::Overload) || self.goodbye {
             return None;
         }
         self.link.goodbye(Goodbye::new(reason));
@@ -295,11 +326,29 @@ impl ServerEnd {
 }
 
 impl End for ServerEnd {
+    fn obey(&mut self, now: Instant, waker: &Waker) {
+        let member = Arc::clone(&self.member);
+        let mut state = member.state();
+        if state.connection != self.connection {
+            self.over = Some(CloseReason::Replaced);
+            return;
+        }
+        state.bell.wait(waker);
+        while let Some(order) = state.orders.pop_first() {
+            drop(state);
+            self.obey_order(now, order);
+            state = member.state();
+        }
+        if state.closing && state.session.queued() == 0 {
+            self.over = self.over.or(Some(CloseReason::Closed));
+        }
+    }
+
     fn handle_message(&mut self, now: Instant, message: &Message) {
         let mut state = self.member.state();
-        if state.connection != self.connection {
-            drop(state);
-            return self.replaced();
+        if state.connection != self.connection || state.ended {
+            // It says nothing more; what it says is not counted.
+            return;
         }
         let queued = state.session.queued();
         let heard = self.link.handle_message(now, &mut state.session, message);
@@ -324,57 +373,38 @@ impl End for ServerEnd {
         self.over = self.over.or_else(|| handled.err());
     }
 
-    fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message> {
+    fn poll_message(&mut self, now: Instant) -> Option<Message> {
         let member = Arc::clone(&self.member);
         let mut state = member.state();
-        if state.connection != self.connection {
+        // Nothing of a peer arrives before it is told that it is here.
+        let news = state.session.has_next() && !self.link.has_said();
+        if news && self.hub.has_news(&self.told) {
             drop(state);
-            self.replaced();
-            return None;
-        }
-        loop {
-            let order = state.orders.pop_first();
-            // Nothing of a peer arrives before it is told that it is here.
-            let order = order.or_else(|| {
-                let news = state.session.has_next() && !self.link.has_said();
-                (news && self.hub.has_news(&self.told)).then_some(Order::Tell)
-            });
-            let Some(order) = order else {
-                break;
-            };
-            drop(state);
-            self.obey(now, order);
+            self.tell();
             state = member.state();
+        }
+        if state.connection != self.connection {
+            return None;
         }
         let message = self.link.poll_message(now, &mut state.session);
         if message.is_none() {
-            state.wait(waker);
-            if state.closing && state.session.queued() == 0 {
-                self.over = self.over.or(Some(CloseReason::Closed));
-            }
+            state.bell.idle();
         }
         message
     }
 
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some((_, delivery)) = &mut self.delivery {
-                ready!(delivery.as_mut().poll(cx));
-            }
-            let arrived = self.delivery.take().map(|(arrived, _)| arrived);
-            let Some(arrived) = arrived.or_else(|| self.intake.pop()) else {
-                return Poll::Ready(());
-            };
-            self.take(arrived);
-        }
+        self.poll_inbox(cx)
     }
 
     fn is_full(&self) -> bool {
-        self.intake.is_full() || (self.delivery.is_some() && self.hub.is_parked_full())
+        let inbox = self.member.inbox();
+        inbox.intake.is_full() || (inbox.delivery.is_some() && self.hub.is_parked_full())
     }
 
-    fn timeout(&self) -> Option<Instant> {
-        Some(self.link.timeout(&self.member.state().session))
+    fn timeout(&self, writable: bool) -> Option<Instant> {
+        let state = self.member.state();
+        Some(self.link.timeout(&state.session, writable))
     }
 
     fn handle_deaf(&mut self, now: Instant) {
@@ -392,6 +422,11 @@ impl End for ServerEnd {
 
 impl Drop for ServerEnd {
     fn drop(&mut self) {
-        self.drop_intake();
+        let mut inbox = self.member.inbox();
+        if self.is_current() {
+            // Empty, but where whoever served the connection stopped.
+            self.hub.unparked(inbox.bytes());
+            *inbox = Inbox::default();
+        }
     }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use tracing::{debug, warn};
 
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, too_long};
 use crate::{
-    BoxFuture, Incarnation, PeerId, Remote,
+    BoxFuture, BusError, Envelope, Incarnation, PeerId, Remote,
     websocket::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
@@ -21,6 +21,9 @@ use crate::{
     },
     wire::{CloseReason, Frame, MAX_PRESENCE, Message, Presence, Welcome},
 };
+
+/// Peers that a server may tell of, as many as a bus takes from one link.
+const MAX_PEERS: usize = 65_536;
 
 /// The machine of a client, between its connection and the bus.
 pub(super) struct ClientEnd {
@@ -120,7 +123,10 @@ impl ClientEnd {
             ClientEvent::Heard(Frame::Refused(refused)) => {
                 warn!(id = ?refused.id, reason = %refused.reason, "the server does not let a peer in");
             }
-            ClientEvent::TooLong(envelopes) => self.shared.state().errors += envelopes.len() as u64,
+            ClientEvent::TooLong(envelopes) => self.give_up(envelopes, |shared, envelope| {
+                let limit = shared.state().max_message.unwrap_or_default();
+                too_long(envelope, limit)
+            }),
             ClientEvent::Close(reason) => {
                 self.over = Some(reason);
                 if reason == CloseReason::Malformed {
@@ -165,14 +171,26 @@ impl ClientEnd {
         if let Some(refused) = &ended.refused {
             warn!(reason = %refused.reason, detail = refused.detail, "not let in");
         }
-        let mut state = self.shared.state();
-        state.errors += ended.unacknowledged.len() as u64;
-        state.ended = Some(match ended.refused {
+        self.give_up(ended.unacknowledged, Shared::not_connected);
+        self.shared.state().ended = Some(match ended.refused {
             Some(refused) => (refused.reason, refused.detail),
             None => (ended.reason, String::new()),
         });
-        drop(state);
         self.ended = Some(ended.reason);
+    }
+
+    /// Envelopes that were taken are not sent, or may not have arrived.
+    fn give_up(&self, envelopes: Vec<Envelope>, why: impl Fn(&Shared, &Envelope) -> BusError) {
+        {
+            let mut state = self.shared.state();
+            state.errors += envelopes.len() as u64;
+            state.lost += envelopes.len() as u64;
+        }
+        for envelope in envelopes {
+            let why = why(&self.shared, &envelope);
+            self.attached.inbound.lost(&envelope, why);
+        }
+        self.attached.flushed.notify_waiters();
     }
 
     fn hear_presence(&mut self, presence: Presence) {
@@ -183,16 +201,23 @@ impl ClientEnd {
         let Some(presence) = gathered else {
             return;
         };
-        let known = self.shared.state().peers.clone();
-        self.attached.hear_presence(&known, &presence);
-        let mut state = self.shared.state();
-        if presence.all {
-            state.peers.clear();
-        }
-        state.peers.extend(presence.present);
-        for id in &presence.absent {
-            state.peers.remove(id);
-        }
+        let known = {
+            let mut state = self.shared.state();
+            let known = match presence.all {
+                true => std::mem::take(&mut state.peers),
+                false => {
+                    let gone = presence.absent.iter();
+                    gone.filter_map(|id| state.peers.remove_entry(id)).collect()
+                }
+            };
+            state.peers.extend(presence.present.iter().cloned());
+            if state.peers.len() > MAX_PEERS {
+                self.over = Some(CloseReason::Malformed);
+            }
+            known
+        };
+        // Those whom the bus does not take from here are those of other links.
+        let _ = self.attached.hear_presence(&known, &presence);
     }
 
     /// The other peers of the bus, for a server that lets this link speak for them.
@@ -240,6 +265,18 @@ impl ClientEnd {
 }
 
 impl End for ClientEnd {
+    fn obey(&mut self, _: Instant, waker: &Waker) {
+        let leaves = {
+            let mut state = self.shared.state();
+            state.bell.wait(waker);
+            self.is_to_leave(&state)
+        };
+        if leaves {
+            self.leave();
+            self.poll_event();
+        }
+    }
+
     fn handle_message(&mut self, _: Instant, message: &Message) {
         self.with(|client, session, now| client.handle_message(now, session, message));
         let event = self.poll_event_of(message.as_bytes().len());
@@ -254,7 +291,7 @@ impl End for ClientEnd {
         self.poll_event();
     }
 
-    fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message> {
+    fn poll_message(&mut self, now: Instant) -> Option<Message> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
         if self.is_to_leave(&state) {
@@ -273,10 +310,7 @@ impl End for ClientEnd {
         }
         let message = self.client.poll_message(now, &mut state.session);
         if message.is_none() {
-            match &mut state.waker {
-                Some(known) => known.clone_from(waker),
-                None => state.waker = Some(waker.clone()),
-            }
+            state.bell.idle();
         }
         message
     }
@@ -304,8 +338,9 @@ impl End for ClientEnd {
         self.intake.is_full()
     }
 
-    fn timeout(&self) -> Option<Instant> {
-        self.client.timeout(&self.shared.state().session)
+    fn timeout(&self, writable: bool) -> Option<Instant> {
+        let state = self.shared.state();
+        self.client.timeout(&state.session, writable)
     }
 
     fn handle_deaf(&mut self, now: Instant) {

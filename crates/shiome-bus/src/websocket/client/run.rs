@@ -15,7 +15,7 @@ use crate::{
     websocket::{
         attached::Attached,
         dialer::{Client, ClientConfig, ClientEvent, OPENING_TIMEOUT},
-        pump::{Pump, now, settings},
+        pump::{End, Pump, now, settings},
     },
     wire::{CloseReason, Encoding},
 };
@@ -75,7 +75,7 @@ async fn connect(shared: &Shared, end: &mut ClientEnd) {
 
 /// Waits for the time of the next attempt, or for the link no longer to be wanted.
 async fn wait(shared: &Shared, end: &mut ClientEnd) {
-    let until = end.client.timeout(&shared.state().session);
+    let until = end.client.timeout(&shared.state().session, true);
     let until = until.unwrap_or_else(now);
     tokio::select! {
         () = sleep_until(until.into()) => {
@@ -92,7 +92,7 @@ async fn unwanted(shared: &Shared, incarnation: Incarnation) {
         if !state.wants(&shared.id, incarnation) {
             return Poll::Ready(());
         }
-        state.waker = Some(cx.waker().clone());
+        state.bell.wait(cx.waker());
         Poll::Pending
     })
     .await;
@@ -129,7 +129,18 @@ where
         .take_over(io);
     let mut pump = Pump::new(socket);
     let reason = pump.run(end).await;
+    take_rest(shared, end).await;
     end.closed(reason);
     let last = end.last_message();
-    pump.close(last, reason).await;
+    pump.close(last, reason, shared.left_to_close()).await;
+}
+
+/// Hands over what came before the connection was over, as long as the link is wanted.
+async fn take_rest(shared: &Shared, end: &mut ClientEnd) {
+    let unwanted = unwanted(shared, end.incarnation);
+    tokio::select! {
+        biased;
+        () = unwanted => {}
+        () = poll_fn(|cx| end.poll_deliver(cx)) => {}
+    }
 }

@@ -4,8 +4,8 @@ use std::{
     collections::BTreeMap,
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    task::{Poll, Waker},
-    time::Duration,
+    task::Poll,
+    time::{Duration, Instant},
 };
 
 use shiome_transport::Links;
@@ -13,7 +13,10 @@ use tokio::sync::Notify;
 
 use crate::{
     BusError, Envelope, Incarnation, PeerId,
-    websocket::{attached::Attached, dial::Target, options::ClientOptions, session::Session},
+    websocket::{
+        attached::Attached, bell::Bell, dial::Target, options::ClientOptions, pump::now,
+        session::Session,
+    },
     wire::{CloseReason, Secret, max_envelope_len},
 };
 
@@ -30,7 +33,7 @@ pub(super) struct Shared {
 
 pub(super) struct State {
     pub(super) session: Session,
-    pub(super) waker: Option<Waker>,
+    pub(super) bell: Bell,
     /// Peers of the bus.
     pub(super) local: BTreeMap<PeerId, Incarnation>,
     /// They are to be told to the server.
@@ -43,6 +46,8 @@ pub(super) struct State {
     pub(super) max_message: Option<usize>,
     pub(super) ask: bool,
     pub(super) closing: bool,
+    /// When it is to have ended.
+    pub(super) close_by: Option<Instant>,
     /// Nothing more is to be sent.
     pub(super) stop: bool,
     /// Why it is not to be up again, and what the server said.
@@ -51,6 +56,8 @@ pub(super) struct State {
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) errors: u64,
+    /// Envelopes that were taken and given up.
+    pub(super) lost: u64,
 }
 
 impl Shared {
@@ -63,7 +70,7 @@ impl Shared {
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         let result = change(&mut state);
-        let waker = state.waker.take();
+        let waker = state.bell.for_order();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -87,16 +94,12 @@ impl Shared {
             return Err(BusError::Unauthorized(why.into()));
         }
         if len > limit {
-            let payload = envelope.intent.payload().text_len();
-            return Err(BusError::PayloadTooLarge {
-                len: payload,
-                limit: limit.saturating_sub(len - payload),
-            });
+            return Err(too_long(envelope, limit));
         }
         let pushed = state.session.push(envelope);
         pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
         state.sent += 1;
-        let waker = state.waker.take();
+        let waker = state.bell.for_message();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -119,13 +122,40 @@ impl Shared {
         }
     }
 
-    pub(super) async fn flushed(&self, taken: u64) -> Result<(), BusError> {
+    /// How long it may take to end.
+    pub(super) fn left_to_close(&self) -> Duration {
+        let by = self.state().close_by;
+        by.map_or(Duration::MAX, |by| by.saturating_duration_since(now()))
+    }
+
+    /// Waits until the first `taken` are acknowledged, or given up. It may be down meanwhile.
+    pub(super) async fn settled(&self, taken: u64) {
+        let Some(attached) = self.attached.get() else {
+            return;
+        };
+        loop {
+            let news = attached.flushed.notified();
+            {
+                let state = self.state();
+                if state.stop || state.session.has_flushed(taken) {
+                    return;
+                }
+            }
+            news.await;
+        }
+    }
+
+    /// Waits until the first `taken` are acknowledged, where so many were `lost` before.
+    pub(super) async fn flushed(&self, taken: u64, lost: u64) -> Result<(), BusError> {
         let down = || BusError::NotConnected(self.id.clone());
         let attached = self.attached.get().ok_or_else(down)?;
         loop {
             let news = attached.flushed.notified();
             {
                 let state = self.state();
+                if state.lost > lost {
+                    return Err(down());
+                }
                 if state.session.has_flushed(taken) && !state.stop {
                     return Ok(());
                 }
@@ -147,9 +177,21 @@ impl Shared {
             if let Some(incarnation) = state.local.get(&self.id) {
                 return Poll::Ready(Some(*incarnation));
             }
-            state.waker = Some(cx.waker().clone());
+            state.bell.wait(cx.waker());
             Poll::Pending
         })
         .await
+    }
+}
+
+/// What is said of an envelope that is longer than the server takes.
+pub(super) fn too_long(envelope: &Envelope, limit: usize) -> BusError {
+    let (len, payload) = (
+        max_envelope_len(envelope),
+        envelope.intent.payload().text_len(),
+    );
+    BusError::PayloadTooLarge {
+        len: payload,
+        limit: limit.saturating_sub(len - payload),
     }
 }

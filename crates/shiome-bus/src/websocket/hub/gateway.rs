@@ -1,7 +1,7 @@
 //! Clients that speak for others.
 
 use std::{
-    collections::hash_map::Entry,
+    collections::{HashSet, hash_map::Entry},
     sync::{Arc, PoisonError},
 };
 
@@ -19,45 +19,58 @@ use crate::{
 const MAX_SPEAKS_FOR: usize = 256;
 
 impl Hub {
-    /// A gateway tells for whom it speaks: those that it may not speak for.
+    /// A gateway tells for whom it speaks: those that it may not speak for, who are taken out of what it tells.
     pub(crate) fn speaks_for(
         self: &Arc<Self>,
         gateway: &Arc<Member>,
-        presence: Presence,
+        presence: &mut Presence,
     ) -> Vec<Refused> {
         let mut state = gateway.state();
-        let mut gone = presence.absent;
+        if state.ended {
+            presence.present.clear();
+            return Vec::new();
+        }
+        let mut gone = presence.absent.clone();
         if presence.all {
-            gone.extend(state.speaks_for.keys().cloned());
-            gone.retain(|id| !presence.present.iter().any(|(present, _)| present == id));
+            let here: HashSet<_> = presence.present.iter().map(|(id, _)| id).collect();
+            let known = state.speaks_for.keys();
+            gone.extend(known.filter(|id| !here.contains(id)).cloned());
         }
         self.forget(gateway, &mut state, &gone);
         let mut refused = Vec::new();
-        for (id, incarnation) in presence
-            .present
-            .into_iter()
-            .filter(|(id, _)| *id != gateway.id)
-        {
-            match self.speak_for(gateway, &mut state, &id, incarnation) {
-                Ok(()) => {
-                    self.member_is_here(&id, incarnation);
+        presence.present.retain(|(id, incarnation)| {
+            let spoken = match *id == gateway.id {
+                true => return true,
+                false => self.speak_for(gateway, &mut state, id, *incarnation),
+            };
+            match spoken {
+                Ok(()) => self.member_is_here(id, *incarnation),
+                Err(no) => {
+                    let id = Some(id.clone());
+                    refused.push(Refused { id, ..no });
+                    return false;
                 }
-                Err(no) => refused.push(Refused { id: Some(id), ..no }),
             }
-        }
+            true
+        });
         refused
+    }
+
+    /// A gateway does not speak for these after all.
+    pub(crate) fn speaks_not_for(self: &Arc<Self>, gateway: &Arc<Member>, ids: &[PeerId]) {
+        self.forget(gateway, &mut gateway.state(), ids);
     }
 
     fn forget(self: &Arc<Self>, gateway: &Arc<Member>, state: &mut State, gone: &[PeerId]) {
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
         for id in gone.iter().filter(|id| **id != gateway.id) {
-            state.speaks_for.remove(id);
-            if members
+            let spoken = state.speaks_for.remove(id);
+            let seated = members
                 .get(id)
-                .is_some_and(|known| Arc::ptr_eq(known, gateway))
-            {
+                .is_some_and(|known| Arc::ptr_eq(known, gateway));
+            if let (Some(incarnation), true) = (spoken, seated) {
                 members.remove(id);
-                self.told(|present| present.remove(id));
+                self.told(|present| present.remove(id, incarnation));
             }
         }
     }
@@ -69,7 +82,8 @@ impl Hub {
         id: &PeerId,
         incarnation: Incarnation,
     ) -> Result<(), Refused> {
-        if state.speaks_for.len() >= MAX_SPEAKS_FOR {
+        let known = state.speaks_for.contains_key(id);
+        if !known && state.speaks_for.len() >= MAX_SPEAKS_FOR {
             return Err(Refused::new(CloseReason::Limit));
         }
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);

@@ -134,9 +134,9 @@ impl Pair {
         let end = self.now + time;
         loop {
             self.drive();
-            let client = self.client.timeout(&self.session);
+            let client = self.client.timeout(&self.session, true);
             let server = self.server.link.as_ref();
-            let server = server.map(|link| link.timeout(&self.server.session));
+            let server = server.map(|link| link.timeout(&self.server.session, true));
             match client.into_iter().chain(server).min() {
                 Some(next) if next <= end => {
                     self.now = self.now.max(next);

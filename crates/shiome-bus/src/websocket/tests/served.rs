@@ -615,3 +615,19 @@ async fn what_waits_for_a_lost_client_fails_at_once() {
     assert_eq!(error.kind(), crate::ErrorKind::NotConnected, "{error}");
     assert!(before.elapsed() < Duration::from_secs(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_client_of_a_bus_did_not_get_is_a_dead_letter() {
+    let (bus, server, websockets) = answering();
+    let alice = Raw::enter(&websockets, "alice").await;
+    let hi = Intent::new("hi", 1).unwrap();
+    server.send("alice", hi).await.unwrap();
+    drop(alice);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let [dropped] = &bus.recent_drops()[..] else {
+        panic!("{:?}", bus.recent_drops());
+    };
+    assert_eq!(dropped.reason, crate::DropReason::NotConnected);
+    assert_eq!((&dropped.to, dropped.intent.as_str()), (&id("alice"), "hi"));
+    assert_eq!(websockets.stats().lost, 1);
+}

@@ -12,6 +12,8 @@ use super::raw::{Raw, id};
 use crate::{websocket::*, *};
 
 mod burst;
+mod close;
+mod order;
 
 /// Long enough for a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -204,6 +206,7 @@ async fn a_relay_that_starts_anew_gets_its_clients_back() {
 struct Proxy {
     url: String,
     cuts: watch::Sender<u64>,
+    frozen: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -218,19 +221,37 @@ impl Proxy {
         let url = format!("ws://{}/bus", listener.local_addr().unwrap());
         let cuts = watch::Sender::new(0);
         let cut = cuts.clone();
+        let frozen = watch::Sender::new(false);
+        let freeze = frozen.clone();
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 let (server, mut cut) = (server.clone(), cut.subscribe());
+                let mut frozen = freeze.subscribe();
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(server).await.unwrap();
+                    let passes = async {
+                        let freeze = async { frozen.wait_for(|frozen| *frozen).await.is_ok() };
+                        let frozen = tokio::select! {
+                            _ = copy_bidirectional(&mut near, &mut far) => false,
+                            frozen = freeze => frozen,
+                        };
+                        if frozen {
+                            std::future::pending::<()>().await;
+                        }
+                    };
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        () = passes => {}
                         _ = cut.changed() => {}
                     }
                 });
             }
         });
-        Self { url, cuts }
+        Self { url, cuts, frozen }
+    }
+
+    /// Nothing is passed on from now on, and nothing read.
+    fn freeze(&self) {
+        self.frozen.send_replace(true);
     }
 
     fn cut(&self) {
