@@ -21,7 +21,7 @@ fn every_vector_in_the_tree_holds() {
     assert_eq!(
         Vec::from_iter(by_format),
         [
-            ("bus messages", 67),
+            ("bus messages", 70),
             ("bytes convertable", 115),
             ("digest", 47),
             ("gossip", 10),

@@ -198,14 +198,14 @@ impl Handled {
     }
 }
 
-type Caught = Result<Result<(), Failure>, Box<dyn Any + Send>>;
+type Caught<T = Result<(), Failure>> = Result<T, Box<dyn Any + Send>>;
 
 fn caught(result: Caught) -> Result<(), Failure> {
     result.unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
 }
 
 /// Runs a future, and gives its panic as an error.
-async fn unwinding(mut future: BoxFuture<'static, Result<(), Failure>>) -> Caught {
+pub(crate) async fn unwinding<T>(mut future: BoxFuture<'static, T>) -> Caught<T> {
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         match polled {

@@ -9,10 +9,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, TryAcquireError},
+    time::timeout,
+};
 
 use crate::{BusError, Envelope, LinkKind, PeerId, Priority, Via, bus::LinkId};
 
@@ -82,6 +85,8 @@ pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
     /// Whether the system lane of the queue has something.
     urgent: AtomicBool,
+    /// By lane: somebody waited long for room in vain, and none was made since.
+    stuck: [AtomicBool; LANES],
 }
 
 #[derive(Debug)]
@@ -103,6 +108,7 @@ impl<T> Mailbox<T> {
                 closed: false,
             }),
             urgent: AtomicBool::new(false),
+            stuck: Default::default(),
         }
     }
 
@@ -128,6 +134,24 @@ impl<T> Mailbox<T> {
             mailbox: self,
             permit,
             lane: lane.lane(),
+        })
+    }
+
+    /// A place in a lane, as soon as there is one, but not after so long. Where somebody waited so long in vain, and no room was made
+    /// since, nobody else waits. Cancel-safe.
+    pub(crate) async fn reserve_within(
+        &self,
+        lane: Priority,
+        patience: Duration,
+    ) -> Result<Place<'_, T>, NoPlace> {
+        let stuck = &self.stuck[lane.lane()];
+        if stuck.load(Ordering::Relaxed) {
+            return self.try_reserve(lane);
+        }
+        let place = timeout(patience, self.reserve(lane)).await;
+        place.unwrap_or_else(|_| {
+            stuck.store(true, Ordering::Relaxed);
+            Err(NoPlace::Full)
         })
     }
 
@@ -247,6 +271,7 @@ impl<T> Receiver<T> {
         let item = items.pop_front();
         self.freed[lane] += 1;
         if items.is_empty() || self.freed[lane] * GIVEN_BACK_PART >= mailbox.capacity[lane] {
+            mailbox.stuck[lane].store(false, Ordering::Relaxed);
             mailbox.room[lane].add_permits(mem::take(&mut self.freed[lane]));
         }
         item
@@ -380,6 +405,24 @@ mod tests {
         let place = waits.poll().unwrap().unwrap();
         place.put(item(2, Priority::Normal)).unwrap();
         assert_eq!(next(&mut receiver, &mailbox).await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_again_for_who_was_waited_for_in_vain() {
+        const LONG: Duration = Duration::from_secs(1);
+        let (mailbox, mut receiver) = (Mailbox::new(1), Receiver::default());
+        put(&mailbox, 1, Priority::Normal).unwrap();
+        let begin = tokio::time::Instant::now();
+        for _ in 0..10 {
+            let place = mailbox.reserve_within(Priority::Normal, LONG).await;
+            assert_eq!(place.map(drop), Err(NoPlace::Full));
+        }
+        assert_eq!(begin.elapsed(), LONG);
+        assert_eq!(next(&mut receiver, &mailbox).await, Some(1));
+        put(&mailbox, 2, Priority::Normal).unwrap();
+        let place = mailbox.reserve_within(Priority::Normal, LONG).await;
+        assert_eq!(place.map(drop), Err(NoPlace::Full));
+        assert_eq!(begin.elapsed(), 2 * LONG, "room was made in between");
     }
 
     #[tokio::test]

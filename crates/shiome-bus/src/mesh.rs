@@ -12,9 +12,11 @@
 //!
 //! | intent | payload | meaning |
 //! |---|---|---|
-//! | `sys.mesh.join.ROOM` | `{"answer": bool}` | the sender is in; with `answer`, members are to say that they are, too |
-//! | `sys.mesh.leave.ROOM` | `null` | the sender is out |
+//! | `sys.mesh.join.ROOM` | `{"answer": bool, "seq"}` | the sender is in; with `answer`, members are to say that they are, too |
+//! | `sys.mesh.leave.ROOM` | `{"seq"}` | the sender is out |
 //! | `sys.mesh.say.ROOM` | `{"name", "payload", "seq", "turn"}` | an intent for the room, its number among those of the sender, and its turn |
+//!
+//! Greetings go ahead of what users say, and peers that are in no such room take no notice of them.
 
 mod room;
 mod roster;
@@ -24,13 +26,13 @@ use std::{fmt, sync::Arc};
 
 use tokio::task::AbortHandle;
 
-use self::room::Room;
+use self::room::{OnMessage, Room};
 pub use self::{
     room::{MAX_TURNS, Report},
     roster::{MAX_MEMBERS, Member},
     watch::{LeaveReason, RoomSubscription},
 };
-use crate::{BusError, Intent, NameFault, Pattern, Payload, Peer, PeerId, error::InvalidName};
+use crate::{BoxFuture, BusError, Intent, NameFault, Pattern, Payload, Peer, PeerId, error::InvalidName};
 
 /// Bytes of the name of a room at most: with what stands before it, it is part of the name of an intent.
 pub const MAX_ROOM_LEN: usize = 128;
@@ -153,7 +155,26 @@ impl Mesh {
         BusError: From<P::Error>,
         F: Fn(&Payload, &PeerId) + Send + Sync + 'static,
     {
-        Ok(self.room.on(pattern.try_into()?, Arc::new(handler)))
+        let handler = OnMessage::Sync(Box::new(handler));
+        Ok(self.room.on(pattern.try_into()?, handler))
+    }
+
+    /// Registers a handler that is a future. The next delivery to the peer waits until it is done. What it says to a room, also after
+    /// it has waited for something, is said in turn; what a task says that it spawns is not.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::InvalidName`].
+    pub fn on_async<P, F, T>(&self, pattern: P, handler: F) -> Result<RoomSubscription, BusError>
+    where
+        P: TryInto<Pattern>,
+        BusError: From<P::Error>,
+        F: Fn(Payload, PeerId) -> T + Send + Sync + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let handler = move |payload, from| Box::pin(handler(payload, from)) as BoxFuture<'_, _>;
+        let handler = OnMessage::Async(Box::new(handler));
+        Ok(self.room.on(pattern.try_into()?, handler))
     }
 
     /// Registers a handler for who joins. First, before this returns, it gets those who are there.

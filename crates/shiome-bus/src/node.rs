@@ -10,14 +10,14 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime, sync::watch};
 
 use self::owed::Owed;
 use crate::{
-    BusError, Envelope, Incarnation, MessageId, PeerId, PeerOptions, PeerStats,
+    BusError, Envelope, Incarnation, Level, MessageId, PeerId, PeerOptions, PeerStats, Priority,
     bus::Core,
     handlers::Handlers,
     intercept::Interceptors,
@@ -41,6 +41,8 @@ pub(crate) struct Node {
     owed: Owed,
     pub(crate) totals: Totals,
     seq: AtomicU64,
+    /// What it has said to rooms, of all rooms together, so that none of it is taken for another.
+    said: AtomicU64,
     phase: AtomicU8,
     /// Dispatchers that still run.
     dispatchers: AtomicUsize,
@@ -88,6 +90,7 @@ impl Node {
             owed: Owed::default(),
             totals: Totals::default(),
             seq: AtomicU64::new(0),
+            said: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Open as u8),
             dispatchers: AtomicUsize::new(options.concurrency),
             close_by: OnceLock::new(),
@@ -140,6 +143,16 @@ impl Node {
         mailbox.reserve(envelope.priority).await
     }
 
+    /// The same, but not after so long; see [`Mailbox::reserve_within`].
+    pub(crate) async fn reserve_within(
+        &self,
+        envelope: &Envelope,
+        patience: Duration,
+    ) -> Result<Place<'_, Item>, NoPlace> {
+        let mailbox = self.mailbox_of(&envelope.from);
+        mailbox.reserve_within(envelope.priority, patience).await
+    }
+
     /// An envelope as the mailbox takes it.
     #[inline]
     pub(crate) fn item(&self, envelope: Envelope, path: Path) -> Item {
@@ -149,6 +162,17 @@ impl Node {
             path,
             since: timed.then(Instant::now),
         }
+    }
+
+    /// Whether it is of a protocol between peers that this one does not speak, and nobody waits for what becomes of it. Such
+    /// envelopes go to everybody, and take no places.
+    #[inline]
+    pub(crate) fn ignores(&self, envelope: &Envelope) -> bool {
+        envelope.priority == Priority::System
+            && envelope.level == Level::Accepted
+            && envelope.reply_to.is_none()
+            && envelope.intent.name().is_system()
+            && !self.handlers.has(envelope.intent.name())
     }
 
     fn phase(&self) -> Phase {
@@ -185,6 +209,11 @@ impl Node {
             incarnation: self.incarnation,
             seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
         }
+    }
+
+    /// The next number of what is said to rooms.
+    pub(crate) fn next_said(&self) -> u64 {
+        self.said.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn depth(&self) -> Depth {

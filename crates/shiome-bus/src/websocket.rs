@@ -32,6 +32,7 @@ mod dial;
 mod dialer;
 mod heartbeat;
 mod hub;
+mod intake;
 mod member;
 mod member_link;
 mod names;

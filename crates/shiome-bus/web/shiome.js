@@ -53,6 +53,8 @@ const SUBPROTOCOL = "shiome-bus.1";
 const VERSION = 1;
 const MAX_FRAMES = 1024;
 const MAX_PRESENCE = 256;
+/** Frames of a snapshot. */
+const MAX_SNAPSHOT = 256;
 const MAX_DETAIL_LEN = 256;
 const MAX_MESSAGE_LEN = 1024 * 1024 + 4096;
 const MIN_MAX_MESSAGE_LEN = 4096;
@@ -435,7 +437,8 @@ function readPresence(object) {
   });
   const absent = listIn(object, "absent", (_, at, list) => peerIdIn(list, at));
   must(present.length + absent.length <= MAX_PRESENCE, "presence");
-  return { type: "presence", all: flagIn(object, "all"), partial: flagIn(object, "partial"), present, absent };
+  const [all, partial, more] = ["all", "partial", "more"].map((key) => flagIn(object, key));
+  return { type: "presence", all, partial, more, present, absent };
 }
 
 function readWelcome(object) {
@@ -1014,6 +1017,9 @@ class Node {
   /** A handler runs right now, and not only its future. */
   isServing = false;
   #seq = 0;
+  #said = 0;
+  /** How many handlers of rooms that are futures are not done, by the turn of what they handle. */
+  #turns = [];
   #running = false;
   #idle = new Waiters();
   #closing;
@@ -1035,6 +1041,25 @@ class Node {
   nextSeq() {
     this.#seq += 1;
     return this.#seq;
+  }
+
+  // -- rooms
+
+  /** The next number of what is said to rooms, of all rooms together. */
+  nextSaid() {
+    this.#said += 1;
+    return this.#said;
+  }
+
+  /** A handler of what was said in that turn began. The result is to be called when it is done. */
+  beginTurn(turn) {
+    this.#turns[turn] = (this.#turns[turn] ?? 0) + 1;
+    return () => void (this.#turns[turn] -= 1);
+  }
+
+  /** The latest turn that is still handled, or -1. */
+  latestTurn() {
+    return this.#turns.findLastIndex((count) => count > 0);
   }
 
   // -- handlers
@@ -1142,8 +1167,8 @@ class Node {
     }
   }
 
-  trySend(to, intent) {
-    const envelope = this.envelope(to, intent);
+  trySend(to, intent, options) {
+    const envelope = this.envelope(to, intent, options);
     return this.handOverNow(envelope, this.way(envelope, "any"));
   }
 
@@ -1230,13 +1255,30 @@ class Node {
   /** Takes an envelope if there is room. */
   accept(envelope, link) {
     if (envelope.replyTo !== undefined) {
-      if (!this.resolve(envelope, link)) this.core.drops.trace(envelope, "late_reply");
+      if (!this.resolve(envelope, link)) this.#traceUnasked(envelope);
       return true;
     }
     this.checkOpen();
+    if (this.#ignores(envelope)) return true;
     if (!this.mailbox.put({ envelope, link })) return false;
     this.#run();
     return true;
+  }
+
+  /** What nobody waits for: a late answer, or that something was lost after it had been accepted. */
+  #traceUnasked(envelope) {
+    const { from, to, intent, replyTo: id } = envelope;
+    const name = intent.name === "sys.nack" ? intent.payload?.name : undefined;
+    const isOwn = Number(id.split(".")[0]) === this.incarnation;
+    if (!isOwn || faultOfName(name)) return this.core.drops.trace(envelope, "late_reply");
+    const reason = reasonOf(errorOfReceipt(intent.payload, from, name));
+    this.core.drops.trace({ id, from: to, to: from, intent: unchecked(name, null) }, reason);
+  }
+
+  /** A protocol between peers that this one does not speak, and nobody waits for what becomes of it, takes no places. */
+  #ignores({ intent, level, priority }) {
+    if (priority !== "system" || level !== "accepted" || !isSystem(intent.name)) return false;
+    return !this.handlers.some(({ pattern }) => pattern === intent.name);
   }
 
   #run() {
@@ -1742,6 +1784,8 @@ class Link {
   /** Those of them of whom something came, and whom the server has not told of. */
   #learned = new Set();
   #isPartial = true;
+  /** The frames of a snapshot that is not complete. */
+  #snapshot = [];
   #wasUp = false;
   #upWaiters = new Waiters();
   #flushedWaiters = new Waiters();
@@ -2052,8 +2096,8 @@ class Link {
         this.#takeEnvelope(frame, len);
       } else this.#takeFrame(frame);
     }
-    if (presence.length > 0) this.#takePresence(presence);
-    if (this.state === "connecting") this.#up();
+    this.#gather(presence);
+    if (this.state === "connecting" && this.#snapshot.length === 0) this.#up();
     this.#newsLen += envelopes > 0 ? len : 0;
     this.#acknowledgeLater();
   }
@@ -2078,6 +2122,15 @@ class Link {
       default:
         throw new Malformed(`a ${frame.type} here`);
     }
+  }
+
+  /** Nobody is gone who is in a later frame of the same snapshot. */
+  #gather(frames) {
+    this.#snapshot.push(...frames);
+    must(this.#snapshot.length <= MAX_SNAPSHOT, "a snapshot without end");
+    if (this.#snapshot.at(-1)?.more !== false) return;
+    this.#takePresence(this.#snapshot);
+    this.#snapshot = [];
   }
 
   #takePresence(frames) {
@@ -2260,7 +2313,7 @@ class Link {
       this.#since = now();
       if (this.#since - this.#upSince > this.#bound) this.#bound = this.firstRetryMs;
     }
-    [this.#socket, this.#isOpen] = [undefined, false];
+    [this.#socket, this.#isOpen, this.#snapshot] = [undefined, false, []];
     [this.#ping, this.#pong, this.#news] = [undefined, undefined, undefined];
     const peers = this.peers;
     this.peers = new Map();
@@ -2315,14 +2368,15 @@ export const MAX_TURNS = 2;
 /** Time after which those are told again that a peer is in the room whose mailbox was full. */
 const GREET_AGAIN_MS = 1_000;
 
-/** While a handler of a room runs, the turn of what it handles. */
+/** Until a handler of a room has its first `await`, the turn of what it handles. */
 let currentTurn;
 
 /**
  * A peer's place in a room: it says things to all other members, and hears what they say. A room has no owner and no server.
  *
  * What is said goes as one envelope to each member that is known, and no receiver sends it on. What a handler says to the room in
- * turn, before its first `await`, carries how many such turns led to it, and after MAX_TURNS is refused: answers to answers end.
+ * turn carries how many such turns led to it, and after MAX_TURNS is refused: answers to answers end. Whatever the peer says while a
+ * handler that is a future is not done counts as said by that handler, as nobody can tell after an `await`.
  */
 export class Mesh {
   #node;
@@ -2334,7 +2388,8 @@ export class Mesh {
   #leaves = new Signal();
   #waiters = new Waiters();
   #registrations;
-  #seq = 0;
+  /** The number under which the peer is in. */
+  #since;
   #isLooking = false;
   #again;
 
@@ -2352,6 +2407,7 @@ export class Mesh {
     if (node.handlers.some(({ pattern }) => pattern === names.say)) throw fail.refused(`${peer.id} is in the room ${room}`);
     Object.assign(this, { room, peer });
     this.#node = node;
+    this.#since = node.nextSaid();
     this.names = Object.freeze(names);
     this.#registrations = [
       node.register(names.join, (delivery) => this.#joined(delivery), false),
@@ -2378,11 +2434,11 @@ export class Mesh {
   /** Says `intent`, or `name, payload`, to all other members, and tells for each whether its mailbox or the link to it has it. */
   async send(what, payload) {
     const [intent] = said(what, [payload]);
-    const turn = currentTurn === undefined ? 0 : currentTurn + 1;
+    const turn = (currentTurn ?? this.#node.latestTurn()) + 1;
     if (turn > MAX_TURNS) throw fail.tooManyHops(this.peer.id);
     this.#node.checkOpen();
-    this.#seq += 1;
-    const words = unchecked(this.names.say, { name: intent.name, payload: intent.payload, seq: this.#seq, turn });
+    const seq = this.#node.nextSaid();
+    const words = unchecked(this.names.say, { name: intent.name, payload: intent.payload, seq, turn });
     const sends = this.members().map(async ({ id }) => {
       try {
         return { id, receipt: await this.#node.send(id, words) };
@@ -2429,7 +2485,8 @@ export class Mesh {
 
   /** Leaves the room. Who does not get the goodbye sees the peer go. */
   leave() {
-    for (const id of this.#members.keys()) this.#trySend(id, this.names.leave, null);
+    const seq = this.#node.nextSaid();
+    for (const id of this.#members.keys()) this.#trySend(id, this.names.leave, { seq });
     this.#end();
   }
 
@@ -2443,9 +2500,9 @@ export class Mesh {
   }
 
   /** What went wrong, if something did. */
-  #trySend(id, name, payload) {
+  #trySend(id, name, payload, options) {
     try {
-      this.#node.trySend(id, unchecked(name, payload));
+      this.#node.trySend(id, unchecked(name, payload), options);
       return undefined;
     } catch (error) {
       return error;
@@ -2456,14 +2513,24 @@ export class Mesh {
     if (typeof payload?.answer !== "boolean") throw fail.serialization("no greeting");
     if (from === this.peer.id) return;
     const incarnation = Number(id.split(".")[0]);
-    if (!this.#join(from, incarnation) || !payload.answer) return;
-    this.#trySend(from, this.names.join, { answer: false });
+    if (!this.#join(from, incarnation)) return;
+    const member = this.#members.get(from);
+    member.since = Math.max(member.since, payload.seq ?? 0);
+    if (!payload.answer) return;
+    this.#greet(from, false);
     this.#greeted.set(from, incarnation);
   }
 
-  #left({ from, id }) {
+  /** Tells that the peer is in, ahead of what users say. What went wrong, if something did. */
+  #greet(id, answer) {
+    return this.#trySend(id, this.names.join, { answer, seq: this.#since }, { priority: "system" });
+  }
+
+  #left({ from, id, payload }) {
     const incarnation = Number(id.split(".")[0]);
-    if (this.#members.get(from)?.incarnation !== incarnation) return;
+    const member = this.#members.get(from);
+    // That it came back may have overtaken it.
+    if (member?.incarnation !== incarnation || member.since > (payload?.seq ?? Infinity)) return;
     this.#out(from, "left");
     // It knows us, and need not be told again.
     this.#greeted.set(from, incarnation);
@@ -2484,7 +2551,9 @@ export class Mesh {
     currentTurn = turn;
     try {
       const result = handler(payload, from);
-      return typeof result?.then === "function" ? Promise.resolve(result).catch(report) : undefined;
+      if (typeof result?.then !== "function") return undefined;
+      const done = this.#node.beginTurn(turn);
+      return Promise.resolve(result).catch(report).finally(done);
     } catch (error) {
       return void report(error);
     } finally {
@@ -2498,7 +2567,7 @@ export class Mesh {
     if (known?.incarnation === incarnation) return true;
     if (known ? known.incarnation > incarnation : this.#members.size >= MAX_MEMBERS) return false;
     if (known) this.#out(id, "replaced");
-    this.#members.set(id, { id, incarnation, heard: new Window() });
+    this.#members.set(id, { id, incarnation, since: 0, heard: new Window() });
     this.#joins.tell(Object.freeze({ id, incarnation }));
     this.#waiters.admit();
     return true;
@@ -2531,7 +2600,7 @@ export class Mesh {
     let isFull = false;
     for (const [id, run] of present) {
       if (this.#greeted.has(id)) continue;
-      if (this.#trySend(id, this.names.join, { answer: true })?.code === "QueueFull") isFull = true;
+      if (this.#greet(id, true)?.code === "QueueFull") isFull = true;
       else this.#greeted.set(id, run);
     }
     clearTimeout(this.#again);

@@ -4,14 +4,15 @@ use serde_json::{Value, json};
 
 use super::{Core, LinkId};
 use crate::{
-    BusError, Envelope, ErrorKind, Intent, Level, MessageId, Name, PeerId, Priority,
+    BusError, DropReason, Envelope, ErrorKind, Intent, Level, MessageId, Name, Payload, PeerId,
+    Priority,
     error::cut,
     mailbox::{Item, Path},
 };
 
 /// Payload: `"received"` or `"handled"`.
 const ACK: &str = "sys.ack";
-/// Payload: `{ "error": kind, "reason": text }`.
+/// Payload: `{ "error": kind, "reason": text }`; of relays also `name`, that of the intent.
 const NACK: &str = "sys.nack";
 
 /// What comes back.
@@ -90,6 +91,21 @@ fn read_error(told: &Value, peer: &PeerId, asked: &Name) -> BusError {
         // Others are not said of an envelope that arrived, or come from a later version.
         _ => BusError::network(format!("{}: {reason}", text("error"))),
     }
+}
+
+/// What a receipt says of an envelope of `core` for which nobody waits: one that was accepted, and is lost after all.
+pub(super) fn lost(core: &Core, receipt: &Envelope) -> Option<(Envelope, DropReason)> {
+    let (told, id) = (receipt.intent.payload(), receipt.reply_to?);
+    let own = core.local(&receipt.to)?.incarnation == id.incarnation;
+    if !own || receipt.intent.name().as_str() != NACK {
+        return None;
+    }
+    let name = told.value().get("name").and_then(Value::as_str)?;
+    let name = Name::any(name).ok()?;
+    let reason = Core::reason(&read_error(told.value(), &receipt.from, &name));
+    let (from, to) = (receipt.to.clone(), receipt.from.clone());
+    let lost = Envelope::new(id, from, to, Intent::of(name, Payload::null()));
+    Some((lost, reason))
 }
 
 impl Core {

@@ -4,10 +4,10 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::timeout;
 
-use super::{Core, LinkId, Target};
+use super::{Core, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
+    MAX_HOPS, PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -41,12 +41,15 @@ impl Gate {
         let mut before = Before::default();
         for envelope in envelopes {
             match self.check(&core, &envelope, &mut before) {
-                Ok(()) if envelope.reply_to.is_some() => self.take_answer(&core, envelope),
                 Ok(()) => {
-                    if let Some((node, envelope)) = self.pass(&core, envelope, &mut before) {
+                    let waits = match envelope.reply_to {
+                        Some(_) => self.take_answer(&core, envelope),
+                        None => self.pass(&core, envelope, &mut before),
+                    };
+                    if let Some(waits) = waits {
                         // Who waits may find everything changed after it.
                         before = Before::default();
-                        self.wait_and_put(&core, &node, envelope).await;
+                        self.wait(&core, waits).await;
                     }
                 }
                 Err(refusal) => self.refuse(&core, &envelope, refusal),
@@ -103,13 +106,13 @@ impl Gate {
     }
 
     /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
-    /// handed back, with the peer.
+    /// handed back.
     fn pass(
         &self,
         core: &Core,
         envelope: Envelope,
         before: &mut Before,
-    ) -> Option<(Arc<Node>, Envelope)> {
+    ) -> Option<Waits> {
         let known = before
             .to
             .as_ref()
@@ -118,11 +121,13 @@ impl Gate {
             before.to = core.local(&envelope.to);
         }
         let Some(node) = &before.to else {
-            self.relay(core, envelope);
-            return None;
+            return self.relay(core, envelope);
         };
+        if node.ignores(&envelope) {
+            return None;
+        }
         match node.try_reserve(&envelope) {
-            Err(NoPlace::Full) => Some((Arc::clone(node), envelope)),
+            Err(NoPlace::Full) => Some(Waits::Mailbox(Arc::clone(node), envelope)),
             place => {
                 self.put(core, node, place, envelope);
                 None
@@ -130,11 +135,19 @@ impl Gate {
         }
     }
 
-    async fn wait_and_put(&self, core: &Core, node: &Node, envelope: Envelope) {
+    async fn wait(&self, core: &Core, waits: Waits) {
         let patience = core.options.inbound_patience;
-        let place = timeout(patience, node.reserve(&envelope)).await;
-        let place = place.unwrap_or(Err(NoPlace::Full));
-        self.put(core, node, place, envelope);
+        match waits {
+            Waits::Mailbox(node, envelope) => {
+                let place = node.reserve_within(&envelope, patience).await;
+                self.put(core, &node, place, envelope);
+            }
+            Waits::Link(link, envelope) => {
+                let sent = timeout(patience, link.send(&envelope)).await;
+                let full = || Err(BusError::QueueFull(envelope.to.clone()));
+                self.relayed(core, &envelope, sent.unwrap_or_else(|_| full()));
+            }
+        }
     }
 
     fn put(
@@ -174,7 +187,7 @@ impl Gate {
         }
     }
 
-    fn relay(&self, core: &Core, mut envelope: Envelope) {
+    fn relay(&self, core: &Core, mut envelope: Envelope) -> Option<Waits> {
         let unknown = || BusError::NodeNotFound(envelope.to.clone());
         let way = match core.options.relay {
             true => core.over_link(&envelope.to, Some(self.id)),
@@ -183,18 +196,26 @@ impl Gate {
         let sent = match way {
             Ok(Target::Link(_, link)) if envelope.hops < MAX_HOPS => {
                 envelope.hops += 1;
-                link.try_send(&envelope)
+                match link.try_send(&envelope) {
+                    Err(BusError::QueueFull(_)) => return Some(Waits::Link(link, envelope)),
+                    sent => sent,
+                }
             }
             Ok(_) => Err(BusError::TooManyHops(envelope.to.clone())),
             Err(error) => Err(error),
         };
+        self.relayed(core, &envelope, sent);
+        None
+    }
+
+    fn relayed(&self, core: &Core, envelope: &Envelope, sent: Result<(), BusError>) {
         if let Err(error) = sent {
             let refusal = Refusal::told(Core::reason(&error), error);
-            self.refuse(core, &envelope, refusal);
+            self.refuse(core, envelope, refusal);
         }
     }
 
-    fn take_answer(&self, core: &Core, envelope: Envelope) {
+    fn take_answer(&self, core: &Core, envelope: Envelope) -> Option<Waits> {
         if core.local(&envelope.to).is_none() {
             return self.relay(core, envelope);
         }
@@ -204,8 +225,12 @@ impl Gate {
             since: None,
         };
         if let Err(item) = core.answered(item) {
-            core.drops.trace(&item.envelope, DropReason::LateReply);
+            match answer::lost(core, &item.envelope) {
+                Some((lost, reason)) => core.drops.trace(&lost, reason),
+                None => core.drops.trace(&item.envelope, DropReason::LateReply),
+            }
         }
+        None
     }
 
     /// Drops an envelope, and tells the sender if it waits and may know.
@@ -216,6 +241,12 @@ impl Gate {
             core.answer(envelope, self.path(), Answer::Failed(error));
         }
     }
+}
+
+/// An envelope that finds no room where it is to go.
+enum Waits {
+    Mailbox(Arc<Node>, Envelope),
+    Link(Arc<dyn Link>, Envelope),
 }
 
 /// What was found out for the envelope before: what arrives together is mostly of one sender and for one peer.

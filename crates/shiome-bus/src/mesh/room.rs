@@ -5,7 +5,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,8 +19,8 @@ use super::{
     watch::{Handler, OnJoin, OnLeave, Watcher, What},
 };
 use crate::{
-    BusError, Delivery, Intent, Name, Pattern, Payload, Peer, PeerId, Receipt, SendOptions,
-    Subscription, listed::Listed,
+    BoxFuture, BusError, Delivery, Intent, Name, Pattern, Payload, Peer, PeerId, Receipt,
+    Subscription, dispatch, listed::Listed,
 };
 
 /// Turns that something said to a room may be away from what was said of a peer's own accord: an answer, and an answer to that.
@@ -37,7 +36,33 @@ tokio::task_local! {
     static TURN: u8;
 }
 
-type OnMessage = dyn Fn(&Payload, &PeerId) + Send + Sync;
+/// What hears what is said.
+pub(super) enum OnMessage {
+    Sync(Box<dyn Fn(&Payload, &PeerId) + Send + Sync>),
+    Async(Box<dyn Fn(Payload, PeerId) -> BoxFuture<'static, ()> + Send + Sync>),
+}
+
+impl OnMessage {
+    /// Whether it ran to its end. What it says to rooms is said in turn.
+    async fn hear(&self, payload: &Payload, from: &PeerId, turn: u8) -> bool {
+        match self {
+            Self::Sync(handler) => {
+                let run = || TURN.sync_scope(turn, || handler(payload, from));
+                catch_unwind(AssertUnwindSafe(run)).is_ok()
+            }
+            Self::Async(handler) => {
+                let begin = || TURN.sync_scope(turn, || handler(payload.clone(), from.clone()));
+                match catch_unwind(AssertUnwindSafe(begin)) {
+                    Ok(future) => {
+                        let future = Box::pin(TURN.scope(turn, future));
+                        dispatch::unwinding(future).await.is_ok()
+                    }
+                    Err(_) => false,
+                }
+            }
+        }
+    }
+}
 
 pub(super) struct Room {
     name: String,
@@ -49,7 +74,8 @@ pub(super) struct Room {
     roster: Mutex<Roster>,
     /// Changes with the roster.
     changed: watch::Sender<()>,
-    seq: AtomicU64,
+    /// The number under which its peer is in.
+    since: u64,
     messages: Listed<(Pattern, Arc<OnMessage>)>,
     watchers: Listed<Arc<Watcher>>,
     listens: OnceLock<[Subscription; 3]>,
@@ -67,6 +93,13 @@ struct Said {
 #[derive(Serialize, Deserialize)]
 struct Greeting {
     answer: bool,
+    #[serde(default)]
+    seq: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Goodbye {
+    seq: u64,
 }
 
 /// What became of what was said to a room, for each member that was known.
@@ -104,7 +137,7 @@ impl Room {
             peer: peer.clone(),
             roster: Mutex::default(),
             changed: watch::Sender::new(()),
-            seq: AtomicU64::new(0),
+            since: peer.node().next_said(),
             messages: Listed::default(),
             watchers: Listed::default(),
             listens: OnceLock::new(),
@@ -116,7 +149,7 @@ impl Room {
         let listens = [
             room.listen(&room.join, Self::joined)?,
             room.listen(&room.leave, Self::left)?,
-            room.listen(&room.say, Self::said)?,
+            room.hear()?,
         ];
         room.listens.get_or_init(|| listens);
         Ok(room)
@@ -131,6 +164,19 @@ impl Room {
         self.peer.on(name, move |delivery| {
             let room = room.upgrade();
             room.map_or(Ok(()), |room| take(&room, delivery))
+        })
+    }
+
+    fn hear(self: &Arc<Self>) -> Result<Subscription, BusError> {
+        let room = Arc::downgrade(self);
+        self.peer.on_async(&self.say, move |delivery| {
+            let room = room.upgrade();
+            async move {
+                match room {
+                    Some(room) => room.said(&delivery).await,
+                    None => Ok(()),
+                }
+            }
         })
     }
 
@@ -159,9 +205,13 @@ impl Room {
         if member.id == *self.peer.id() {
             return Ok(());
         }
-        let joined = self.change(|roster, events| roster.join(&member, events));
+        let joined = self.change(|roster, events| {
+            let joined = roster.join(&member, events);
+            roster.joined_as(&member, greeting.seq);
+            joined
+        });
         if joined && greeting.answer {
-            self.peer.try_send(&member.id, self.greeting(false))?;
+            self.tell_now(&member.id, self.greeting(false))?;
             let life = Some(member.incarnation);
             self.roster().greeted(member.id, life);
         }
@@ -170,11 +220,13 @@ impl Room {
 
     fn left(&self, delivery: &Delivery) -> Result<(), BusError> {
         let member = member(delivery);
-        self.change(|roster, events| roster.left(&member, events));
+        let goodbye = delivery.parse::<Goodbye>();
+        let seq = goodbye.map_or(u64::MAX, |goodbye| goodbye.seq);
+        self.change(|roster, events| roster.left(&member, seq, events));
         Ok(())
     }
 
-    fn said(&self, delivery: &Delivery) -> Result<(), BusError> {
+    async fn said(&self, delivery: &Delivery) -> Result<(), BusError> {
         let said: Said = delivery.parse()?;
         let (name, member) = (Name::new(&said.name)?, member(delivery));
         // Who speaks is in, should it not have come through that it joined.
@@ -190,8 +242,7 @@ impl Room {
             if !pattern.matches(&name) {
                 continue;
             }
-            let run = || TURN.sync_scope(said.turn, || handler(&payload, &member.id));
-            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            if !handler.hear(&payload, &member.id, said.turn).await {
                 tracing::debug!(room = self.name, "a handler of a room panicked");
             }
         }
@@ -206,7 +257,7 @@ impl Room {
         let said = Said {
             name: intent.name().as_str().to_owned(),
             payload: intent.payload().value().clone(),
-            seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
+            seq: self.peer.node().next_said(),
             turn,
         };
         let said = Intent::of(self.say.clone(), Payload::json(&said)?);
@@ -235,9 +286,9 @@ impl Room {
     pub(super) fn on(
         self: &Arc<Self>,
         pattern: Pattern,
-        handler: Arc<OnMessage>,
+        handler: OnMessage,
     ) -> RoomSubscription {
-        let id = self.messages.add((pattern, handler));
+        let id = self.messages.add((pattern, Arc::new(handler)));
         self.subscription(What::Message(id))
     }
 
@@ -276,7 +327,9 @@ impl Room {
     /// Says goodbye, without waiting: who does not get it sees us go.
     pub(super) fn leave(&self) {
         for member in self.members() {
-            let goodbye = Intent::of(self.leave.clone(), Payload::null());
+            let seq = self.peer.node().next_said();
+            let goodbye = serde_json::json!(Goodbye { seq });
+            let goodbye = Intent::of(self.leave.clone(), goodbye.into());
             if let Err(error) = self.peer.try_send(&member.id, goodbye) {
                 tracing::debug!(room = self.name, member = %member.id, %error, "no goodbye");
             }
@@ -289,8 +342,14 @@ impl Room {
     }
 
     fn greeting(&self, answer: bool) -> Intent {
-        let payload = serde_json::json!(Greeting { answer });
+        let seq = self.since;
+        let payload = serde_json::json!(Greeting { answer, seq });
         Intent::of(self.join.clone(), payload.into())
+    }
+
+    /// Says something of the protocol itself, which takes no place of what users say.
+    fn tell_now(&self, id: &PeerId, intent: Intent) -> Result<Receipt, BusError> {
+        self.peer.node().try_send_system(id.clone(), intent)
     }
 
     /// Changes the roster, and tells those who watch.
@@ -317,15 +376,13 @@ impl Room {
     }
 
     /// Takes out who is gone, and greets who has come. Whether some could not be greeted.
-    async fn look(&self) -> bool {
+    fn look(&self) -> bool {
         let present = self.peer.present();
         let reaches = |id: &PeerId| self.peer.reachable(id);
         let strangers = self.change(|roster, events| roster.look(&present, reaches, events));
         let mut failed = false;
         for id in strangers {
-            let options = SendOptions::default().timeout(Duration::ZERO);
-            let sent = self.peer.send_with(&id, self.greeting(true), options).await;
-            match sent {
+            match self.tell_now(&id, self.greeting(true)) {
                 Err(BusError::QueueFull(_)) => failed = true,
                 Ok(_) | Err(_) => {
                     let life = present.get(&id).copied().flatten();
@@ -354,7 +411,7 @@ pub(super) async fn keep(room: Weak<Room>, mut changed: watch::Receiver<()>) {
     loop {
         changed.mark_unchanged();
         let failed = match room.upgrade() {
-            Some(room) => room.look().await,
+            Some(room) => room.look(),
             None => return,
         };
         let again = if failed { GREET_AGAIN } else { Duration::MAX };

@@ -35,6 +35,8 @@ pub(super) struct Roster {
 #[derive(Debug)]
 struct Place {
     incarnation: Incarnation,
+    /// The number under which it last said that it is in.
+    since: u64,
     /// What was heard of it.
     heard: Window,
 }
@@ -64,6 +66,7 @@ impl Roster {
         }
         let place = Place {
             incarnation: member.incarnation,
+            since: 0,
             heard: Window::default(),
         };
         self.members.insert(member.id.clone(), place);
@@ -82,10 +85,18 @@ impl Roster {
         }
     }
 
-    /// That life of a member says that it is out.
-    pub(super) fn left(&mut self, member: &Member, events: &mut Vec<Event>) {
+    /// `member`, which is here, said so under that number.
+    pub(super) fn joined_as(&mut self, member: &Member, seq: u64) {
+        if let Some(place) = self.members.get_mut(&member.id) {
+            place.since = place.since.max(seq);
+        }
+    }
+
+    /// That life of a member says that it is out, under that number. That it came back may have overtaken it.
+    pub(super) fn left(&mut self, member: &Member, seq: u64, events: &mut Vec<Event>) {
         let known = self.members.get(&member.id);
-        if known.is_some_and(|known| known.incarnation == member.incarnation) {
+        let same = |known: &Place| known.incarnation == member.incarnation && known.since <= seq;
+        if known.is_some_and(same) {
             self.leave(&member.id, LeaveReason::Left, events);
             // It knows us, and need not be told again.
             self.greeted
@@ -146,7 +157,7 @@ mod tests {
         assert!(roster.join(&member("a", 2), &mut events));
         assert!(roster.join(&member("a", 2), &mut events));
         assert!(!roster.join(&member("a", 1), &mut events));
-        roster.left(&member("a", 1), &mut events);
+        roster.left(&member("a", 1), 9, &mut events);
         assert!(roster.join(&member("a", 3), &mut events));
         assert_eq!(roster.members().collect::<Vec<_>>(), [member("a", 3)]);
         assert_eq!(
@@ -160,6 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn who_came_back_is_not_out_for_having_left_before() {
+        let (mut roster, mut events) = (Roster::default(), Vec::new());
+        let a = member("a", 1);
+        roster.join(&a, &mut events);
+        roster.joined_as(&a, 1);
+        // Its greeting is faster than its goodbye.
+        assert!(roster.join(&a, &mut events));
+        roster.joined_as(&a, 5);
+        roster.left(&a, 4, &mut events);
+        assert!(roster.contains(&a.id));
+        roster.left(&a, 6, &mut events);
+        assert!(!roster.contains(&a.id));
+    }
+
+    #[test]
     fn a_room_is_full_some_day() {
         let (mut roster, mut events) = (Roster::default(), Vec::new());
         for number in 0..MAX_MEMBERS {
@@ -167,7 +193,7 @@ mod tests {
         }
         assert!(!roster.join(&member("late", 1), &mut events));
         assert_eq!(roster.members().count(), MAX_MEMBERS);
-        roster.left(&member("m0", 1), &mut events);
+        roster.left(&member("m0", 1), 9, &mut events);
         assert!(roster.join(&member("late", 1), &mut events));
     }
 

@@ -79,6 +79,13 @@ impl Node {
         self.hand_over(envelope, &target)
     }
 
+    /// Says something of a protocol between peers, ahead of what users say.
+    pub(crate) fn try_send_system(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
+        let mut envelope = self.envelope(to, intent, &SendOptions::default().urgent())?;
+        let target = self.way(&mut envelope, Route::Any)?;
+        self.hand_over(envelope, &target)
+    }
+
     pub(crate) async fn send(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
         let mut envelope = self.envelope(to, intent, &SendOptions::default())?;
         let target = self.way(&mut envelope, Route::Any)?;
@@ -190,6 +197,7 @@ impl Node {
                 self.reply(asker, envelope);
                 Ok(())
             }
+            Target::Local(node) if node.ignores(&envelope) => Ok(()),
             Target::Local(node) => match node.try_reserve(&envelope) {
                 Ok(place) => self.put(node, place, envelope),
                 Err(no_place) => Err(self.failed(&envelope, no_place.of(&node.id))),
@@ -212,7 +220,7 @@ impl Node {
     ) -> Result<Receipt, BusError> {
         let by = || by.unwrap_or_else(|| Instant::now() + self.core.options.send_timeout);
         match target {
-            Target::Local(node) if envelope.reply_to.is_none() => {
+            Target::Local(node) if envelope.reply_to.is_none() && !node.ignores(&envelope) => {
                 let place = match node.try_reserve(&envelope) {
                     // A handler that waits for its own peer would wait for itself.
                     Err(NoPlace::Full) if !dispatch::serves(node) => {

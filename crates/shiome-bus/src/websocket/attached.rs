@@ -1,6 +1,9 @@
 //! A link of a bus: what those of clients and of servers have in common.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::sync::{Mutex, Notify, watch};
 use tracing::debug;
@@ -64,14 +67,16 @@ impl Attached {
 
     /// Who is at the other end, where `known` were before. Those whom the bus does not take there are skipped.
     pub(crate) fn hear_presence(&self, known: &BTreeMap<PeerId, Incarnation>, presence: &Presence) {
-        let here = |id: &PeerId| presence.present.iter().any(|(present, _)| present == id);
         if presence.all {
-            for (id, incarnation) in known.iter().filter(|(id, _)| !here(id)) {
+            let here: HashSet<_> = presence.present.iter().map(|(id, _)| id).collect();
+            for (id, incarnation) in known.iter().filter(|(id, _)| !here.contains(id)) {
                 self.inbound.peer_down(id, *incarnation);
             }
         }
-        for (id, incarnation) in known.iter().filter(|(id, _)| presence.absent.contains(id)) {
-            self.inbound.peer_down(id, *incarnation);
+        for id in &presence.absent {
+            if let Some(incarnation) = known.get(id) {
+                self.inbound.peer_down(id, *incarnation);
+            }
         }
         for (id, incarnation) in &presence.present {
             if let Err(error) = self.inbound.peer_up(id, *incarnation) {

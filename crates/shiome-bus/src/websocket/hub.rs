@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,11 +24,16 @@ use crate::{
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
 
+pub(crate) use self::routing::Routed;
+
 mod gateway;
 mod routing;
 
 /// How long changes of presence are gathered before they are told.
 const TELL_DELAY: Duration = Duration::from_millis(10);
+
+/// Bytes of messages that came and wait for their destinations, of all clients together. Above it who has such is not read.
+const MAX_PARKED: usize = 64 * 1024 * 1024;
 
 /// What all connections of a server share.
 pub(crate) struct Hub {
@@ -39,6 +44,8 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     members: RwLock<HashMap<PeerId, Arc<Member>>>,
     present: Mutex<Present>,
+    /// That of `present`.
+    presence_version: AtomicU64,
     /// Nobody is let in any more.
     closed: AtomicBool,
     /// A task will tell what is new of presence.
@@ -46,6 +53,8 @@ pub(crate) struct Hub {
     /// Of tasks that are begun by callers without one.
     runtime: Handle,
     seq: AtomicU64,
+    /// Bytes of messages that came and wait for their destinations.
+    parked: AtomicUsize,
 }
 
 /// Attaches the link to a client to the bus of this process.
@@ -69,6 +78,7 @@ impl Hub {
             id,
             incarnation: Incarnation::next(),
             present: Mutex::new(Present::new(options.presence_limit)),
+            presence_version: AtomicU64::new(0),
             options,
             attach,
             counters: Counters::default(),
@@ -77,6 +87,7 @@ impl Hub {
             telling: AtomicBool::new(false),
             runtime,
             seq: AtomicU64::new(0),
+            parked: AtomicUsize::new(0),
         }
     }
 
@@ -235,6 +246,26 @@ impl Hub {
         members.len()
     }
 
+    /// Some that came waits to be taken.
+    pub(crate) fn parked(&self, bytes: usize) {
+        self.parked.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// It was taken.
+    pub(crate) fn unparked(&self, bytes: usize) {
+        self.parked.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parked_bytes(&self) -> usize {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Whether too much waits to be taken.
+    pub(crate) fn is_parked_full(&self) -> bool {
+        self.parked.load(Ordering::Relaxed) >= MAX_PARKED
+    }
+
     /// A peer of this process came or went.
     pub(crate) fn local_peer(self: &Arc<Self>, id: &PeerId, incarnation: Incarnation, here: bool) {
         self.told(|present| match here {
@@ -248,13 +279,24 @@ impl Hub {
         self.present().news(told, own)
     }
 
+    /// Whether there is something new of presence for a client.
+    pub(crate) fn has_news(&self, told: &Told) -> bool {
+        told.is_behind(self.presence_version.load(Ordering::Acquire))
+    }
+
     fn present(&self) -> MutexGuard<'_, Present> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes who is here, and has it told soon to all that have a link.
     fn told(self: &Arc<Self>, change: impl FnOnce(&mut Present) -> bool) {
-        let news = change(&mut self.present());
+        let news = {
+            let mut present = self.present();
+            let news = change(&mut present);
+            self.presence_version
+                .store(present.version(), Ordering::Release);
+            news
+        };
         if !news || self.telling.swap(true, Ordering::AcqRel) {
             return;
         }

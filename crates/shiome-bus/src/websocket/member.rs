@@ -4,9 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Waker,
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     attached::Attached,
@@ -18,6 +22,9 @@ use crate::{
     BusError, Envelope, Incarnation, PeerId,
     wire::{CloseReason, max_envelope_len},
 };
+
+/// How long an envelope waits for room at most, in sum, as long as some is made now and then.
+const MAX_HOLD: Duration = Duration::from_secs(10);
 
 /// What a server knows of a client. A connection task has it, and whoever sends to the client.
 #[derive(Debug)]
@@ -51,6 +58,8 @@ pub(crate) struct State {
     pub(crate) max_message: usize,
     /// The others that it speaks for.
     pub(crate) speaks_for: BTreeMap<PeerId, Incarnation>,
+    /// Since when there was no room, and none was made.
+    pub(crate) full_since: Option<Instant>,
     pub(crate) forged: u8,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -93,6 +102,7 @@ impl Member {
                 waker: None,
                 max_message,
                 speaks_for: BTreeMap::new(),
+                full_since: None,
                 forged: 0,
                 sent: 0,
                 received: 0,
@@ -133,6 +143,36 @@ impl Member {
         pushed
     }
 
+    /// Puts an envelope to what waits for the client as soon as there is room, if some is made every so often.
+    pub(crate) async fn push_within(
+        &self,
+        envelope: &Envelope,
+        patience: Duration,
+    ) -> Result<(), BusError> {
+        let last = Instant::now() + MAX_HOLD;
+        loop {
+            let room = self.room.notified();
+            let full = match self.push(envelope) {
+                Err(full @ BusError::QueueFull(_)) => full,
+                pushed => return pushed,
+            };
+            let until = last.min(self.stuck_at(patience));
+            if Instant::now() >= until || timeout_at(until, room).await.is_err() {
+                return Err(full);
+            }
+        }
+    }
+
+    /// When it will have been without room for so long, if none is made.
+    fn stuck_at(&self, patience: Duration) -> Instant {
+        self.state().full_since.unwrap_or_else(Instant::now) + patience
+    }
+
+    /// Whether it is worth while to wait for room.
+    pub(crate) fn makes_room(&self, patience: Duration) -> bool {
+        self.stuck_at(patience) > Instant::now()
+    }
+
     /// Has the task of the connection do something.
     pub(crate) fn order(&self, order: Order) {
         let mut state = self.state();
@@ -159,7 +199,10 @@ impl State {
             });
         }
         let pushed = self.session.push(envelope);
-        pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))
+        pushed.map_err(|_| {
+            self.full_since.get_or_insert_with(Instant::now);
+            BusError::QueueFull(envelope.to.clone())
+        })
     }
 
     /// Waits for something to do.

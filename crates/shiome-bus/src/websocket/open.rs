@@ -57,7 +57,8 @@ impl OpenLink {
     }
 
     /// The frames of a message that are for the owner: envelopes, presence, refusals and goodbyes. After an error the link is to
-    /// be ended, and nothing of the message counts but what is not for the owner.
+    /// be ended, and nothing of the message counts but what is not for the owner. Envelopes are to be told to
+    /// [`Session::receive`] once they are taken.
     pub(crate) fn handle_message(
         &mut self,
         now: Instant,
@@ -68,18 +69,15 @@ impl OpenLink {
         let agreed = matches!(message, Message::Text(_)) || self.encoding == Encoding::Binary;
         let frames = if agreed { decode(message).ok() } else { None };
         let mut frames = frames.ok_or(CloseReason::Malformed)?;
-        let (mut envelopes, mut all) = (0, Ok(()));
+        let mut all = Ok(());
         frames.retain(|frame| {
-            envelopes += u64::from(matches!(frame, Frame::Envelope(_)));
             let handled = self.handle_frame(now, session, frame);
             handled.unwrap_or_else(|reason| {
                 all = Err(reason);
                 false
             })
         });
-        all?;
-        session.receive(now, envelopes, message.as_bytes().len());
-        Ok(frames)
+        all.map(|()| frames)
     }
 
     /// Whether a frame is for the owner; if not, this was all there is to it.

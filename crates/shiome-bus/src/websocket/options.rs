@@ -51,6 +51,7 @@ pub struct ServerOptions {
     pub(crate) max_message: usize,
     pub(crate) heartbeat: Duration,
     pub(crate) grace: Duration,
+    pub(crate) patience: Duration,
     pub(crate) probe: Duration,
     pub(crate) max_peers: usize,
     pub(crate) presence_limit: usize,
@@ -67,6 +68,7 @@ impl ServerOptions {
             max_message: DEFAULT_MAX_MESSAGE_LEN as usize,
             heartbeat: Duration::from_millis(DEFAULT_HEARTBEAT_MS),
             grace: Duration::from_millis(DEFAULT_GRACE_MS),
+            patience: Duration::from_secs(1),
             probe: Duration::from_secs(2),
             max_peers: 100_000,
             presence_limit: 1000,
@@ -124,6 +126,13 @@ impl ServerOptions {
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
+    }
+
+    /// How long a destination whose queue is full may make no room before what is for it is dropped: until then the senders
+    /// wait, with all that they send over the same link. Longer loses less, shorter keeps what is for others fast. Default 1 s.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// How long a client has to show that it is there when another wants its id. Default 2 s.

@@ -14,11 +14,14 @@ const BATCH_LEN: usize = 32 * 1024;
 /// Room that a queue keeps when it is empty.
 const KEPT_CAPACITY: usize = 8;
 
+/// Part of the limits that answers and envelopes of the system have beyond them.
+const RESERVED_PART: usize = 4;
+
 /// What may wait for a link and for its acknowledgement, together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueLimits {
-    /// Envelopes. Default: 8192.
+    /// Envelopes. Default: 8192. Answers, and what is of [`Priority::System`], have a quarter more, and of the bytes, too.
     pub envelopes: usize,
     /// Bytes, as they are sent. Default: 4 MiB, for the clients of a relay 1 MiB. One envelope always finds room in an empty
     /// queue.
@@ -106,14 +109,20 @@ impl Outbox {
     }
 
     /// Whether there is room for an envelope of `len` bytes.
-    fn has_room(&self, len: usize) -> bool {
-        let fits = self.bytes.saturating_add(len) <= self.limits.bytes;
-        self.envelopes == 0 || (fits && self.envelopes < self.limits.envelopes)
+    fn has_room(&self, envelope: &Envelope, len: usize) -> bool {
+        // What somebody waits for is not kept out by what nobody does.
+        let urgent = envelope.reply_to.is_some() || envelope.priority == Priority::System;
+        let limit = |limit: usize| match urgent {
+            true => limit.saturating_add(limit / RESERVED_PART),
+            false => limit,
+        };
+        let fits = self.bytes.saturating_add(len) <= limit(self.limits.bytes);
+        self.envelopes == 0 || (fits && self.envelopes < limit(self.limits.envelopes))
     }
 
     pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
         let len = max_envelope_len(envelope);
-        if !self.has_room(len) {
+        if !self.has_room(envelope, len) {
             return Err(Full);
         }
         let lane = &mut self.waiting[envelope.priority.lane()];

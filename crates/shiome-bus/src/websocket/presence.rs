@@ -10,6 +10,9 @@ use crate::{
 /// Changes that are kept for those who have not heard of them. Who is further behind is told all anew.
 const KEPT_CHANGES: usize = 1024;
 
+/// Entries of a snapshot, in all of its frames.
+const MAX_SNAPSHOT: usize = 65_536;
+
 /// Who is here, and the last changes.
 #[derive(Debug)]
 pub(crate) struct Present {
@@ -104,7 +107,13 @@ impl Present {
         for (id, incarnation) in self.here.iter().filter(|(id, _)| *id != own) {
             room(&mut frames).present.push((id.clone(), *incarnation));
         }
+        all_of_one(&mut frames);
         frames
+    }
+
+    /// How many changes there ever were.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     fn changes_since(&self, missed: usize, own: &PeerId) -> Vec<Presence> {
@@ -120,6 +129,57 @@ impl Present {
             }
         }
         frames
+    }
+}
+
+impl Told {
+    /// Whether there were changes since.
+    pub(crate) fn is_behind(&self, version: u64) -> bool {
+        self.version != Some(version)
+    }
+}
+
+/// Marks frames as those of one snapshot.
+pub(crate) fn all_of_one(frames: &mut [Presence]) {
+    if let [before @ .., _] = frames {
+        before.iter_mut().for_each(|frame| frame.more = true);
+    }
+    if let [first, ..] = frames {
+        first.all = true;
+    }
+}
+
+/// Puts the frames of a snapshot together, so that nobody is gone in between who is in a later one.
+#[derive(Debug, Default)]
+pub(crate) struct Gather(Option<Presence>);
+
+/// There are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+impl Gather {
+    /// What is to be taken in after a frame, if there is not more of it to come.
+    pub(crate) fn add(&mut self, frame: Presence) -> Result<Option<Presence>, TooMany> {
+        let more = frame.more;
+        let mut all = match self.0.take() {
+            Some(mut all) if !frame.all => {
+                all.present
+                    .retain(|(id, _)| !frame.absent.contains(id));
+                all.present.extend(frame.present);
+                all.partial |= frame.partial;
+                all
+            }
+            _ => frame,
+        };
+        if all.present.len() > MAX_SNAPSHOT {
+            return Err(TooMany);
+        }
+        if more && all.all {
+            self.0 = Some(all);
+            return Ok(None);
+        }
+        all.more = false;
+        Ok(Some(all))
     }
 }
 
@@ -185,6 +245,49 @@ mod tests {
             [id(2)],
             "come and gone: a peer that is told twice is told once"
         );
+    }
+
+    #[test]
+    fn a_snapshot_of_many_frames_is_one() {
+        let mut present = Present::new(1000);
+        for number in 0..600 {
+            present.insert(&id(number), run(1));
+        }
+        let frames = present.news(&mut Told::default(), &id(0));
+        let marks: Vec<_> = frames.iter().map(|frame| (frame.all, frame.more)).collect();
+        assert_eq!(marks, [(true, true), (false, true), (false, false)]);
+        let (mut gather, mut last) = (Gather::default(), None);
+        for frame in frames {
+            assert_eq!(last, None, "not before all is there");
+            last = gather.add(frame).unwrap();
+        }
+        let last = last.unwrap();
+        assert!(last.all && !last.more);
+        assert_eq!(last.present.len(), 599);
+        // Changes are taken as they come.
+        let change = Presence {
+            absent: vec![id(1)],
+            ..Presence::default()
+        };
+        assert_eq!(gather.add(change.clone()), Ok(Some(change)));
+    }
+
+    #[test]
+    fn a_snapshot_without_end_is_not_kept() {
+        let mut gather = Gather::default();
+        let frame = |number: usize| Presence {
+            all: number == 0,
+            more: true,
+            present: (0..MAX_PRESENCE)
+                .map(|entry| (id(number * MAX_PRESENCE + entry), run(1)))
+                .collect(),
+            ..Presence::default()
+        };
+        let frames = MAX_SNAPSHOT / MAX_PRESENCE;
+        for number in 0..frames {
+            assert_eq!(gather.add(frame(number)), Ok(None));
+        }
+        assert_eq!(gather.add(frame(frames)), Err(TooMany));
     }
 
     #[test]

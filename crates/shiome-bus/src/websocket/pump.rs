@@ -34,19 +34,22 @@ pub(crate) trait End {
     /// The next message to be sent. When there is none now, `waker` is told once there may be one.
     fn poll_message(&mut self, now: Instant, waker: &Waker) -> Option<Message>;
 
-    /// Goes on with what came. Nothing more is read while it is pending.
+    /// Goes on with what came; ready when there is nothing left of it.
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether so much of what came is left that nothing more is to be read.
+    fn is_full(&self) -> bool;
 
     /// When [`handle_timeout`](Self::handle_timeout) or [`poll_message`](Self::poll_message) is due.
     fn timeout(&self) -> Option<Instant>;
 
-    /// Nothing is read while [`poll_deliver`](Self::poll_deliver) is pending, and the time has come.
+    /// Nothing is read, as this end [is full](Self::is_full), or about to end; and the time has come.
     fn handle_deaf(&mut self, now: Instant);
 
     /// How long the other end may leave unread what it is sent.
     fn patience(&self) -> Duration;
 
-    /// Why the connection is to be closed, once it is. Asked when all that came is delivered.
+    /// Why the connection is to be closed, once it is. It is when all that came is delivered.
     fn is_over(&self) -> Option<CloseReason>;
 }
 
@@ -69,6 +72,8 @@ pub(crate) struct Pump<S> {
     sleep: Pin<Box<Sleep>>,
     /// Since when the connection takes nothing.
     blocked: Option<Instant>,
+    /// How the connection came to its end, should some that came before be left to be delivered.
+    lost: Option<CloseReason>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -77,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             socket,
             sleep: Box::pin(sleep_until(tokio::time::Instant::now())),
             blocked: None,
+            lost: None,
         }
     }
 
@@ -92,20 +98,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn poll(&mut self, cx: &mut Context<'_>, end: &mut impl End) -> Poll<CloseReason> {
         loop {
             let now = now();
-            if let Err(reason) = self.poll_write(cx, now, end) {
-                return Poll::Ready(reason);
+            if self.lost.is_none()
+                && let Err(reason) = self.poll_write(cx, now, end)
+            {
+                self.lost = Some(reason);
             }
-            let deaf = end.poll_deliver(cx).is_pending();
+            let delivered = end.poll_deliver(cx).is_ready();
+            let over = end.is_over().or(self.lost);
+            match over {
+                Some(reason) if delivered => return Poll::Ready(reason),
+                // What came is still delivered; there is nobody to talk to.
+                Some(_) if self.lost.is_some() => return Poll::Pending,
+                _ => {}
+            }
+            let deaf = over.is_some() || end.is_full();
             if !deaf {
-                if let Some(reason) = end.is_over() {
-                    return Poll::Ready(reason);
-                }
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(message)) => {
                         end.handle_message(now, &message);
                         continue;
                     }
-                    Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+                    Poll::Ready(Err(reason)) => {
+                        self.lost = Some(reason);
+                        continue;
+                    }
                     Poll::Pending => {}
                 }
             }

@@ -56,6 +56,11 @@ impl Session {
         next
     }
 
+    /// Whether envelopes are to be sent on this link.
+    pub(crate) fn has_next(&self) -> bool {
+        self.outbox.has_next()
+    }
+
     /// How many envelopes were ever taken.
     pub(crate) fn taken(&self) -> u64 {
         self.outbox.taken()
@@ -76,7 +81,7 @@ impl Session {
         self.outbox.acknowledge(received)
     }
 
-    /// So many envelopes have come in one message of so many bytes.
+    /// So many envelopes of one message of so many bytes were taken.
     pub(crate) fn receive(&mut self, now: Instant, envelopes: u64, bytes: usize) {
         if envelopes == 0 {
             return;
@@ -90,7 +95,7 @@ impl Session {
         }
     }
 
-    /// How many envelopes have come.
+    /// How many envelopes were taken of those that came.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }

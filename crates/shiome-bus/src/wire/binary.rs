@@ -39,8 +39,9 @@ const PRIORITY_SHIFT: u8 = 3;
 const ENVELOPE_FLAGS: u8 = 0b1_1111;
 
 /// Of presence.
-const ALL: u8 = 0b01;
-const PARTIAL: u8 = 0b10;
+const ALL: u8 = 0b001;
+const PARTIAL: u8 = 0b010;
+const MORE: u8 = 0b100;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
     let mut frames = Vec::with_capacity(count(bytes)?);
@@ -129,12 +130,13 @@ fn read_envelope(body: &mut Reader<'_>, before: &mut Before) -> Result<Envelope,
 
 fn read_presence(body: &mut Reader<'_>) -> Result<Presence, WireError> {
     let flags = body.u8()?;
-    if flags & !(ALL | PARTIAL) != 0 {
+    if flags & !(ALL | PARTIAL | MORE) != 0 {
         return Err(WireError::Value("flags"));
     }
     let mut presence = Presence {
         all: flags & ALL != 0,
         partial: flags & PARTIAL != 0,
+        more: flags & MORE != 0,
         ..Presence::default()
     };
     for _ in 0..entries(body.varint()?, 0)? {
@@ -241,7 +243,8 @@ fn envelope_len(envelope: &Envelope, payload: &str) -> usize {
 fn write_presence(out: &mut Vec<u8>, presence: &Presence) {
     let all = if presence.all { ALL } else { 0 };
     let partial = if presence.partial { PARTIAL } else { 0 };
-    let mut body = vec![all | partial];
+    let more = if presence.more { MORE } else { 0 };
+    let mut body = vec![all | partial | more];
     put_varint(&mut body, presence.present.len() as u64);
     for (id, incarnation) in &presence.present {
         put_str(&mut body, id.as_str());

@@ -165,6 +165,8 @@ pub struct Presence {
     pub all: bool,
     /// There are more than are told.
     pub partial: bool,
+    /// The snapshot goes on with the next frame of presence.
+    pub more: bool,
     /// They can, from now on.
     pub present: Vec<(PeerId, Incarnation)>,
     /// They cannot any longer.

@@ -127,7 +127,7 @@ fn any_reason() -> impl Strategy<Value = CloseReason> {
 /// Those that have both forms.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let presence = (
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         vec((any_peer(), any_incarnation()), 0..5),
         vec(any_peer(), 0..5),
     );
@@ -136,8 +136,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         1 => any_number().prop_map(|received| Frame::Ack { received }),
         1 => any_number().prop_map(|nonce| Frame::Ping { nonce }),
         1 => any_number().prop_map(|nonce| Frame::Pong { nonce }),
-        1 => presence.prop_map(|((all, partial), present, absent)| {
-            Frame::Presence(Presence { all, partial, present, absent })
+        1 => presence.prop_map(|((all, partial, more), present, absent)| {
+            Frame::Presence(Presence { all, partial, more, present, absent })
         }),
         1 => (any_reason(), ".{0,20}").prop_map(|(reason, detail)| {
             Frame::Goodbye(Goodbye { reason, detail })

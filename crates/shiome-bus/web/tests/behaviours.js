@@ -575,6 +575,20 @@ export const BEHAVIOURS = {
       await settled(b, a);
     }
     equal(said, [0, 1, 2]);
+    // A handler that has waited for something still answers.
+    rooms.slice(0, 2).forEach((room) => room.on("late", async (payload) => {
+      await Promise.resolve();
+      said.push(payload);
+      codes.push(await codeOf(room.send("late", payload + 1)));
+    }));
+    const before = codes.length;
+    await rooms[0].send("late", 10);
+    while (codes.length < before + 3) {
+      await settled(a, b);
+      await settled(b, a);
+    }
+    equal([said.slice(3), codes.at(-1)], [[10, 11, 12], "TooManyHops"]);
+    equal(await codeOf(rooms[0].send("note", "of its own accord")), undefined);
     equal(await codeOf(() => Mesh.join(a, "one")), "Refused");
     for (const name of ["", "a b", "x".repeat(129), undefined]) equal(await codeOf(() => Mesh.join(a, name)), "InvalidName");
     return [said, codes];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Bus, Peer } from "../shiome.js";
+import { Bus, Mesh, Peer } from "../shiome.js";
 import { Inbox } from "./behaviours.js";
 import { Clock, connected, envelope, sockets, tasks } from "./fake.js";
 
@@ -77,6 +77,46 @@ test("the queue of a link has an end, and acknowledgements make room", async (t)
   assert.equal(alice.state, "up");
   socket.say({ type: "ack", received: 5 });
   assert.deepEqual([socket.closed, alice.state], [4105, "connecting"], "more than was sent");
+});
+
+test("what was accepted and then lost is counted as the relay says", async (t) => {
+  const { alice, socket } = await connected(t);
+  const told = [];
+  alice.bus.onDrop((dropped) => told.push(dropped));
+  const { id } = alice.trySend("bob", "chat.line", 1);
+  const nack = { to: "alice", from: "bob", name: "sys.nack", priority: "system" };
+  const payload = { error: "queue_full", reason: "full", name: "chat.line" };
+  socket.say(envelope({ ...nack, payload, reply_to: id }));
+  socket.say(envelope({ ...nack, payload, reply_to: "1.1" }), envelope({ ...nack, payload: { error: "queue_full" }, reply_to: id }));
+  const [lost] = told;
+  assert.deepEqual([told.length, lost.reason, lost.id, lost.from, lost.to, lost.name], [1, "queue_full", id, "alice", "bob", "chat.line"]);
+  assert.deepEqual([alice.bus.dropped("queue_full"), alice.bus.dropped("late_reply")], [1, 2], "of others, and of nothing");
+});
+
+test("a snapshot of several frames is one", async (t) => {
+  const { alice, socket } = await connected(t);
+  const seen = [];
+  alice.onPeer(({ type, id }) => seen.push([type, id]));
+  socket.say({ type: "presence", all: true, present: [["bob", 1], ["carol", 1]] });
+  socket.say({ type: "presence", all: true, more: true, present: [["carol", 1]] });
+  assert.ok(alice.reachable("bob"), "not before all is told");
+  socket.say({ type: "presence", more: true, present: [["dave", 1]] }, { type: "presence", present: [["bob", 1]] });
+  assert.deepEqual(seen.filter(([, id]) => id !== "carol" && id !== "bob"), [["up", "dave"]]);
+  assert.deepEqual(seen.filter(([type]) => type === "down"), []);
+  assert.ok(["bob", "carol", "dave"].every((id) => alice.reachable(id)));
+});
+
+test("greetings of rooms take no places of who is in none", async (t) => {
+  const { alice, socket } = await connected(t);
+  const room = Mesh.join(alice, "lobby");
+  socket.say({ type: "presence", present: [["bob", 1]] });
+  await tasks();
+  const [greeting] = socket.frames("envelope");
+  assert.deepEqual([greeting.name, greeting.priority, greeting.payload], ["sys.mesh.join.lobby", "system", { answer: true, seq: 1 }]);
+  const join = (name) => envelope({ from: "bob", name: `sys.mesh.join.${name}`, payload: { answer: false }, priority: "system" });
+  socket.say(...Array.from({ length: 1000 }, () => join("attic")), join("lobby"));
+  await tasks();
+  assert.deepEqual([alice.bus.dropped(), room.members().map(({ id }) => id)], [0, ["bob"]]);
 });
 
 test("bytes fill the queue, too, and one message always finds room", async (t) => {

@@ -84,6 +84,20 @@ test("a peer in Rust and one in JavaScript understand each other", { skip }, asy
   await assert.rejects(alice.request("rust", "silent", 1, { timeoutMs: 30 }), { code: "Timeout" });
 });
 
+test("a burst arrives whole and in order, from JavaScript and from Rust", { skip }, async (t) => {
+  const { relay, connect } = await stage(t);
+  const [alice, bob] = [await connect("alice"), await connect("bob")];
+  await Promise.all([present(alice, "bob"), alice.waitFor("rust")]);
+  const numbers = Array.from({ length: 10_000 }, (_, n) => n);
+  const inboxes = ["mine", "theirs"].map((name) => new Inbox(bob, name));
+  const flood = alice.request("rust", "flood", { to: "bob", name: "theirs", count: numbers.length }, { timeoutMs: 60_000 });
+  for (const n of numbers) await alice.send("bob", "mine", n, { timeoutMs: 60_000 });
+  for (const inbox of inboxes) assert.deepEqual(await inbox.payloads(numbers.length), numbers);
+  await flood;
+  assert.deepEqual([alice.bus.dropped(), bob.bus.dropped()], [0, 0]);
+  assert.ok(relay.url);
+});
+
 test("Rust and JavaScript are members of one room", { skip }, async (t) => {
   const { connect } = await stage(t);
   const [alice, bob] = [await connect("alice"), await connect("bob")];

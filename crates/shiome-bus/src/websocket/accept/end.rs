@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -11,12 +11,13 @@ use crate::{
     BoxFuture, Envelope, Remote,
     error::cut,
     websocket::{
-        hub::{Admitted, Hub},
+        hub::{Admitted, Hub, Routed},
+        intake::{Arrived, Intake},
         member::{Member, Order},
         names::name_taken,
         open::{OpenLink, Terms},
         options::{MAX_HEARTBEAT, MIN_HEARTBEAT},
-        presence::Told,
+        presence::{Gather, Told},
         pump::{End, now},
     },
     wire::{
@@ -41,8 +42,12 @@ pub(super) struct ServerEnd {
     link: OpenLink,
     heartbeat: Duration,
     told: Told,
-    /// What the bus of this process is taking.
-    delivery: Option<BoxFuture<'static, ()>>,
+    /// For whom a gateway speaks, as far as it has told.
+    snapshot: Gather,
+    /// What came and was not taken yet.
+    intake: Intake,
+    /// The message of which some is being taken, and what that takes.
+    delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
     over: Option<CloseReason>,
     /// The client has said goodbye.
     goodbye: bool,
@@ -87,6 +92,7 @@ impl ServerEnd {
         }
         state.connection += 1;
         state.linked = true;
+        state.full_since = None;
         let connection = state.connection;
         // The connection before this one finds out that it is over.
         let before = state.waker.take();
@@ -115,6 +121,8 @@ impl ServerEnd {
             link: OpenLink::new(now(), terms),
             heartbeat,
             told: Told::default(),
+            snapshot: Gather::default(),
+            intake: Intake::default(),
             delivery: None,
             over: None,
             goodbye: false,
@@ -133,39 +141,100 @@ impl ServerEnd {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Frame>) -> Result<(), CloseReason> {
-        let mut envelopes = Vec::new();
+    fn hear(&mut self, heard: Vec<Frame>, bytes: usize) -> Result<(), CloseReason> {
+        let (mut envelopes, mut count, mut result) = (Vec::new(), 0, Ok(()));
         for heard in heard {
-            match heard {
+            let took = match heard {
                 Frame::Envelope(envelope) => {
-                    envelopes.extend(self.hub.route(&self.member, envelope)?);
+                    count += 1;
+                    let allowed = self.hub.check(&self.member, &envelope);
+                    allowed.map(|allowed| envelopes.extend(allowed.then_some(envelope)))
                 }
                 Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
-                Frame::Presence(_) => return Err(CloseReason::Malformed),
+                Frame::Presence(_) => Err(CloseReason::Malformed),
                 Frame::Goodbye(goodbye) => {
                     self.goodbye = true;
-                    self.deliver(envelopes);
-                    return Err(goodbye.reason);
+                    Err(goodbye.reason)
                 }
-                _ => {}
+                _ => Ok(()),
+            };
+            if took.is_err() {
+                result = took;
+                break;
             }
         }
-        self.deliver(envelopes);
-        Ok(())
+        if result != Err(CloseReason::Malformed) {
+            self.hub.parked(bytes.min(bytes * count));
+            self.intake.push(envelopes, count, bytes);
+        }
+        result
+    }
+
+    /// Passes on what came, up to an envelope for which there is no room. What that waits for is to be polled then.
+    fn take(&mut self, mut arrived: Arrived) {
+        let mut own = Vec::new();
+        while let Some(envelope) = arrived.left.next() {
+            match self.hub.route(&self.member, envelope) {
+                Routed::Done => {}
+                Routed::Own(envelope) => own.push(envelope),
+                Routed::Waits(waits) => {
+                    let waits = match self.deliver(own) {
+                        Some(delivery) => Box::pin(async move {
+                            delivery.await;
+                            waits.await;
+                        }),
+                        None => waits,
+                    };
+                    self.delivery = Some((arrived, waits));
+                    return;
+                }
+            }
+        }
+        match self.deliver(own) {
+            Some(delivery) => self.delivery = Some((arrived, delivery)),
+            None => self.took(&arrived),
+        }
+    }
+
+    /// All of a message was taken.
+    fn took(&self, arrived: &Arrived) {
+        self.hub.unparked(arrived.bytes);
+        let mut state = self.member.state();
+        if state.connection == self.connection {
+            let envelopes = arrived.envelopes as u64;
+            state.session.receive(now(), envelopes, arrived.bytes);
+        }
     }
 
     /// Hands envelopes to the bus of this process, one after the other.
-    fn deliver(&mut self, envelopes: Vec<Envelope>) {
+    fn deliver(&self, envelopes: Vec<Envelope>) -> Option<BoxFuture<'static, ()>> {
         if envelopes.is_empty() {
-            return;
+            return None;
         }
-        if let Some(attached) = self.member.attached.get() {
-            self.member.state().received += envelopes.len() as u64;
-            self.delivery = Some(attached.deliver(envelopes));
-        }
+        let attached = self.member.attached.get()?;
+        self.member.state().received += envelopes.len() as u64;
+        Some(attached.deliver(envelopes))
     }
 
-    fn hear_presence(&mut self, presence: Presence) {
+    /// Another connection goes on with the session: what this one has not taken comes again over that.
+    fn replaced(&mut self) {
+        self.over = Some(CloseReason::Replaced);
+        self.drop_intake();
+    }
+
+    fn drop_intake(&mut self) {
+        let taking = self.delivery.take().map(|(arrived, _)| arrived.bytes);
+        self.hub.unparked(self.intake.bytes() + taking.unwrap_or(0));
+        self.intake = Intake::default();
+    }
+
+    fn hear_presence(&mut self, presence: Presence) -> Result<(), CloseReason> {
+        let Ok(gathered) = self.snapshot.add(presence) else {
+            return Err(CloseReason::Malformed);
+        };
+        let Some(presence) = gathered else {
+            return Ok(());
+        };
         if let Some(attached) = self.member.attached.get() {
             let known = self.member.state().speaks_for.clone();
             attached.hear_presence(&known, &presence);
@@ -173,6 +242,7 @@ impl ServerEnd {
         for refused in self.hub.speaks_for(&self.member, presence) {
             self.link.say(Frame::Refused(refused));
         }
+        Ok(())
     }
 
     fn obey(&mut self, now: Instant, order: Order) {
@@ -229,12 +299,14 @@ impl End for ServerEnd {
         let mut state = self.member.state();
         if state.connection != self.connection {
             drop(state);
-            self.over = Some(CloseReason::Replaced);
-            return;
+            return self.replaced();
         }
         let queued = state.session.queued();
         let heard = self.link.handle_message(now, &mut state.session, message);
         let room = state.session.queued() < queued;
+        if room {
+            state.full_since = None;
+        }
         drop(state);
         if room {
             self.member.room.notify_waiters();
@@ -242,7 +314,8 @@ impl End for ServerEnd {
                 attached.flushed.notify_waiters();
             }
         }
-        let result = heard.and_then(|heard| self.hear(heard));
+        let bytes = message.as_bytes().len();
+        let result = heard.and_then(|heard| self.hear(heard, bytes));
         self.over = self.over.or_else(|| result.err());
     }
 
@@ -255,10 +328,20 @@ impl End for ServerEnd {
         let member = Arc::clone(&self.member);
         let mut state = member.state();
         if state.connection != self.connection {
-            self.over = Some(CloseReason::Replaced);
+            drop(state);
+            self.replaced();
             return None;
         }
-        while let Some(order) = state.orders.pop_first() {
+        loop {
+            let order = state.orders.pop_first();
+            // Nothing of a peer arrives before it is told that it is here.
+            let order = order.or_else(|| {
+                let news = state.session.has_next() && !self.link.has_said();
+                (news && self.hub.has_news(&self.told)).then_some(Order::Tell)
+            });
+            let Some(order) = order else {
+                break;
+            };
             drop(state);
             self.obey(now, order);
             state = member.state();
@@ -274,14 +357,20 @@ impl End for ServerEnd {
     }
 
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(delivery) = &mut self.delivery else {
-            return Poll::Ready(());
-        };
-        let polled = delivery.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.delivery = None;
+        loop {
+            if let Some((_, delivery)) = &mut self.delivery {
+                ready!(delivery.as_mut().poll(cx));
+            }
+            let arrived = self.delivery.take().map(|(arrived, _)| arrived);
+            let Some(arrived) = arrived.or_else(|| self.intake.pop()) else {
+                return Poll::Ready(());
+            };
+            self.take(arrived);
         }
-        polled
+    }
+
+    fn is_full(&self) -> bool {
+        self.intake.is_full() || (self.delivery.is_some() && self.hub.is_parked_full())
     }
 
     fn timeout(&self) -> Option<Instant> {
@@ -298,5 +387,11 @@ impl End for ServerEnd {
 
     fn is_over(&self) -> Option<CloseReason> {
         self.over
+    }
+}
+
+impl Drop for ServerEnd {
+    fn drop(&mut self) {
+        self.drop_intake();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,12 @@ use tracing::{debug, warn};
 
 use super::shared::{Shared, State};
 use crate::{
-    BoxFuture, Envelope, Incarnation, PeerId, Remote,
+    BoxFuture, Incarnation, PeerId, Remote,
     websocket::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
+        intake::{Arrived, Intake},
+        presence::{Gather, all_of_one},
         pump::{End, now},
         session::Session,
     },
@@ -26,7 +28,11 @@ pub(super) struct ClientEnd {
     attached: Arc<Attached>,
     pub(super) incarnation: Incarnation,
     pub(super) client: Client,
-    delivery: Option<BoxFuture<'static, ()>>,
+    /// Those at the other end, as far as they were told.
+    snapshot: Gather,
+    intake: Intake,
+    /// The message that the bus is taking.
+    delivery: Option<(Arrived, BoxFuture<'static, ()>)>,
     over: Option<CloseReason>,
     ended: Option<CloseReason>,
     /// The link was no longer wanted.
@@ -54,6 +60,8 @@ impl ClientEnd {
             attached,
             incarnation,
             client,
+            snapshot: Gather::default(),
+            intake: Intake::default(),
             delivery: None,
             over: None,
             ended: None,
@@ -80,6 +88,11 @@ impl ClientEnd {
 
     /// The next thing that the owner has to do; what can be done here is done.
     pub(super) fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.poll_event_of(0)
+    }
+
+    /// The same, when a message of so many bytes came.
+    fn poll_event_of(&mut self, bytes: usize) -> Option<ClientEvent> {
         let mut envelopes = Vec::new();
         let dial = loop {
             match self.client.poll_event() {
@@ -89,7 +102,8 @@ impl ClientEnd {
                 Some(event) => self.handle_event(event),
             }
         };
-        self.deliver(envelopes);
+        let count = envelopes.len();
+        self.intake.push(envelopes, count, bytes);
         dial
     }
 
@@ -123,6 +137,7 @@ impl ClientEnd {
             state.local_changed = welcome.gateway;
             state.peers.clear();
         }
+        self.snapshot = Gather::default();
         // Who is a peer there is told with its presence.
         let up = self.attached.up(Remote::gateway(welcome.id.clone()), None);
         if let Err(error) = up {
@@ -155,6 +170,13 @@ impl ClientEnd {
     }
 
     fn hear_presence(&mut self, presence: Presence) {
+        let Ok(gathered) = self.snapshot.add(presence) else {
+            self.over = Some(CloseReason::Malformed);
+            return;
+        };
+        let Some(presence) = gathered else {
+            return;
+        };
         let known = self.shared.state().peers.clone();
         self.attached.hear_presence(&known, &presence);
         let mut state = self.shared.state();
@@ -164,13 +186,6 @@ impl ClientEnd {
         state.peers.extend(presence.present);
         for id in &presence.absent {
             state.peers.remove(id);
-        }
-    }
-
-    fn deliver(&mut self, envelopes: Vec<Envelope>) {
-        if !envelopes.is_empty() {
-            self.shared.state().received += envelopes.len() as u64;
-            self.delivery = Some(self.attached.deliver(envelopes));
         }
     }
 
@@ -188,7 +203,7 @@ impl ClientEnd {
         if frames.is_empty() {
             frames.push(Presence::default());
         }
-        frames[0].all = true;
+        all_of_one(&mut frames);
         frames
     }
 
@@ -221,7 +236,7 @@ impl ClientEnd {
 impl End for ClientEnd {
     fn handle_message(&mut self, _: Instant, message: &Message) {
         self.with(|client, session, now| client.handle_message(now, session, message));
-        let event = self.poll_event();
+        let event = self.poll_event_of(message.as_bytes().len());
         debug_assert!(
             event.is_none(),
             "nothing is dialled while there is a connection"
@@ -261,14 +276,26 @@ impl End for ClientEnd {
     }
 
     fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(delivery) = &mut self.delivery else {
-            return Poll::Ready(());
-        };
-        let polled = delivery.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.delivery = None;
+        loop {
+            if let Some((_, delivery)) = &mut self.delivery {
+                ready!(delivery.as_mut().poll(cx));
+            }
+            if let Some((taken, _)) = self.delivery.take() {
+                let mut state = self.shared.state();
+                let envelopes = taken.envelopes as u64;
+                state.session.receive(now(), envelopes, taken.bytes);
+            }
+            let Some(mut arrived) = self.intake.pop() else {
+                return Poll::Ready(());
+            };
+            let envelopes = std::mem::take(&mut arrived.left).collect();
+            self.shared.state().received += arrived.envelopes as u64;
+            self.delivery = Some((arrived, self.attached.deliver(envelopes)));
         }
-        polled
+    }
+
+    fn is_full(&self) -> bool {
+        self.intake.is_full()
     }
 
     fn timeout(&self) -> Option<Instant> {

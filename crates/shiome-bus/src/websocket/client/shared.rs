@@ -109,8 +109,12 @@ impl Shared {
         let id = self.id.clone();
         match self.state().ended.clone() {
             None | Some((CloseReason::Closed, _)) => BusError::Closed(id),
-            Some((CloseReason::NameTaken, _)) => BusError::NameTaken(id),
-            Some((CloseReason::Unauthorized, detail)) => BusError::Unauthorized(detail.into()),
+            Some((CloseReason::NameTaken | CloseReason::Replaced | CloseReason::Stale, _)) => {
+                BusError::NameTaken(id)
+            }
+            Some((CloseReason::Unauthorized | CloseReason::Policy, detail)) => {
+                BusError::Unauthorized(detail.into())
+            }
             Some((reason, detail)) => BusError::network(format!("{reason} {detail}")),
         }
     }

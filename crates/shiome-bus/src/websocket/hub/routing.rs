@@ -1,14 +1,17 @@
 //! The way of an envelope from a client.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::json;
 
 use super::Hub;
 use crate::{
-    BusError, Envelope, ErrorKind, Intent, Level, MAX_HOPS, MessageId, Name, Payload, Priority,
+    BoxFuture, BusError, Envelope, ErrorKind, Intent, Level, MAX_HOPS, MessageId, Name, Payload, Priority,
     error::cut, websocket::member::Member, wire::CloseReason,
 };
+
+/// What says how far an envelope has come.
+const ACK: &str = "sys.ack";
 
 /// What says that an envelope comes no further.
 const NACK: &str = "sys.nack";
@@ -16,39 +19,67 @@ const NACK: &str = "sys.nack";
 /// Forged envelopes of a client after which its link is closed. A peer that speaks for one that has just left may send a few.
 const MAX_FORGED: u8 = 16;
 
+/// What became of an envelope of a client.
+pub(crate) enum Routed {
+    /// It is on its way, or refused.
+    Done,
+    /// It is for the bus of this process.
+    Own(Envelope),
+    /// Its destination has no room now. To be waited for, before what came after it.
+    Waits(BoxFuture<'static, ()>),
+}
+
 impl Hub {
-    /// What a client sent: to another client, or it is handed back for the bus of this process.
-    pub(crate) fn route(
-        &self,
-        by: &Member,
-        envelope: Envelope,
-    ) -> Result<Option<Envelope>, CloseReason> {
+    /// Whether a client may send that; after too many that it may not, its link ends.
+    pub(crate) fn check(&self, by: &Member, envelope: &Envelope) -> Result<bool, CloseReason> {
         self.counters.received();
-        if !by.may_send_as(&envelope.from) {
-            return self.forged(by, &envelope).map(|()| None);
+        if by.may_send_as(&envelope.from) {
+            return Ok(true);
         }
+        self.forged(by, envelope).map(|()| false)
+    }
+
+    /// Passes on what a client sent.
+    pub(crate) fn route(self: &Arc<Self>, by: &Member, envelope: Envelope) -> Routed {
         let other = match self.options.relay {
             true => self.member(&envelope.to),
             false => None,
         };
         match other {
-            Some(other) if !std::ptr::eq(&*other, by) => self.pass_on(&other, envelope),
-            None if by.attached.get().is_some() => return Ok(Some(envelope)),
+            Some(other) if !std::ptr::eq(&*other, by) => return self.pass_on(other, envelope),
+            None if by.attached.get().is_some() => return Routed::Own(envelope),
             _ => self.refuse(&envelope, &BusError::NodeNotFound(envelope.to.clone())),
         }
-        Ok(None)
+        Routed::Done
     }
 
-    fn pass_on(&self, other: &Member, envelope: Envelope) {
+    fn pass_on(self: &Arc<Self>, other: Arc<Member>, mut envelope: Envelope) -> Routed {
         if envelope.hops >= MAX_HOPS {
             let error = BusError::TooManyHops(envelope.to.clone());
-            return self.refuse(&envelope, &error);
+            self.refuse(&envelope, &error);
+            return Routed::Done;
         }
-        let mut envelope = envelope;
         envelope.hops += 1;
+        let patience = self.options.patience;
         match other.push(&envelope) {
+            Err(BusError::QueueFull(_)) if other.makes_room(patience) => {
+                let hub = Arc::clone(self);
+                Routed::Waits(Box::pin(async move {
+                    let pushed = other.push_within(&envelope, patience).await;
+                    hub.passed_on(&envelope, pushed);
+                }))
+            }
+            pushed => {
+                self.passed_on(&envelope, pushed);
+                Routed::Done
+            }
+        }
+    }
+
+    fn passed_on(&self, envelope: &Envelope, pushed: Result<(), BusError>) {
+        match pushed {
             Ok(()) => self.counters.passed_on(),
-            Err(error) => self.refuse(&envelope, &error),
+            Err(error) => self.refuse(envelope, &error),
         }
     }
 
@@ -79,9 +110,10 @@ impl Hub {
         self.answer(envelope, error);
     }
 
-    /// Tells the sender that an envelope comes no further, if that waits for it.
+    /// Tells the sender that an envelope comes no further, if that waits for it; or if it could not know, and had it accepted.
     pub(super) fn answer(&self, envelope: &Envelope, error: &BusError) {
-        if !waits(envelope) {
+        let lost = matches!(error, BusError::QueueFull(_) | BusError::NotConnected(_));
+        if !waits(envelope) && (!lost || is_receipt(envelope)) {
             return;
         }
         // Who takes no receipts gets none.
@@ -92,7 +124,11 @@ impl Hub {
 
     fn nack(&self, about: &Envelope, error: &BusError) -> Envelope {
         let reason = error.to_string();
-        let told = json!({ "error": error.kind().as_str(), "reason": cut(&reason) });
+        let told = json!({
+            "error": error.kind().as_str(),
+            "reason": cut(&reason),
+            "name": about.intent.name().as_str(),
+        });
         let intent = Intent::of(Name::system(NACK), Payload::from(told));
         let id = MessageId {
             incarnation: self.incarnation,
@@ -108,4 +144,10 @@ impl Hub {
 /// Whether the sender is told what becomes of it.
 fn waits(envelope: &Envelope) -> bool {
     envelope.level > Level::Accepted && envelope.reply_to.is_none()
+}
+
+/// Whether it says what became of another.
+fn is_receipt(envelope: &Envelope) -> bool {
+    let name = envelope.intent.name().as_str();
+    envelope.reply_to.is_some() && (name == ACK || name == NACK)
 }

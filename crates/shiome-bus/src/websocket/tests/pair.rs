@@ -202,7 +202,10 @@ impl Pair {
                 self.unacknowledged = left.map(|envelope| envelope.id.seq).collect();
             }
             ClientEvent::Close(_) => self.server.link = None,
-            ClientEvent::Heard(Frame::Envelope(envelope)) => self.heard.push(envelope.id.seq),
+            ClientEvent::Heard(Frame::Envelope(envelope)) => {
+                self.session.receive(self.now, 1, 100);
+                self.heard.push(envelope.id.seq);
+            }
             ClientEvent::Heard(_) | ClientEvent::TooLong(_) => {}
         }
     }
@@ -244,12 +247,17 @@ impl Server {
     fn handle_message(&mut self, now: Instant, message: &Message) -> Option<Message> {
         if let Some(link) = &mut self.link {
             match link.handle_message(now, &mut self.session, message) {
-                Ok(heard) => self
-                    .heard
-                    .extend(heard.iter().filter_map(|heard| match heard {
-                        Frame::Envelope(envelope) => Some(envelope.id.seq),
-                        _ => None,
-                    })),
+                Ok(heard) => {
+                    let before = self.heard.len();
+                    self.heard
+                        .extend(heard.iter().filter_map(|heard| match heard {
+                            Frame::Envelope(envelope) => Some(envelope.id.seq),
+                            _ => None,
+                        }));
+                    let envelopes = (self.heard.len() - before) as u64;
+                    let bytes = message.as_bytes().len();
+                    self.session.receive(now, envelopes, bytes);
+                }
                 Err(reason) => self.over = Some(reason),
             }
             return None;

@@ -11,6 +11,8 @@ use tokio::{
 use super::raw::{Raw, id};
 use crate::{websocket::*, *};
 
+mod burst;
+
 /// Long enough for a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 

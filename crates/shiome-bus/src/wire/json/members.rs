@@ -136,6 +136,8 @@ pub(super) struct PresenceMembers<'a> {
     all: bool,
     #[serde(default)]
     partial: bool,
+    #[serde(default)]
+    more: bool,
     #[serde(borrow, default)]
     present: Limited<(Cow<'a, str>, u64), MAX_PRESENCE>,
     #[serde(borrow, default)]
@@ -153,6 +155,7 @@ impl PresenceMembers<'_> {
         Ok(Presence {
             all: self.all,
             partial: self.partial,
+            more: self.more,
             present: present.collect::<Result<_, WireError>>()?,
             absent: absent
                 .iter()

@@ -96,6 +96,7 @@ fn write_refused(object: &mut Object<'_>, refused: &Refused) {
 fn write_presence(object: &mut Object<'_>, presence: &Presence) {
     object.flag("all", presence.all);
     object.flag("partial", presence.partial);
+    object.flag("more", presence.more);
     object.array("present", &presence.present, |out, (id, incarnation)| {
         out.push(b'[');
         quote(out, id.as_str());
