@@ -3,6 +3,7 @@
 mod answer;
 mod core;
 mod inbound;
+mod late;
 mod options;
 mod registry;
 mod routes;
@@ -16,6 +17,7 @@ use tokio::{runtime::Handle, time::Instant};
 pub(crate) use self::{
     answer::{Answer, Asked},
     core::{Core, Target},
+    routes::Here,
     seen::Window,
 };
 pub use self::{
@@ -23,7 +25,8 @@ pub use self::{
     routes::LinkId,
 };
 use crate::{
-    BusError, BusStats, DropReason, DropStream, Dropped, Link, LinkStats, Peer, PeerId, PeerOptions,
+    BusError, BusStats, DropReason, DropStream, Dropped, Link, LinkStats, Peer, PeerId,
+    PeerOptions, deadline,
 };
 
 /// A bus: a value, of which a process may have many. Clones share it.
@@ -165,7 +168,7 @@ impl Bus {
     ///
     /// [`BusError::Timeout`] when something was left unhandled or unsent after `deadline`.
     pub async fn close(&self, deadline: Duration) -> Result<(), BusError> {
-        let end = Instant::now() + deadline;
+        let end = deadline::deadline(deadline);
         let nodes = self.core.registry.owners();
         nodes.iter().for_each(|node| node.begin_close(end));
         let mut result = Ok(());

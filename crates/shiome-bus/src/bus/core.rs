@@ -14,8 +14,9 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{
     BusOptions, LinkId, LinkOptions,
     inbound::Gate,
+    late::Late,
     registry::{Registry, Seat},
-    routes::{Routes, Way},
+    routes::{Here, Routes, Way},
     seen::Seen,
 };
 use crate::{
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     pub(super) registry: Registry<Weak<Node>>,
     routes: RwLock<Routes>,
     seen: Mutex<Seen>,
+    pub(super) late: Late,
     pub(crate) drops: Drops,
     /// Figures of peers that are gone.
     pub(crate) retired: Totals,
@@ -64,6 +66,7 @@ impl Core {
             registry: Registry::new(),
             routes: RwLock::default(),
             seen: Mutex::default(),
+            late: Late::default(),
             drops: Drops::default(),
             retired: Totals::default(),
             names_changed: watch::Sender::new(()),
@@ -211,13 +214,19 @@ impl Core {
         all
     }
 
-    /// The same with their lives, as far as those are known.
-    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
-        let mut all = self.routes(Routes::told_lives);
+    /// The same with their lives.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Here> {
+        let mut all = self.routes(Routes::present);
         for node in self.registry.owners() {
-            all.insert(node.id.clone(), Some(node.incarnation));
+            all.insert(node.id.clone(), here(&node));
         }
         all
+    }
+
+    /// The peer of that name, if it is on the bus or told of.
+    pub(crate) fn here(&self, id: &PeerId) -> Option<Here> {
+        let local = self.local(id).map(|node| here(&node));
+        local.or_else(|| self.routes(|routes| routes.here(id)))
     }
 
     /// A name for an envelope that no peer sends.
@@ -257,6 +266,14 @@ impl Core {
         let drops = DropReason::ALL.map(|reason| (reason, self.drops.counted(reason)));
         stats.drops = drops.into_iter().filter(|(_, count)| *count > 0).collect();
         stats
+    }
+}
+
+/// A peer of the bus itself, to which no link breaks.
+fn here(node: &Node) -> Here {
+    Here {
+        life: node.incarnation,
+        since: 0,
     }
 }
 
