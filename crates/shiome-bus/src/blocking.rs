@@ -1,15 +1,26 @@
 //! The bus for threads that run no tasks.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
 
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    task::{coop, unconstrained},
+};
 
-use crate::{BusError, Delivery, Intent, Peer, PeerId, Receipt, SendOptions};
+use crate::{BusError, Delivery, Intent, Peer, PeerId, Receipt, SendOptions, dispatch};
 
 /// A peer whose calls return when they are done, as [`Peer::blocking`] gives it. Handlers are registered on the
 /// [peer](Self::peer), whose tasks run on the runtime of the bus.
 ///
-/// All calls fail with [`BusError::Refused`] in a task of a runtime, which they would stop.
+/// All calls fail with [`BusError::Refused`] in a task of a runtime, which they would stop, and others with it. Where a thread may wait
+/// they do: in `spawn_blocking`, in threads of one's own, and in the handlers of a peer with [its own
+/// thread](crate::PeerOptions::own_thread). Tasks that tokio calls `unconstrained` are not told from those.
 #[derive(Debug, Clone)]
 pub struct BlockingPeer {
     peer: Peer,
@@ -31,10 +42,11 @@ impl BlockingPeer {
     }
 
     fn run<T>(&self, call: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
-        if Handle::try_current().is_ok() {
+        if is_in_task() && !dispatch::has_own_thread() {
             return Err(BusError::Refused("to block a task of a runtime".into()));
         }
-        self.runtime.block_on(call)
+        let _within = self.runtime.enter();
+        wait(call)
     }
 
     /// As [`Peer::send`].
@@ -122,10 +134,51 @@ impl BlockingPeer {
     }
 }
 
+/// What tokio lets a task do before it has to let others run is less than this.
+const MORE_THAN_A_TASK_MAY: usize = 1024;
+
+/// Whether this is code of a task: only those are to let others run now and then.
+fn is_in_task() -> bool {
+    let (mut cx, mut steps) = (Context::from_waker(Waker::noop()), Vec::new());
+    let ends = (0..MORE_THAN_A_TASK_MAY).any(|_| match coop::poll_proceed(&mut cx) {
+        Poll::Ready(step) => {
+            steps.push(step);
+            false
+        }
+        Poll::Pending => true,
+    });
+    // Each gives back what was left before it.
+    while steps.pop().is_some() {}
+    ends
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread, also where a runtime is.
+fn wait<F: Future>(future: F) -> F::Output {
+    // The thread has nobody to let run.
+    let mut future = pin!(unconstrained(future));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bus, BusOptions, ErrorKind, Level};
+    use crate::{Bus, BusOptions, ErrorKind, Level, PeerOptions};
 
     const SOON: Duration = Duration::from_secs(10);
 
@@ -153,5 +206,48 @@ mod tests {
         assert_eq!(within.unwrap_err().kind(), ErrorKind::Refused);
         here.close(SOON).unwrap();
         assert!(a.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_blocking_task_may_block_and_others_may_not() {
+        let bus = Bus::new();
+        let (a, b) = (bus.peer("a").unwrap(), bus.peer("b").unwrap());
+        b.on("ask", |delivery| delivery.try_respond("yes").map(drop))
+            .unwrap()
+            .detach();
+        let (here, ask) = (a.blocking(), Intent::new("ask", ()).unwrap());
+        let (there, asks) = (here.clone(), ask.clone());
+        let blocking = move || there.request("b", asks, SendOptions::default());
+        let answer = tokio::task::spawn_blocking(blocking).await.unwrap();
+        assert_eq!(answer.unwrap().payload().as_str(), Some("yes"));
+        let (there, asks) = (here.clone(), ask.clone());
+        let task = tokio::spawn(async move { there.send("b", asks).map(drop) });
+        let refused = task.await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+        // To find out takes nothing from the task.
+        assert!(is_in_task() && coop::has_budget_remaining());
+        here.send("b", ask).unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_handler_with_a_thread_of_its_own_may_block() {
+        let bus = Bus::new();
+        let own = PeerOptions::default().own_thread();
+        let (a, b) = (bus.peer("a").unwrap(), bus.peer_with("b", own).unwrap());
+        a.on("deeper", |delivery| delivery.try_respond("found").map(drop))
+            .unwrap()
+            .detach();
+        b.on("ask", |delivery| {
+            let (here, from) = (delivery.peer()?.blocking(), delivery.from());
+            let deeper = Intent::new("deeper", ())?;
+            let found = here.request(from, deeper, SendOptions::default())?;
+            delivery
+                .try_respond(found.payload().value().clone())
+                .map(drop)
+        })
+        .unwrap()
+        .detach();
+        let answer = a.request("b", Intent::new("ask", ()).unwrap()).await;
+        assert_eq!(answer.unwrap().payload().as_str(), Some("found"));
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod core;
 mod inbound;
+mod late;
 mod line;
 mod options;
 mod registry;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     answer::{Answer, Asked},
     core::{Core, Target},
     line::Line,
+    routes::Here,
     seen::Window,
 };
 pub use self::{
@@ -28,7 +30,8 @@ pub use self::{
     routes::LinkId,
 };
 use crate::{
-    BusError, BusStats, DropReason, DropStream, Dropped, Link, LinkStats, Peer, PeerId, PeerOptions,
+    BusError, BusStats, DropReason, DropStream, Dropped, Link, LinkStats, Peer, PeerId,
+    PeerOptions, deadline,
 };
 
 /// A bus: a value, of which a process may have many. Clones share it.
@@ -194,7 +197,7 @@ impl Bus {
     /// [`BusError::Timeout`] when something was left unhandled or unsent after `deadline`, and [`BusError::NotConnected`] when a link
     /// broke before it had sent all.
     pub async fn close(&self, deadline: Duration) -> Result<(), BusError> {
-        let end = Instant::now() + deadline;
+        let end = deadline::deadline(deadline);
         let nodes = self.core.registry.owners();
         nodes.iter().for_each(|node| node.begin_close(end));
         let mut result = Ok(());

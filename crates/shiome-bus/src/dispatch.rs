@@ -15,7 +15,7 @@ use crate::{
     bus::Answer,
     error::cut,
     handlers::{Call, Failure, Snapshot},
-    mailbox::{Item, Receiver},
+    mailbox::{Item, Mailbox, Receiver},
     node::Node,
     stats::count,
 };
@@ -29,6 +29,13 @@ const PONG: Name = Name::system("sys.pong");
 tokio::task_local! {
     /// The peer whose dispatcher runs, by its address.
     static SERVED: usize;
+    /// Whether that has a thread of its own.
+    static OWN_THREAD: bool;
+}
+
+/// Whether this code runs in a handler on a thread that nothing else runs on.
+pub(crate) fn has_own_thread() -> bool {
+    OWN_THREAD.try_with(|own| *own).unwrap_or(false)
 }
 
 fn address(node: &Node) -> usize {
@@ -49,6 +56,7 @@ pub(crate) fn start(node: &Arc<Node>, options: &PeerOptions) -> Result<(), BusEr
         let guard = Guard(Some(Arc::clone(node)));
         let dispatcher = run(guard, Arc::clone(node), mailbox);
         let dispatcher = SERVED.scope(address(node), dispatcher);
+        let dispatcher = OWN_THREAD.scope(options.own_thread, dispatcher);
         if !options.own_thread {
             runtime.spawn(dispatcher);
             continue;
@@ -75,7 +83,7 @@ impl Drop for Guard {
 async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
     let (mut ended, mut turns) = (node.ended(), 0);
-    while receiver.ready(&node.mailboxes()[mailbox]).await {
+    while ready(&mut receiver, &node.mailboxes()[mailbox], &mut snapshot).await {
         let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
             continue;
         };
@@ -114,6 +122,22 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     guard.0 = None;
 }
 
+/// Waits for an envelope, without keeping handlers; `false` at the end.
+async fn ready(
+    receiver: &mut Receiver<Item>,
+    mailbox: &Mailbox<Item>,
+    snapshot: &mut Snapshot,
+) -> bool {
+    poll_fn(|cx| {
+        let ready = receiver.poll_ready(mailbox, cx);
+        if ready.is_pending() {
+            snapshot.release();
+        }
+        ready
+    })
+    .await
+}
+
 /// Whether handlers are to see it.
 fn begin(delivery: &mut Delivery, snapshot: &mut Snapshot) -> bool {
     let (node, item) = (&delivery.node, &mut delivery.item);
@@ -140,7 +164,7 @@ fn begin(delivery: &mut Delivery, snapshot: &mut Snapshot) -> bool {
 
 fn pong(ping: &Delivery) {
     let intent = Intent::of(PONG, ping.payload().clone());
-    if let Err(error) = ping.node.try_respond(ping, intent) {
+    if let Err(error) = ping.node.pong(ping, intent) {
         tracing::debug!(%error, "no pong");
     }
 }

@@ -7,10 +7,12 @@ use std::{
 
 use crate::{Intent, MessageId, PeerId};
 
-/// How often an intent may be sent on.
+/// How far an intent may be sent on.
 ///
-/// Relays count, and peers that send an intent on as it arrived. An intent that is made anew begins at 0, so peers may talk for
-/// ever; what is only reflected dies out after that many turns.
+/// Relays count, and peers that send an intent on as it arrived: the first time as one, the second as two, and so on. Therefore one
+/// intent leads to less than 2⁸ more, however many peers there are, and whatever they do: of a peer that sends it on to all others only
+/// the first eight get it, and each of those has less to give. What is to go to many is said to a [`Mesh`](crate::Mesh), or
+/// is an intent that is made anew, which begins at 0, so that peers may talk for ever.
 pub const MAX_HOPS: u8 = 8;
 
 /// An intent, who sends it to whom, and what the sender wants to know of it.
@@ -31,7 +33,7 @@ pub struct Envelope {
     pub sent_at: u64,
     /// The envelope that it answers, which `to` sent.
     pub reply_to: Option<MessageId>,
-    /// How often the intent was sent on before, at most [`MAX_HOPS`].
+    /// How far the intent was sent on before, at most [`MAX_HOPS`].
     pub hops: u8,
     /// What the sender waits for.
     pub level: Level,

@@ -141,7 +141,8 @@ impl Handlers {
 
     /// Brings a snapshot up to date.
     pub(crate) fn refresh(&self, snapshot: &mut Snapshot) {
-        if self.version.load(Ordering::Acquire) == snapshot.version {
+        let version = self.version.load(Ordering::Acquire);
+        if snapshot.table.is_some() && version == snapshot.version {
             return;
         }
         let (table, version) = {
@@ -151,7 +152,7 @@ impl Handlers {
         // The old one, maybe the last of its handlers, is dropped without the lock.
         let awaits = table.awaits();
         *snapshot = Snapshot {
-            table,
+            table: Some(table),
             version,
             awaits,
         };
@@ -163,22 +164,28 @@ impl Handlers {
     }
 }
 
-/// The handlers as they were at one time.
+/// The handlers as they were at one time, or none.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    table: Arc<Table>,
+    table: Option<Arc<Table>>,
     version: u64,
     /// Whether one of them is a future.
     awaits: bool,
 }
 
 impl Snapshot {
+    /// Keeps no handler any longer: one that is removed while its peer has nothing to do is freed at once.
+    pub(crate) fn release(&mut self) {
+        self.table = None;
+    }
+
     pub(crate) fn awaits(&self) -> bool {
         self.awaits
     }
 
     /// The handlers for `name`, in the order of registration.
     pub(crate) fn matching<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Arc<Entry>> {
-        self.table.matching(name)
+        let table = self.table.iter();
+        table.flat_map(|table| table.matching(name))
     }
 }

@@ -45,8 +45,8 @@
 //! * **Bounds**: mailboxes, links, waits and lists have limits; who sends too fast waits ([`Peer::send`]) or is told
 //!   ([`Peer::try_send`]).
 //! * **Handlers** run one at a time for each peer, never under a lock, never in the call of a sender, and may call anything.
-//! * **No loops**: there is no broadcast. An intent that is only sent on dies out after [`MAX_HOPS`] turns; a room is a
-//!   [`Mesh`], whose members each get what is said once.
+//! * **No loops**: there is no broadcast. An intent that is only sent on, even by all to all, dies out: it leads to less than
+//!   2⁸ more (see [`MAX_HOPS`]); a room is a [`Mesh`], whose members each get what is said once.
 //!
 //! # Over links
 //!
@@ -54,6 +54,7 @@
 
 mod blocking;
 mod bus;
+mod deadline;
 mod delivery;
 mod dispatch;
 mod drops;
@@ -85,9 +86,9 @@ pub use envelope::{Envelope, Level, LinkKind, MAX_HOPS, Priority, Via};
 pub use error::{BusError, ErrorKind, InvalidName, MAX_REASON_LEN, NameFault};
 pub use handlers::{Outcome, Subscription};
 pub use id::{Incarnation, MAX_NUMBER, MAX_PEER_ID_LEN, MessageId, PeerId};
-pub use intent::{Intent, MAX_PAYLOAD_LEN, Payload};
+pub use intent::{Intent, MAX_PAYLOAD_DEPTH, MAX_PAYLOAD_LEN, Payload};
 pub use intercept::Verdict;
-pub use mailbox::MAILBOX_CAPACITY;
+pub use mailbox::{MAILBOX_CAPACITY, MAILBOX_PLACE_LEN};
 pub use mesh::{
     LeaveReason, MAX_MEMBERS, MAX_ROOM_LEN, MAX_TURNS, Member, Mesh, Report, RoomSubscription,
 };

@@ -6,7 +6,7 @@ use std::{
     mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -22,6 +22,13 @@ use crate::{BusError, Envelope, LinkKind, PeerId, Priority, Via, bus::LinkId};
 /// Envelopes that wait in one lane of a mailbox, unless its peer is told otherwise: what a handler of a millisecond works off in a
 /// second.
 pub const MAILBOX_CAPACITY: usize = 1024;
+
+/// Bytes of payload that one place in a mailbox is for: a longer envelope takes several, and all there are if it takes more than that.
+/// So a lane of [`MAILBOX_CAPACITY`] keeps at most 16 MiB, or one envelope.
+pub const MAILBOX_PLACE_LEN: usize = 16 * 1024;
+
+/// Places that a lane may have.
+pub(crate) const MAX_CAPACITY: usize = 1 << 24;
 
 /// Envelopes that wait in the system lane: pings and what protocols between peers say, which is little.
 const SYSTEM_CAPACITY: usize = 256;
@@ -85,15 +92,24 @@ pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
     /// Whether the system lane of the queue has something.
     urgent: AtomicBool,
+    /// Places by lane that envelopes have beyond their first.
+    beyond: [AtomicUsize; LANES],
     /// By lane: somebody waited long for room in vain, and none was made since.
     stuck: [AtomicBool; LANES],
 }
 
 #[derive(Debug)]
 struct Queue<T> {
-    lanes: [VecDeque<T>; LANES],
+    lanes: [VecDeque<Kept<T>>; LANES],
     receiver: Option<Waker>,
     closed: bool,
+}
+
+/// Something in a lane, and the places that it takes.
+#[derive(Debug)]
+struct Kept<T> {
+    item: T,
+    places: u32,
 }
 
 impl<T> Mailbox<T> {
@@ -108,17 +124,31 @@ impl<T> Mailbox<T> {
                 closed: false,
             }),
             urgent: AtomicBool::new(false),
+            beyond: Default::default(),
             stuck: Default::default(),
         }
     }
 
-    /// A place in a lane, if there is one now and nobody waits for it.
+    /// How many places an envelope of `len` bytes takes in a lane.
     #[inline]
-    pub(crate) fn try_reserve(&self, lane: Priority) -> Result<Place<'_, T>, NoPlace> {
-        match self.room[lane.lane()].try_acquire() {
+    fn places(&self, lane: Priority, len: usize) -> u32 {
+        if len <= MAILBOX_PLACE_LEN {
+            return 1;
+        }
+        let places = len.div_ceil(MAILBOX_PLACE_LEN);
+        let places = places.min(self.capacity[lane.lane()]);
+        u32::try_from(places).expect("a capacity is at most MAX_CAPACITY")
+    }
+
+    /// Room in a lane for `len` bytes, if there is some now and nobody waits for it.
+    #[inline]
+    pub(crate) fn try_reserve(&self, lane: Priority, len: usize) -> Result<Place<'_, T>, NoPlace> {
+        let places = self.places(lane, len);
+        match self.room[lane.lane()].try_acquire_many(places) {
             Ok(permit) => Ok(Place {
                 mailbox: self,
                 permit,
+                places,
                 lane: lane.lane(),
             }),
             Err(TryAcquireError::NoPermits) => Err(NoPlace::Full),
@@ -126,29 +156,36 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// A place in a lane, as soon as there is one, in the order of asking. Cancel-safe.
-    pub(crate) async fn reserve(&self, lane: Priority) -> Result<Place<'_, T>, NoPlace> {
-        let permit = self.room[lane.lane()].acquire().await;
+    /// Room in a lane for `len` bytes, as soon as there is some, in the order of asking. Cancel-safe.
+    pub(crate) async fn reserve(
+        &self,
+        lane: Priority,
+        len: usize,
+    ) -> Result<Place<'_, T>, NoPlace> {
+        let places = self.places(lane, len);
+        let permit = self.room[lane.lane()].acquire_many(places).await;
         let permit = permit.map_err(|_| NoPlace::Closed)?;
         Ok(Place {
             mailbox: self,
             permit,
+            places,
             lane: lane.lane(),
         })
     }
 
-    /// A place in a lane, as soon as there is one, but not after so long. Where somebody waited so long in vain, and no room was made
+    /// Room in a lane, as soon as there is some, but not after so long. Where somebody waited so long in vain, and no room was made
     /// since, nobody else waits. Cancel-safe.
     pub(crate) async fn reserve_within(
         &self,
         lane: Priority,
+        len: usize,
         patience: Duration,
     ) -> Result<Place<'_, T>, NoPlace> {
         let stuck = &self.stuck[lane.lane()];
         if stuck.load(Ordering::Relaxed) {
-            return self.try_reserve(lane);
+            return self.try_reserve(lane, len);
         }
-        let place = timeout(patience, self.reserve(lane)).await;
+        let place = timeout(patience, self.reserve(lane, len)).await;
         place.unwrap_or_else(|_| {
             stuck.store(true, Ordering::Relaxed);
             Err(NoPlace::Full)
@@ -172,13 +209,16 @@ impl<T> Mailbox<T> {
     pub(crate) fn abandon(&self) -> Vec<T> {
         self.close();
         let lanes = mem::take(&mut self.lock().lanes);
-        lanes.into_iter().flatten().collect()
+        let kept = lanes.into_iter().flatten();
+        kept.map(|kept| kept.item).collect()
     }
 
     /// Envelopes that wait, by lane.
     pub(crate) fn depth(&self) -> [usize; LANES] {
         std::array::from_fn(|lane| {
-            self.capacity[lane].saturating_sub(self.room[lane].available_permits())
+            let beyond = self.beyond[lane].load(Ordering::Relaxed);
+            let free = self.room[lane].available_permits();
+            self.capacity[lane].saturating_sub(free.saturating_add(beyond))
         })
     }
 
@@ -188,11 +228,12 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// A place that is kept until it is used or dropped.
+/// Room that is kept until it is used or dropped.
 #[derive(Debug)]
 pub(crate) struct Place<'a, T> {
     mailbox: &'a Mailbox<T>,
     permit: SemaphorePermit<'a>,
+    places: u32,
     lane: usize,
 }
 
@@ -200,7 +241,7 @@ impl<T> Place<'_, T> {
     /// Puts something in.
     #[inline]
     pub(crate) fn put(self, item: T) -> Result<(), NoPlace> {
-        let lane = self.lane;
+        let (lane, places) = (self.lane, self.places);
         let receiver = {
             let mut queue = self.mailbox.lock();
             if queue.closed {
@@ -208,7 +249,11 @@ impl<T> Place<'_, T> {
                 drop(queue);
                 return Err(NoPlace::Closed);
             }
-            queue.lanes[lane].push_back(item);
+            queue.lanes[lane].push_back(Kept { item, places });
+            if places > 1 {
+                let beyond = &self.mailbox.beyond[lane];
+                beyond.fetch_add(places as usize - 1, Ordering::Relaxed);
+            }
             if lane == SYSTEM {
                 self.mailbox.urgent.store(true, Ordering::Relaxed);
             }
@@ -225,7 +270,7 @@ impl<T> Place<'_, T> {
 /// The one that takes out: it takes whole queues over, so that senders and receiver seldom meet at the lock.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
-    batch: [VecDeque<T>; LANES],
+    batch: [VecDeque<Kept<T>>; LANES],
     /// Places that are free and not yet given back.
     freed: [usize; LANES],
 }
@@ -245,7 +290,7 @@ impl<T> Receiver<T> {
         poll_fn(|cx| self.poll_ready(mailbox, cx)).await
     }
 
-    fn poll_ready(&mut self, mailbox: &Mailbox<T>, cx: &Context<'_>) -> Poll<bool> {
+    pub(crate) fn poll_ready(&mut self, mailbox: &Mailbox<T>, cx: &Context<'_>) -> Poll<bool> {
         self.refill(mailbox);
         if !self.is_empty() {
             return Poll::Ready(true);
@@ -268,13 +313,17 @@ impl<T> Receiver<T> {
         self.refill(mailbox);
         let items = self.batch.iter_mut().enumerate();
         let (lane, items) = { items }.find(|(_, items)| !items.is_empty())?;
-        let item = items.pop_front();
-        self.freed[lane] += 1;
+        let Kept { item, places } = items.pop_front()?;
+        let places = places as usize;
+        if places > 1 {
+            mailbox.beyond[lane].fetch_sub(places - 1, Ordering::Relaxed);
+        }
+        self.freed[lane] += places;
         if items.is_empty() || self.freed[lane] * GIVEN_BACK_PART >= mailbox.capacity[lane] {
             mailbox.stuck[lane].store(false, Ordering::Relaxed);
             mailbox.room[lane].add_permits(mem::take(&mut self.freed[lane]));
         }
-        item
+        Some(item)
     }
 
     /// Takes over what came since, when there is nothing left that would go first.
@@ -304,7 +353,8 @@ impl<T> Receiver<T> {
 
     /// What was taken over and not taken out.
     pub(crate) fn rest(&mut self) -> impl Iterator<Item = T> + use<T> {
-        mem::take(&mut self.batch).into_iter().flatten()
+        let rest = mem::take(&mut self.batch).into_iter().flatten();
+        rest.map(|kept| kept.item)
     }
 }
 
@@ -330,7 +380,7 @@ mod tests {
     }
 
     fn put(mailbox: &Mailbox<Item>, seq: u64, priority: Priority) -> Result<(), NoPlace> {
-        mailbox.try_reserve(priority)?.put(item(seq, priority))
+        mailbox.try_reserve(priority, 1)?.put(item(seq, priority))
     }
 
     async fn next(receiver: &mut Receiver<Item>, mailbox: &Mailbox<Item>) -> Option<u64> {
@@ -383,10 +433,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_long_takes_more_places_and_never_more_than_there_are() {
+        let (mailbox, mut receiver) = (Mailbox::new(4), Receiver::default());
+        let put = |seq, len| {
+            let place = mailbox.try_reserve(Priority::Normal, len)?;
+            place.put(item(seq, Priority::Normal))
+        };
+        put(1, MAILBOX_PLACE_LEN).unwrap();
+        put(2, MAILBOX_PLACE_LEN + 1).unwrap();
+        assert_eq!(put(3, MAILBOX_PLACE_LEN + 1), Err(NoPlace::Full));
+        put(4, 0).unwrap();
+        assert_eq!(mailbox.depth(), [0, 3, 0], "envelopes, not places");
+        for seq in [1, 2, 4] {
+            assert_eq!(next(&mut receiver, &mailbox).await, Some(seq));
+        }
+        assert_eq!(mailbox.depth(), [0; LANES]);
+        // One is always taken, however long.
+        put(5, usize::MAX).unwrap();
+        assert_eq!(put(6, 0), Err(NoPlace::Full));
+        assert_eq!(mailbox.depth(), [0, 1, 0]);
+        assert_eq!(next(&mut receiver, &mailbox).await, Some(5));
+        put(7, 0).unwrap();
+    }
+
+    #[tokio::test]
     async fn a_closed_one_gives_what_it_has_and_takes_nothing() {
         let (mailbox, mut receiver) = (Mailbox::new(2), Receiver::default());
         put(&mailbox, 1, Priority::Normal).unwrap();
-        let place = mailbox.try_reserve(Priority::Normal).unwrap();
+        let place = mailbox.try_reserve(Priority::Normal, 1).unwrap();
         mailbox.close();
         assert_eq!(place.put(item(2, Priority::Normal)), Err(NoPlace::Closed));
         assert_eq!(put(&mailbox, 3, Priority::Normal), Err(NoPlace::Closed));
@@ -398,7 +472,7 @@ mod tests {
     async fn who_waits_for_room_gets_it_before_who_comes_later() {
         let (mailbox, mut receiver) = (Mailbox::new(1), Receiver::default());
         put(&mailbox, 1, Priority::Normal).unwrap();
-        let mut waits = by_hand(mailbox.reserve(Priority::Normal));
+        let mut waits = by_hand(mailbox.reserve(Priority::Normal, 1));
         assert!(waits.poll().is_none());
         assert_eq!(next(&mut receiver, &mailbox).await, Some(1));
         assert_eq!(put(&mailbox, 3, Priority::Normal), Err(NoPlace::Full));
@@ -414,13 +488,13 @@ mod tests {
         put(&mailbox, 1, Priority::Normal).unwrap();
         let begin = tokio::time::Instant::now();
         for _ in 0..10 {
-            let place = mailbox.reserve_within(Priority::Normal, LONG).await;
+            let place = mailbox.reserve_within(Priority::Normal, 1, LONG).await;
             assert_eq!(place.map(drop), Err(NoPlace::Full));
         }
         assert_eq!(begin.elapsed(), LONG);
         assert_eq!(next(&mut receiver, &mailbox).await, Some(1));
         put(&mailbox, 2, Priority::Normal).unwrap();
-        let place = mailbox.reserve_within(Priority::Normal, LONG).await;
+        let place = mailbox.reserve_within(Priority::Normal, 1, LONG).await;
         assert_eq!(place.map(drop), Err(NoPlace::Full));
         assert_eq!(begin.elapsed(), 2 * LONG, "room was made in between");
     }
@@ -429,7 +503,7 @@ mod tests {
     async fn who_stops_waiting_for_room_takes_none() {
         let (mailbox, mut receiver) = (Mailbox::new(1), Receiver::default());
         put(&mailbox, 1, Priority::Normal).unwrap();
-        let mut waits = by_hand(mailbox.reserve(Priority::Normal));
+        let mut waits = by_hand(mailbox.reserve(Priority::Normal, 1));
         assert!(waits.poll().is_none());
         assert_eq!(next(&mut receiver, &mailbox).await, Some(1));
         drop(waits);

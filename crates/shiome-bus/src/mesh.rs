@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | `sys.mesh.join.ROOM` | `{"answer": bool, "seq"}` | the sender is in; with `answer`, members are to say that they are, too |
 //! | `sys.mesh.leave.ROOM` | `{"seq"}` | the sender is out |
+//! | `sys.mesh.full.ROOM` | `null` | the sender is in, and has no place for the receiver |
 //! | `sys.mesh.say.ROOM` | `{"name", "payload", "seq", "turn"}` | an intent for the room, its number among those of the sender, and its turn |
 //!
 //! Greetings go ahead of what users say, and peers that are in no such room take no notice of them.
@@ -82,7 +83,11 @@ impl Mesh {
         }
         let runtime = peer.bus().runtime()?;
         let room = Room::open(peer, room)?;
-        let keeper = runtime.spawn(room::keep(Arc::downgrade(&room), peer.names_changed()));
+        let keeper = runtime.spawn(room::keep(
+            Arc::downgrade(&room),
+            peer.names_changed(),
+            room.greets(),
+        ));
         Ok(Self {
             room,
             keeper: keeper.abort_handle(),
@@ -105,6 +110,13 @@ impl Mesh {
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         self.room.members()
+    }
+
+    /// Whether some that are in the room have no place for this peer, as they know [`MAX_MEMBERS`] others. What is said does not go to
+    /// them, which the [`Report`] tells. They let it know when they have one; of those who wait for that, the first [`MAX_MEMBERS`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.room.is_full()
     }
 
     /// Waits until a peer is a member. Cancel-safe.

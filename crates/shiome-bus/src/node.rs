@@ -6,9 +6,10 @@ mod owed;
 mod send;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +19,8 @@ use tokio::{runtime, sync::watch};
 
 use self::{outgoing::Outgoing, owed::Owed};
 use crate::{
-    BusError, Envelope, Incarnation, Level, MessageId, PeerId, PeerOptions, PeerStats, Priority,
+    BusError, Envelope, Incarnation, Level, MessageId, Name, PeerId, PeerOptions, PeerStats,
+    Priority,
     bus::Core,
     handlers::Handlers,
     intercept::Interceptors,
@@ -45,6 +47,8 @@ pub(crate) struct Node {
     seq: AtomicU64,
     /// What it has said to rooms, of all rooms together, so that none of it is taken for another.
     said: AtomicU64,
+    /// Those that it is in, by a name of each.
+    rooms: Mutex<BTreeSet<Name>>,
     phase: AtomicU8,
     /// Dispatchers that still run.
     dispatchers: AtomicUsize,
@@ -96,6 +100,7 @@ impl Node {
             totals: Totals::default(),
             seq: AtomicU64::new(0),
             said: AtomicU64::new(0),
+            rooms: Mutex::default(),
             phase: AtomicU8::new(Phase::Open as u8),
             dispatchers: AtomicUsize::new(options.concurrency),
             close_by: OnceLock::new(),
@@ -140,13 +145,15 @@ impl Node {
 
     #[inline]
     pub(crate) fn try_reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
+        let len = envelope.intent.payload().text_len();
         self.mailbox_of(&envelope.from)
-            .try_reserve(envelope.priority)
+            .try_reserve(envelope.priority, len)
     }
 
     pub(crate) async fn reserve(&self, envelope: &Envelope) -> Result<Place<'_, Item>, NoPlace> {
         let mailbox = self.mailbox_of(&envelope.from);
-        mailbox.reserve(envelope.priority).await
+        let len = envelope.intent.payload().text_len();
+        mailbox.reserve(envelope.priority, len).await
     }
 
     /// The same, but not after so long; see [`Mailbox::reserve_within`].
@@ -156,7 +163,10 @@ impl Node {
         patience: Duration,
     ) -> Result<Place<'_, Item>, NoPlace> {
         let mailbox = self.mailbox_of(&envelope.from);
-        mailbox.reserve_within(envelope.priority, patience).await
+        let len = envelope.intent.payload().text_len();
+        mailbox
+            .reserve_within(envelope.priority, len, patience)
+            .await
     }
 
     /// An envelope as the mailbox takes it.
@@ -215,6 +225,20 @@ impl Node {
             incarnation: self.incarnation,
             seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
         }
+    }
+
+    /// It is in a room from now on, unless it is already.
+    pub(crate) fn enter_room(&self, room: &Name) -> bool {
+        self.rooms().insert(room.clone())
+    }
+
+    pub(crate) fn leave_room(&self, room: &Name) {
+        self.rooms().remove(room);
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, BTreeSet<Name>> {
+        // The set is whole after any panic.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next number of what is said to rooms.

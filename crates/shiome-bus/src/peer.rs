@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 pub use self::options::{MAX_CONCURRENCY, PeerOptions, Receipt, Route, SendOptions};
 use crate::{
     BlockingPeer, Bus, BusError, Delivery, Incarnation, Intent, LinkKind, Name, PeerId, PeerStats,
-    bus::Core,
+    bus::{Core, Here},
     dispatch::{self, PING},
     node::Node,
 };
@@ -80,16 +80,16 @@ impl Peer {
         self.node().core.names_changed.subscribe()
     }
 
-    /// All others, with their lives as far as those are known.
-    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
+    /// All others, with their lives.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Here> {
         let mut present = self.node().core.present();
         present.remove(self.id());
         present
     }
 
-    /// Whether it has a handler for exactly that name.
-    pub(crate) fn listens_to(&self, name: &Name) -> bool {
-        self.node().handlers.has(name)
+    /// The peer of that name, if it is on the bus or told of.
+    pub(crate) fn here(&self, id: &PeerId) -> Option<Here> {
+        self.node().core.here(id)
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

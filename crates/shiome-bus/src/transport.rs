@@ -104,8 +104,12 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// [`BusError::Unauthorized`] when the other end is no gateway and the peer not itself.
     fn peer_up(&self, peer: &PeerId, incarnation: Incarnation) -> Result<(), BusError>;
 
-    /// A peer is at the other end no longer. Without effect when a later incarnation of it is.
+    /// That life of a peer is at the other end no longer. Without effect when another one was told of since.
     fn peer_down(&self, peer: &PeerId, incarnation: Incarnation);
+
+    /// The link tells no longer whether that life of a peer is at the other end, where it may be nevertheless: nothing that waits for it
+    /// fails, and what is sent to it goes this way until the link is down.
+    fn peer_untold(&self, _peer: &PeerId, _incarnation: Incarnation) {}
 
     /// An envelope arrived. Resolves when the bus has taken or dropped it: a link that waits for that before it reads on slows
     /// the other end down to what peers here can take. To be called in the order of arrival, one at a time.

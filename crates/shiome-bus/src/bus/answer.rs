@@ -1,5 +1,7 @@
 //! What comes back to a sender who waits, and how it is said over a link.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Core, LinkId};
@@ -109,9 +111,9 @@ pub(super) fn lost(core: &Core, receipt: &Envelope) -> Option<(Envelope, DropRea
 }
 
 impl Core {
-    /// Tells the sender of `about`, which `path` brought, what became of it. Does not wait: if the link has no room, the sender runs into
-    /// its timeout.
-    pub(crate) fn answer(&self, about: &Envelope, path: Path, answer: Answer) {
+    /// Tells the sender of `about`, which `path` brought, what became of it. Does not wait: if the link has no room, it goes as soon as
+    /// there is.
+    pub(crate) fn answer(self: &Arc<Self>, about: &Envelope, path: Path, answer: Answer) {
         let asked = Asked {
             asker: &about.from,
             id: about.id,
@@ -120,7 +122,7 @@ impl Core {
         self.answer_to(&asked, path, answer);
     }
 
-    pub(crate) fn answer_to(&self, asked: &Asked<'_>, path: Path, answer: Answer) {
+    pub(crate) fn answer_to(self: &Arc<Self>, asked: &Asked<'_>, path: Path, answer: Answer) {
         match path {
             Path::Bus => {
                 if let Some(asker) = self.local(asked.asker) {
@@ -129,12 +131,10 @@ impl Core {
                         .resolve(asked.id, asked.asked, false, |_| answer);
                 }
             }
-            Path::Link(link, _) => {
-                if let (Some(link), Some(intent)) = (self.link(link), answer.intent()) {
+            Path::Link(id, _) => {
+                if let (Some(link), Some(intent)) = (self.link(id), answer.intent()) {
                     let envelope = self.answering(asked, intent);
-                    if let Err(error) = link.try_send(&envelope) {
-                        self.failed(&envelope, &error);
-                    }
+                    self.send_receipt(id, &link, envelope);
                 }
             }
         }
@@ -166,6 +166,14 @@ impl Core {
             Answer::of(item, asked)
         });
         item.map_or(Ok(()), |item| Err(Box::new(item)))
+    }
+
+    /// The answer to `id` that came is not taken: who asked will get none.
+    pub(super) fn fail_asker(&self, answer: &Envelope, id: MessageId, error: BusError) {
+        if let Some(asker) = self.local(&answer.to) {
+            let failed = |_: &Name| Answer::Failed(error);
+            asker.pending.resolve(id, &answer.from, true, failed);
+        }
     }
 
     /// Whether a peer of this bus waits for an answer of `from` to `id` over that link.

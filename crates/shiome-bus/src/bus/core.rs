@@ -14,9 +14,10 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{
     BusOptions, LinkId, LinkOptions,
     inbound::Gate,
+    late::Late,
     line::Line,
     registry::{Registry, Seat},
-    routes::{Routes, Way},
+    routes::{Here, Routes, Way},
     seen::Seen,
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) struct Core {
     pub(super) registry: Registry<Weak<Node>>,
     routes: RwLock<Routes>,
     seen: Mutex<Seen>,
+    pub(super) late: Late,
     pub(crate) drops: Drops,
     /// Figures of peers that are gone.
     pub(crate) retired: Totals,
@@ -65,6 +67,7 @@ impl Core {
             registry: Registry::new(),
             routes: RwLock::default(),
             seen: Mutex::default(),
+            late: Late::default(),
             drops: Drops::default(),
             retired: Totals::default(),
             names_changed: watch::Sender::new(()),
@@ -199,8 +202,8 @@ impl Core {
         }
     }
 
-    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<dyn Link>> {
-        self.routes(|routes| Some(Arc::clone(routes.link(id)?.link.link())))
+    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Line>> {
+        self.routes(|routes| Some(Arc::clone(&routes.link(id)?.link)))
     }
 
     pub(crate) fn reaches(&self, id: &PeerId) -> bool {
@@ -217,13 +220,19 @@ impl Core {
         all
     }
 
-    /// The same with their lives, as far as those are known.
-    pub(crate) fn present(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
-        let mut all = self.routes(Routes::told_lives);
+    /// The same with their lives.
+    pub(crate) fn present(&self) -> BTreeMap<PeerId, Here> {
+        let mut all = self.routes(Routes::present);
         for node in self.registry.owners() {
-            all.insert(node.id.clone(), Some(node.incarnation));
+            all.insert(node.id.clone(), here(&node));
         }
         all
+    }
+
+    /// The peer of that name, if it is on the bus or told of.
+    pub(crate) fn here(&self, id: &PeerId) -> Option<Here> {
+        let local = self.local(id).map(|node| here(&node));
+        local.or_else(|| self.routes(|routes| routes.here(id)))
     }
 
     /// A name for an envelope that no peer sends.
@@ -263,6 +272,14 @@ impl Core {
         let drops = DropReason::ALL.map(|reason| (reason, self.drops.counted(reason)));
         stats.drops = drops.into_iter().filter(|(_, count)| *count > 0).collect();
         stats
+    }
+}
+
+/// A peer of the bus itself, to which no link breaks.
+fn here(node: &Node) -> Here {
+    Here {
+        life: node.incarnation,
+        since: 0,
     }
 }
 

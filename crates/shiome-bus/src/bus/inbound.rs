@@ -1,13 +1,13 @@
 //! What comes over a link: whether it may, whether it is new, and for whom it is.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::timeout;
 
 use super::{Core, Line, LinkId, Target, answer};
 use crate::{
     BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Remote,
+    PeerId, Priority, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -19,6 +19,8 @@ pub(super) struct Gate {
     core: Weak<Core>,
     id: LinkId,
     kind: LinkKind,
+    /// The other end, since the link was up for the first time: what arrived before the link went down is still of it.
+    remote: Mutex<Option<Remote>>,
 }
 
 impl Gate {
@@ -27,7 +29,13 @@ impl Gate {
             core: Arc::downgrade(core),
             id,
             kind,
+            remote: Mutex::default(),
         }
+    }
+
+    fn remote(&self) -> MutexGuard<'_, Option<Remote>> {
+        // It is replaced as a whole.
+        self.remote.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self) -> Path {
@@ -39,9 +47,10 @@ impl Gate {
             return;
         };
         let mut before = Before::default();
-        for envelope in envelopes {
+        for mut envelope in envelopes {
             match self.check(&core, &envelope, &mut before) {
                 Ok(()) => {
+                    give_lane(&mut envelope);
                     let waits = match envelope.reply_to {
                         Some(_) => self.take_answer(&core, envelope),
                         None => self.pass(&core, envelope, &mut before),
@@ -85,7 +94,6 @@ impl Gate {
     /// The other end speaks for itself, or is a gateway; and never for a peer that is here.
     fn check_source(&self, core: &Core, envelope: &Envelope) -> Result<(), Refusal> {
         let known = core.routes(|routes| routes.knows(&envelope.from, self.id));
-        let remote = core.routes(|routes| routes.link(self.id)?.remote.clone());
         // What waits for an answer over a link takes it from there: only the other end can say that nobody is behind it.
         let awaited = envelope.reply_to;
         if awaited.is_some_and(|id| core.awaits(envelope, id, self.id)) {
@@ -98,7 +106,7 @@ impl Gate {
         let allowed = |remote: &Remote| {
             remote.id == envelope.from || remote.gateway && (!remote.told_only || told())
         };
-        if !remote.as_ref().is_some_and(allowed) {
+        if !self.remote().as_ref().is_some_and(allowed) {
             return Err(Refusal::silent(DropReason::Forged));
         }
         if !known {
@@ -110,7 +118,7 @@ impl Gate {
 
     /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
     /// handed back.
-    fn pass(&self, core: &Core, envelope: Envelope, before: &mut Before) -> Option<Waits> {
+    fn pass(&self, core: &Arc<Core>, envelope: Envelope, before: &mut Before) -> Option<Waits> {
         let known = before
             .to
             .as_ref()
@@ -133,7 +141,7 @@ impl Gate {
         }
     }
 
-    async fn wait(&self, core: &Core, waits: Waits) {
+    async fn wait(&self, core: &Arc<Core>, waits: Waits) {
         let patience = core.options.inbound_patience;
         match waits {
             Waits::Mailbox(node, envelope) => {
@@ -151,7 +159,7 @@ impl Gate {
 
     fn put(
         &self,
-        core: &Core,
+        core: &Arc<Core>,
         node: &Node,
         place: Result<Place<'_, Item>, NoPlace>,
         envelope: Envelope,
@@ -186,7 +194,7 @@ impl Gate {
         }
     }
 
-    fn relay(&self, core: &Core, mut envelope: Envelope) -> Option<Waits> {
+    fn relay(&self, core: &Arc<Core>, mut envelope: Envelope) -> Option<Waits> {
         let unknown = || BusError::NodeNotFound(envelope.to.clone());
         let way = match core.options.relay {
             true => core.over_link(&envelope.to, Some(self.id)),
@@ -207,14 +215,14 @@ impl Gate {
         None
     }
 
-    fn relayed(&self, core: &Core, envelope: &Envelope, sent: Result<(), BusError>) {
+    fn relayed(&self, core: &Arc<Core>, envelope: &Envelope, sent: Result<(), BusError>) {
         if let Err(error) = sent {
             let refusal = Refusal::told(Core::reason(&error), error);
             self.refuse(core, envelope, refusal);
         }
     }
 
-    fn take_answer(&self, core: &Core, envelope: Envelope) -> Option<Waits> {
+    fn take_answer(&self, core: &Arc<Core>, envelope: Envelope) -> Option<Waits> {
         if core.local(&envelope.to).is_none() {
             return self.relay(core, envelope);
         }
@@ -232,13 +240,24 @@ impl Gate {
         None
     }
 
-    /// Drops an envelope, and tells the sender if it waits and may know.
-    fn refuse(&self, core: &Core, envelope: &Envelope, refusal: Refusal) {
+    /// Drops an envelope, and tells the sender if it waits and may know; of an answer, who asked.
+    fn refuse(&self, core: &Arc<Core>, envelope: &Envelope, refusal: Refusal) {
         core.drops.trace(envelope, refusal.reason);
-        let waits = envelope.level > Level::Accepted && envelope.reply_to.is_none();
-        if let (Some(error), true) = (refusal.told, waits) {
-            core.answer(envelope, self.path(), Answer::Failed(error));
+        match (refusal.told, envelope.reply_to) {
+            (Some(error), Some(id)) => core.fail_asker(envelope, id, error),
+            (Some(error), None) if envelope.level > Level::Accepted => {
+                core.answer(envelope, self.path(), Answer::Failed(error));
+            }
+            _ => {}
         }
+    }
+}
+
+/// The lane of the bus itself is not for what users say, whatever the other end calls it.
+fn give_lane(envelope: &mut Envelope) {
+    let is_of_bus = envelope.reply_to.is_some() || envelope.intent.name().is_system();
+    if envelope.priority == Priority::System && !is_of_bus {
+        envelope.priority = Priority::Normal;
     }
 }
 
@@ -304,6 +323,7 @@ impl Core {
 
 impl Inbound for Gate {
     fn up(&self, remote: Remote) {
+        *self.remote() = Some(remote.clone());
         if let Some(core) = self.core.upgrade() {
             core.routes_mut(|routes| routes.up(self.id, remote));
             core.names_changed.send_replace(());
@@ -355,6 +375,13 @@ impl Inbound for Gate {
             for node in core.registry.owners() {
                 node.pending.fail_peer(self.id, peer);
             }
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn peer_untold(&self, peer: &PeerId, incarnation: Incarnation) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.untold(self.id, peer, incarnation));
             core.names_changed.send_replace(());
         }
     }

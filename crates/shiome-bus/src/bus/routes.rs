@@ -23,6 +23,8 @@ pub(super) struct Attached {
     options: LinkOptions,
     /// The other end, while the link is up.
     pub(super) remote: Option<Remote>,
+    /// Which time of being up of any link it is, or was.
+    since: u64,
     told: usize,
 }
 
@@ -31,6 +33,15 @@ pub(super) struct Attached {
 struct Told {
     link: LinkId,
     incarnation: Incarnation,
+}
+
+/// A peer that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Here {
+    /// Which life of its name it is.
+    pub(crate) life: Incarnation,
+    /// Another number when the link to it broke meanwhile, and what was sent may be lost.
+    pub(crate) since: u64,
 }
 
 /// Where envelopes for other processes go.
@@ -43,6 +54,8 @@ pub(super) struct Routes {
     /// In the order of learning; what was forgotten or learned anew since is skipped.
     order: VecDeque<(PeerId, LinkId)>,
     next_id: u64,
+    /// How often a link was up.
+    ups: u64,
 }
 
 /// What is known of the way to a peer.
@@ -62,6 +75,7 @@ impl Routes {
             link: Arc::new(Line::new(link)),
             options,
             remote: None,
+            since: 0,
             told: 0,
         };
         self.links.insert(id, attached);
@@ -85,6 +99,8 @@ impl Routes {
     pub(super) fn up(&mut self, id: LinkId, remote: Remote) {
         if let Some(attached) = self.links.get_mut(&id) {
             attached.remote = Some(remote);
+            self.ups += 1;
+            attached.since = self.ups;
         }
     }
 
@@ -102,8 +118,11 @@ impl Routes {
         peer: &PeerId,
         incarnation: Incarnation,
     ) -> Result<(), BusError> {
+        // What a link says last of its own side holds, however its clocks go; of two links the later life does.
         let ways = self.told.get(peer).map_or(&[][..], Vec::as_slice);
-        if ways.iter().any(|way| way.incarnation > incarnation) {
+        let later = |way: &Told| way.link != id && way.incarnation > incarnation;
+        if ways.iter().any(later) {
+            self.forget(peer, |way| way.link == id);
             return Err(BusError::NameTaken(peer.clone()));
         }
         let Some(attached) = self.links.get_mut(&id) else {
@@ -137,8 +156,15 @@ impl Routes {
         peer: &PeerId,
         incarnation: Incarnation,
     ) -> bool {
-        let gone = |way: &Told| way.link == id && way.incarnation <= incarnation;
+        let gone = |way: &Told| way.link == id && way.incarnation == incarnation;
         self.forget(peer, gone)
+    }
+
+    /// The link tells of that life no longer: what is left is the way back.
+    pub(super) fn untold(&mut self, id: LinkId, peer: &PeerId, incarnation: Incarnation) {
+        if self.peer_down(id, peer, incarnation) {
+            self.learn(peer, id);
+        }
     }
 
     fn forget(&mut self, peer: &PeerId, gone: impl Fn(&Told) -> bool) -> bool {
@@ -171,9 +197,9 @@ impl Routes {
         self.order.retain(|(_, link)| *link != id);
     }
 
-    /// Something of `peer` came over a link. A peer that some link told of is not learned.
+    /// Something of `peer` came over a link that is up. A peer that some link told of is not learned.
     pub(super) fn learn(&mut self, peer: &PeerId, id: LinkId) {
-        if self.learned.get(peer) == Some(&id) || self.told.contains_key(peer) {
+        if self.knows(peer, id) || !self.is_up(id) {
             return;
         }
         self.learned.insert(peer.clone(), id);
@@ -246,14 +272,21 @@ impl Routes {
     }
 
     /// The same with the latest of their lives.
-    pub(super) fn told_lives(&self) -> BTreeMap<PeerId, Option<Incarnation>> {
-        let life = |ways: &[Told]| {
-            let up = ways.iter().filter(|way| self.is_up(way.link));
-            up.map(|way| way.incarnation).max()
-        };
-        let told = self.told.iter();
-        let told = told.filter_map(|(peer, ways)| Some((peer.clone(), Some(life(ways)?))));
-        told.collect()
+    pub(super) fn present(&self) -> BTreeMap<PeerId, Here> {
+        let told = self.told.keys();
+        told.filter_map(|peer| Some((peer.clone(), self.here(peer)?)))
+            .collect()
+    }
+
+    /// The latest life of `peer` that links that are up told of.
+    pub(super) fn here(&self, peer: &PeerId) -> Option<Here> {
+        let ways = self.told.get(peer)?.iter();
+        let up = ways.filter(|way| self.is_up(way.link));
+        let here = up.map(|way| Here {
+            life: way.incarnation,
+            since: self.links.get(&way.link).map_or(0, |link| link.since),
+        });
+        here.max_by_key(|here| (here.life, here.since))
     }
 
     /// Whether that link told of `peer`.

@@ -10,37 +10,60 @@ const WINDOW: u64 = 1024;
 
 const WORDS: usize = (WINDOW / u64::BITS as u64) as usize;
 
-/// Senders that are remembered, at least; twice as many at most. 800 bytes each.
+/// Senders that are remembered, at least; twice as many at most.
 const MAX_SENDERS: usize = 4096;
 
-type Sender = (PeerId, Incarnation);
+/// Lives of one sender that are remembered, 400 bytes each: its own, those of the bus and the relay that answer in its place, and the
+/// one before. So a sender that tells of ever new lives makes only itself forgotten.
+const MAX_LIVES: usize = 4;
 
 /// The envelopes that came over links, so that each is taken once.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// When these are too many they become the old ones, and the old ones are forgotten.
-    recent: HashMap<Sender, Windows>,
-    old: HashMap<Sender, Windows>,
+    recent: HashMap<PeerId, Lives>,
+    old: HashMap<PeerId, Lives>,
 }
+
+/// Lives of one sender, the one that spoke last at the end.
+type Lives = Vec<(Incarnation, Windows)>;
 
 type Windows = [Window; Priority::ALL.len()];
 
 impl Seen {
     /// Whether the envelope is new. It no longer is then.
     pub(crate) fn first(&mut self, envelope: &Envelope) -> bool {
-        let sender = (envelope.from.clone(), envelope.id.incarnation);
         let lane = envelope.priority.lane();
-        if let Some(windows) = self.recent.get_mut(&sender) {
-            return windows[lane].first(envelope.id.seq);
-        }
-        if self.recent.len() >= MAX_SENDERS {
-            self.old = std::mem::take(&mut self.recent);
-        }
-        let old = &mut self.old;
-        let windows = self.recent.entry(sender);
-        let windows = windows.or_insert_with_key(|sender| old.remove(sender).unwrap_or_default());
-        windows[lane].first(envelope.id.seq)
+        let lives = self.lives(&envelope.from);
+        windows(lives, envelope.id.incarnation)[lane].first(envelope.id.seq)
     }
+
+    fn lives(&mut self, sender: &PeerId) -> &mut Lives {
+        if !self.recent.contains_key(sender) {
+            if self.recent.len() >= MAX_SENDERS {
+                self.old = std::mem::take(&mut self.recent);
+            }
+            let lives = self.old.remove(sender).unwrap_or_default();
+            self.recent.insert(sender.clone(), lives);
+        }
+        let lives = self.recent.get_mut(sender);
+        lives.expect("it was there, or was put there")
+    }
+}
+
+/// Those of one life, which then is the last.
+fn windows(lives: &mut Lives, life: Incarnation) -> &mut Windows {
+    match lives.iter().rposition(|(known, _)| *known == life) {
+        Some(place) => lives[place..].rotate_left(1),
+        None => {
+            if lives.len() == MAX_LIVES {
+                lives.remove(0);
+            }
+            lives.push((life, Windows::default()));
+        }
+    }
+    let last = lives.last_mut();
+    &mut last.expect("one was put there").1
 }
 
 /// A bit for each of the latest numbers.
@@ -120,15 +143,33 @@ mod tests {
         let mut seen = Seen::default();
         assert!(seen.first(&envelope("first", 1, 1)));
         for number in 0..MAX_SENDERS as u64 {
-            assert!(seen.first(&envelope("other", number, 1)));
+            assert!(seen.first(&envelope(&format!("other{number}"), 1, 1)));
             assert!(!seen.first(&envelope("first", 1, 1)));
         }
         for number in 0..4 * MAX_SENDERS as u64 {
-            seen.first(&envelope("more", number, 1));
+            seen.first(&envelope(&format!("more{number}"), 1, 1));
             assert!(seen.recent.len() <= MAX_SENDERS);
             assert!(seen.old.len() <= MAX_SENDERS);
         }
         assert!(seen.first(&envelope("first", 1, 1)));
+    }
+
+    #[test]
+    fn a_sender_with_many_lives_is_the_only_one_who_is_forgotten() {
+        let mut seen = Seen::default();
+        assert!(seen.first(&envelope("bob", 7, 1)));
+        for life in 0..4 * MAX_SENDERS as u64 {
+            assert!(seen.first(&envelope("eve", life, 1)));
+            assert!(seen.recent[&PeerId::new("eve").unwrap()].len() <= MAX_LIVES);
+        }
+        assert!(!seen.first(&envelope("bob", 7, 1)));
+        // The latest lives are told apart, however their words mix.
+        for life in [3, 2, 1, 2, 3] {
+            seen.first(&envelope("bob", life, 1));
+        }
+        for life in [1, 2, 3, 7] {
+            assert!(!seen.first(&envelope("bob", life, 1)), "{life}");
+        }
     }
 
     proptest! {

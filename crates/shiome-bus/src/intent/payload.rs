@@ -16,6 +16,9 @@ use crate::BusError;
 /// Bytes of a payload as JSON text at most, unless the bus is told otherwise: what a link buffers for one envelope.
 pub const MAX_PAYLOAD_LEN: usize = 1024 * 1024;
 
+/// How deep arrays and objects of a payload may be nested: what every JSON reader takes.
+pub const MAX_PAYLOAD_DEPTH: usize = 127;
+
 const NULL_TEXT: &str = "null";
 static NULL: Value = Value::Null;
 
@@ -31,7 +34,8 @@ pub struct Payload(Option<Arc<Shared>>);
 struct Shared {
     value: OnceLock<Value>,
     text: OnceLock<Box<str>>,
-    len: OnceLock<usize>,
+    /// Bytes of the text, unless the value is nested too deep.
+    len: OnceLock<Option<usize>>,
 }
 
 impl Payload {
@@ -45,9 +49,10 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// [`BusError::Serialization`] when it has no JSON form, as a map whose keys are no strings.
+    /// [`BusError::Serialization`] when it has no JSON form, as a map whose keys are no strings, or is nested deeper than
+    /// [`MAX_PAYLOAD_DEPTH`].
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, BusError> {
-        Ok(Self::of_valid_text(serde_json::to_string(value)?.into()))
+        Self::from_text(serde_json::to_string(value)?)
     }
 
     /// Takes JSON text over as it is. Its length is for the caller to limit.
@@ -55,7 +60,7 @@ impl Payload {
     /// # Errors
     ///
     /// [`BusError::Serialization`] when it is no JSON, has numbers that no 64-bit float comes near, or is nested deeper than
-    /// 127 levels.
+    /// [`MAX_PAYLOAD_DEPTH`].
     pub fn from_text(text: impl Into<Box<str>>) -> Result<Self, BusError> {
         let text = text.into();
         if !is_plain_string(&text) {
@@ -69,7 +74,7 @@ impl Payload {
             return Self::null();
         }
         let shared = Shared {
-            len: OnceLock::from(text.len()),
+            len: OnceLock::from(Some(text.len())),
             text: OnceLock::from(text),
             value: OnceLock::new(),
         };
@@ -103,15 +108,24 @@ impl Payload {
     /// Bytes of the text. Counted once, without making the text.
     #[must_use]
     pub fn text_len(&self) -> usize {
+        self.checked_len().unwrap_or_else(|_| len_of(self.value()))
+    }
+
+    /// Bytes of the text of a payload that every peer can read. Looked at once.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Serialization`] when it is nested deeper than [`MAX_PAYLOAD_DEPTH`].
+    pub(crate) fn checked_len(&self) -> Result<usize, BusError> {
         let Some(shared) = &self.0 else {
-            return NULL_TEXT.len();
+            return Ok(NULL_TEXT.len());
         };
-        *shared.len.get_or_init(|| {
-            let mut count = Count(0);
-            let counted = serde_json::to_writer(&mut count, self.value());
-            counted.expect("a value has a text, and counting never fails");
-            count.0
-        })
+        let len = shared.len.get_or_init(|| {
+            let value = self.value();
+            is_at_most(value, MAX_PAYLOAD_DEPTH).then(|| len_of(value))
+        });
+        let too_deep = || format!("nested more than {MAX_PAYLOAD_DEPTH} deep");
+        len.ok_or_else(|| BusError::serialization(too_deep()))
     }
 
     /// The value as one of `T`.
@@ -156,6 +170,24 @@ fn is_plain_string(text: &str) -> bool {
             .iter()
             .fold(true, |all, byte| all & plain(byte))
     })
+}
+
+/// Whether arrays and objects are nested at most so deep.
+fn is_at_most(value: &Value, depth: usize) -> bool {
+    let within = |member: &Value| is_at_most(member, depth - 1);
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => false,
+        Value::Array(items) => items.iter().all(within),
+        Value::Object(entries) => entries.values().all(within),
+        _ => true,
+    }
+}
+
+fn len_of(value: &Value) -> usize {
+    let mut count = Count(0);
+    let counted = serde_json::to_writer(&mut count, value);
+    counted.expect("a value has a text, and counting never fails");
+    count.0
 }
 
 /// Bytes that were written to nowhere.
@@ -261,6 +293,30 @@ mod tests {
         assert!(Payload::from_text("null").unwrap().is_null());
         assert!(Payload::from_text(" null ").unwrap().is_null());
         assert!(Payload::from(f64::NAN).is_null());
+    }
+
+    #[test]
+    fn what_is_made_is_nested_no_deeper_than_what_is_read() {
+        let deep = |levels| (0..levels).fold(Value::Null, |inner, _| vec![inner].into());
+        for levels in [0, 1, MAX_PAYLOAD_DEPTH] {
+            let made = Payload::json(&deep(levels)).unwrap();
+            assert_eq!(*made.value(), deep(levels));
+            let made = Payload::from(deep(levels));
+            assert_eq!(made.checked_len().unwrap(), made.text().len());
+        }
+        for levels in [MAX_PAYLOAD_DEPTH + 1, 200] {
+            assert!(Payload::json(&deep(levels)).is_err());
+            let made = Payload::from(deep(levels));
+            assert!(matches!(
+                made.checked_len(),
+                Err(BusError::Serialization(_))
+            ));
+            assert_eq!(made.text_len(), made.text().len());
+            assert!(made.value().is_array());
+        }
+        // What would be written as it is, but is no number that can be read.
+        let raw = serde_json::value::RawValue::from_string("1e999".into()).unwrap();
+        assert!(Payload::json(&raw).is_err());
     }
 
     #[test]

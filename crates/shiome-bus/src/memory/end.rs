@@ -17,7 +17,7 @@ use tokio::{
 use super::{Conditions, pump};
 use crate::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
-    PeerId, Remote,
+    PeerId, Remote, deadline,
     mailbox::{Mailbox, NoPlace, Place},
 };
 
@@ -167,7 +167,7 @@ impl Wires {
     ) -> Result<(), BusError> {
         let frame = Frame {
             envelope: envelope.clone(),
-            due: Instant::now() + self.conditions.latency,
+            due: deadline::deadline(self.conditions.latency),
             epoch: self.epoch(),
         };
         let side = self.side(side);
@@ -256,7 +256,8 @@ impl Link for End {
 
     fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
         self.wires.check(self.side, &envelope.to)?;
-        let place = self.side().out.try_reserve(envelope.priority);
+        let len = envelope.intent.payload().text_len();
+        let place = self.side().out.try_reserve(envelope.priority, len);
         let place = place.map_err(|no_place| no_place.of(&envelope.to))?;
         self.wires.put(self.side, place, envelope)
     }
@@ -264,7 +265,8 @@ impl Link for End {
     fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
         Box::pin(async {
             self.wires.check(self.side, &envelope.to)?;
-            let place = self.side().out.reserve(envelope.priority).await;
+            let len = envelope.intent.payload().text_len();
+            let place = self.side().out.reserve(envelope.priority, len).await;
             let place = place.map_err(|_| NoPlace::Closed.of(&envelope.to))?;
             // It may have been cut meanwhile.
             self.wires.check(self.side, &envelope.to)?;
@@ -287,7 +289,7 @@ impl Link for End {
     }
 
     fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
-        let by = Instant::now() + deadline;
+        let by = deadline::deadline(deadline);
         Box::pin(async move {
             let side = self.side();
             side.state.send_if_modified(|state| {

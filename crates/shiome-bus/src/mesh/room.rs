@@ -3,17 +3,21 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic::Ordering},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    select,
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 use super::{
     Member, RoomSubscription,
-    roster::{Event, Roster},
+    roster::{Event, Joined, Roster},
     watch::{Handler, OnJoin, OnLeave, Watcher, What},
 };
 use crate::{
@@ -67,16 +71,19 @@ pub(super) struct Room {
     /// Names of what is sent.
     join: Name,
     leave: Name,
+    full: Name,
     say: Name,
     peer: Peer,
     roster: Mutex<Roster>,
     /// Changes with the roster.
     changed: watch::Sender<()>,
+    /// Told when somebody is to be greeted.
+    greets: Arc<Notify>,
     /// The number under which its peer is in.
     since: u64,
     messages: Listed<(Pattern, Arc<OnMessage>)>,
     watchers: Listed<Arc<Watcher>>,
-    listens: OnceLock<[Subscription; 3]>,
+    listens: OnceLock<[Subscription; 4]>,
 }
 
 /// What is said to a room.
@@ -131,26 +138,35 @@ impl Room {
             name: name.to_owned(),
             join: named("join")?,
             leave: named("leave")?,
+            full: named("full")?,
             say: named("say")?,
             peer: peer.clone(),
             roster: Mutex::default(),
             changed: watch::Sender::new(()),
+            greets: Arc::default(),
             since: peer.node().next_said(),
             messages: Listed::default(),
             watchers: Listed::default(),
             listens: OnceLock::new(),
         });
-        if peer.listens_to(&room.say) {
+        if !peer.node().enter_room(&room.say) {
             let why = format!("{} is in the room {name}", peer.id());
             return Err(BusError::Refused(why.into()));
         }
-        let listens = [
-            room.listen(&room.join, Self::joined)?,
-            room.listen(&room.leave, Self::left)?,
-            room.hear()?,
-        ];
-        room.listens.get_or_init(|| listens);
+        let begun = room.begin();
+        begun.inspect_err(|_| peer.node().leave_room(&room.say))?;
         Ok(room)
+    }
+
+    fn begin(self: &Arc<Self>) -> Result<(), BusError> {
+        let listens = [
+            self.listen(&self.join, Self::joined)?,
+            self.listen(&self.leave, Self::left)?,
+            self.listen(&self.full, Self::closed)?,
+            self.hear()?,
+        ];
+        self.listens.get_or_init(|| listens);
+        Ok(())
     }
 
     fn listen(
@@ -182,6 +198,10 @@ impl Room {
         &self.name
     }
 
+    pub(super) fn greets(&self) -> Arc<Notify> {
+        Arc::clone(&self.greets)
+    }
+
     pub(super) fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -203,24 +223,47 @@ impl Room {
         if member.id == *self.peer.id() {
             return Ok(());
         }
+        // Asked before anything is sent, which may be lost with the link.
+        let here = self.peer.here(&member.id);
         let joined = self.change(|roster, events| {
-            let joined = roster.join(&member, events);
+            let joined = roster.join(&member, here, events);
             roster.joined_as(&member, greeting.seq);
             joined
         });
-        if joined && greeting.answer {
-            self.tell_now(&member.id, self.greeting(false))?;
-            let life = Some(member.incarnation);
-            self.roster().greeted(member.id, life);
+        match joined {
+            Joined::In if greeting.answer => self.tell_now(&member.id, self.greeting(false))?,
+            Joined::Full => return self.tell_full(&member.id),
+            Joined::In | Joined::Earlier => return Ok(()),
+        };
+        if let Some(here) = here.filter(|here| here.life == member.incarnation) {
+            self.roster().greeted(member.id, here);
         }
         Ok(())
+    }
+
+    fn tell_full(&self, id: &PeerId) -> Result<(), BusError> {
+        let full = Intent::of(self.full.clone(), Payload::null());
+        self.tell_now(id, full).map(drop)
+    }
+
+    /// A member has no place for us.
+    fn closed(&self, delivery: &Delivery) -> Result<(), BusError> {
+        let member = member(delivery);
+        self.change(|roster, events| roster.closed_by(&member, events));
+        Ok(())
+    }
+
+    /// Whether somebody has no place for us.
+    pub(super) fn is_full(&self) -> bool {
+        self.roster().closed().next().is_some()
     }
 
     fn left(&self, delivery: &Delivery) -> Result<(), BusError> {
         let member = member(delivery);
         let goodbye = delivery.parse::<Goodbye>();
         let seq = goodbye.map_or(u64::MAX, |goodbye| goodbye.seq);
-        self.change(|roster, events| roster.left(&member, seq, events));
+        let here = self.peer.here(&member.id);
+        self.change(|roster, events| roster.left(&member, here, seq, events));
         Ok(())
     }
 
@@ -228,9 +271,15 @@ impl Room {
         let said: Said = delivery.parse()?;
         let (name, member) = (Name::new(&said.name)?, member(delivery));
         // Who speaks is in, should it not have come through that it joined.
-        let new = self.change(|roster, events| {
-            roster.join(&member, events) && roster.hears(&member.id, said.seq)
+        let here = self.peer.here(&member.id);
+        let (joined, new) = self.change(|roster, events| {
+            let joined = roster.join(&member, here, events);
+            let new = joined == Joined::In && roster.hears(&member.id, said.seq);
+            (joined, new)
         });
+        if joined == Joined::Full {
+            return self.tell_full(&member.id);
+        }
         if !new {
             return Ok(());
         }
@@ -241,10 +290,19 @@ impl Room {
                 continue;
             }
             if !handler.hear(&payload, &member.id, said.turn).await {
-                tracing::debug!(room = self.name, "a handler of a room panicked");
+                self.panicked(1);
             }
         }
         Ok(())
+    }
+
+    /// So many handlers panicked.
+    fn panicked(&self, times: u64) {
+        if times > 0 {
+            let panics = &self.peer.node().totals.taken.panics;
+            panics.fetch_add(times, Ordering::Relaxed);
+            tracing::debug!(room = self.name, times, "handlers of a room panicked");
+        }
     }
 
     pub(super) fn try_send(&self, intent: &Intent) -> Result<Report, BusError> {
@@ -264,11 +322,16 @@ impl Room {
             let sent = self.peer.try_send(&id, said.clone());
             (id, sent)
         });
-        let members: Vec<_> = members.collect();
+        let mut members: Vec<_> = members.collect();
         let closed = |sent: &Result<Receipt, BusError>| matches!(sent, Err(BusError::Closed(id)) if id == self.peer.id());
         if members.iter().any(|(_, sent)| closed(sent)) {
             return Err(BusError::Closed(self.peer.id().clone()));
         }
+        let full = || BusError::Refused(format!("the room {} is full", self.name).into());
+        let roster = self.roster();
+        members.extend(roster.closed().map(|id| (id.clone(), Err(full()))));
+        drop(roster);
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Report { members, said })
     }
 
@@ -287,20 +350,21 @@ impl Room {
     }
 
     pub(super) fn on_join(self: &Arc<Self>, handler: OnJoin) -> RoomSubscription {
-        let id = {
+        let (id, watcher) = {
             let roster = self.roster();
             // Under the lock: what happens later is queued behind those who are there.
             let there = roster.members().map(Event::Joined);
-            let watcher = Watcher::new(Handler::Join(handler), there);
-            self.watchers.add(Arc::new(watcher))
+            let watcher = Arc::new(Watcher::new(Handler::Join(handler), there));
+            (self.watchers.add(Arc::clone(&watcher)), watcher)
         };
-        self.tell();
+        self.panicked(watcher.begin());
         self.subscription(What::Watcher(id))
     }
 
     pub(super) fn on_leave(self: &Arc<Self>, handler: OnLeave) -> RoomSubscription {
-        let watcher = Watcher::new(Handler::Leave(handler), std::iter::empty());
-        let id = self.watchers.add(Arc::new(watcher));
+        let watcher = Arc::new(Watcher::new(Handler::Leave(handler), std::iter::empty()));
+        let id = self.watchers.add(Arc::clone(&watcher));
+        self.panicked(watcher.begin());
         self.subscription(What::Watcher(id))
     }
 
@@ -320,19 +384,22 @@ impl Room {
 
     /// Says goodbye, without waiting: who does not get it sees us go.
     pub(super) fn leave(&self) {
-        for member in self.members() {
+        let mut there: Vec<_> = self.members().into_iter().map(|m| m.id).collect();
+        there.extend(self.roster().waiting().cloned());
+        for id in there {
             let seq = self.peer.node().next_said();
             let goodbye = serde_json::json!(Goodbye { seq });
             let goodbye = Intent::of(self.leave.clone(), goodbye.into());
-            if let Err(error) = self.peer.try_send(&member.id, goodbye) {
-                tracing::debug!(room = self.name, member = %member.id, %error, "no goodbye");
+            if let Err(error) = self.peer.try_send(&id, goodbye) {
+                tracing::debug!(room = self.name, member = %id, %error, "no goodbye");
             }
         }
         self.messages.clear();
         self.watchers.clear();
-        for name in [&self.join, &self.leave, &self.say] {
+        for name in [&self.join, &self.leave, &self.full, &self.say] {
             self.peer.off(name);
         }
+        self.peer.node().leave_room(&self.say);
     }
 
     fn greeting(&self, answer: bool) -> Intent {
@@ -351,6 +418,9 @@ impl Room {
         let (result, changed) = {
             let (mut roster, mut events) = (self.roster(), Vec::new());
             let result = change(&mut roster, &mut events);
+            if roster.invites() {
+                self.greets.notify_one();
+            }
             for (_, watcher) in self.watchers.snapshot().iter().flat_map(|list| list.iter()) {
                 events.iter().for_each(|event| watcher.push(event));
             }
@@ -365,7 +435,7 @@ impl Room {
 
     fn tell(&self) {
         for (_, watcher) in self.watchers.snapshot().iter().flat_map(|list| list.iter()) {
-            watcher.tell();
+            self.panicked(watcher.tell());
         }
     }
 
@@ -377,11 +447,14 @@ impl Room {
         let mut failed = false;
         for id in strangers {
             match self.tell_now(&id, self.greeting(true)) {
-                Err(BusError::QueueFull(_)) => failed = true,
-                Ok(_) | Err(_) => {
-                    let life = present.get(&id).copied().flatten();
-                    self.roster().greeted(id, life);
+                Ok(_) => {
+                    if let Some(here) = present.get(&id) {
+                        self.roster().greeted(id, *here);
+                    }
                 }
+                Err(BusError::QueueFull(_)) => failed = true,
+                // It is tried again when something has changed.
+                Err(error) => tracing::debug!(room = self.name, %id, %error, "not greeted"),
             }
         }
         failed
@@ -401,7 +474,7 @@ fn member(delivery: &Delivery) -> Member {
 }
 
 /// Keeps a room as it is until it is left.
-pub(super) async fn keep(room: Weak<Room>, mut changed: watch::Receiver<()>) {
+pub(super) async fn keep(room: Weak<Room>, mut changed: watch::Receiver<()>, greets: Arc<Notify>) {
     loop {
         changed.mark_unchanged();
         let failed = match room.upgrade() {
@@ -409,8 +482,13 @@ pub(super) async fn keep(room: Weak<Room>, mut changed: watch::Receiver<()>) {
             None => return,
         };
         let again = if failed { GREET_AGAIN } else { Duration::MAX };
-        if let Ok(Err(_)) = timeout(again, changed.changed()).await {
-            return;
+        select! {
+            changed = timeout(again, changed.changed()) => {
+                if let Ok(Err(_)) = changed {
+                    return;
+                }
+            }
+            () = greets.notified() => {}
         }
     }
 }

@@ -43,14 +43,12 @@ struct Queue {
 }
 
 impl Watcher {
+    /// One that is told nothing before it has [begun](Self::begin).
     pub(super) fn new(handler: Handler, events: impl Iterator<Item = Event>) -> Self {
         let events = events.collect();
         Self {
             handler,
-            queue: Mutex::new(Queue {
-                events,
-                busy: false,
-            }),
+            queue: Mutex::new(Queue { events, busy: true }),
         }
     }
 
@@ -58,11 +56,18 @@ impl Watcher {
         self.lock().events.push_back(event.clone());
     }
 
-    /// Tells the handler what it has not seen, in order, without a lock. Who comes while that goes on leaves it to the first.
-    pub(super) fn tell(&self) {
-        if std::mem::replace(&mut self.lock().busy, true) {
-            return;
+    /// Tells the handler what it has not seen, in order, without a lock. Who comes while that goes on leaves it to the first. How
+    /// often the handler panicked.
+    pub(super) fn tell(&self) -> u64 {
+        match std::mem::replace(&mut self.lock().busy, true) {
+            true => 0,
+            false => self.begin(),
         }
+    }
+
+    /// The same, by who made it: what there was before was told when this returns.
+    pub(super) fn begin(&self) -> u64 {
+        let mut panics = 0;
         loop {
             let event = {
                 let mut queue = self.lock();
@@ -71,16 +76,14 @@ impl Watcher {
                 event
             };
             let Some(event) = event else {
-                return;
+                return panics;
             };
             let told = catch_unwind(AssertUnwindSafe(|| match (&self.handler, &event) {
                 (Handler::Join(handler), Event::Joined(member)) => handler(member),
                 (Handler::Leave(handler), Event::Left(member, reason)) => handler(member, *reason),
                 _ => {}
             }));
-            if told.is_err() {
-                tracing::debug!("a handler of a room panicked");
-            }
+            panics += u64::from(told.is_err());
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Node, Phase};
 use crate::{
     BusError, DropReason, Level,
     bus::Answer,
-    dispatch,
+    deadline, dispatch,
     mailbox::{Item, Mailbox},
 };
 
@@ -31,7 +31,7 @@ impl Node {
     }
 
     pub(crate) async fn close(&self, deadline: Duration) -> Result<(), BusError> {
-        let by = Instant::now() + deadline;
+        let by = deadline::deadline(deadline);
         self.begin_close(by);
         if dispatch::serves(self) {
             // The handler that waits here is what would be waited for.
@@ -59,7 +59,7 @@ impl Node {
             return;
         }
         let by = self.close_by.get().copied();
-        let by = by.unwrap_or_else(|| Instant::now() + USUAL_DEADLINE);
+        let by = by.unwrap_or_else(|| deadline::deadline(USUAL_DEADLINE));
         let left = by.saturating_duration_since(Instant::now());
         let links = self.core.links().into_iter();
         let (own, others): (Vec<_>, Vec<_>) =

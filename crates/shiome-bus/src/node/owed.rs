@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
@@ -51,7 +51,7 @@ impl Owed {
     }
 
     /// Tells all who wait that `asked` has ended.
-    pub(super) fn fail(&self, core: &Core, asked: &PeerId) {
+    pub(super) fn fail(&self, core: &Arc<Core>, asked: &PeerId) {
         let owed = std::mem::take(&mut *self.lock());
         for Debt { asker, id, path } in owed {
             let asked = Asked {

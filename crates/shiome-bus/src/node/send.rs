@@ -9,6 +9,7 @@ use crate::{
     BusError, Delivery, DropReason, Envelope, Intent, Level, Link, MAX_HOPS, PeerId, Receipt,
     Route, SendOptions, Via,
     bus::{Answer, Target},
+    deadline::deadline,
     dispatch,
     mailbox::{Item, NoPlace, Path, Place},
     pending::{Wait, Wanted},
@@ -25,7 +26,9 @@ impl Node {
         options: &SendOptions,
     ) -> Result<Envelope, BusError> {
         self.check_open()?;
+        options.check()?;
         let mut envelope = Envelope::new(self.next_id(), self.id.clone(), to, intent);
+        envelope.hops = envelope.intent.send_on();
         envelope.level = options.level;
         envelope.priority = options.priority;
         Ok(envelope)
@@ -57,7 +60,7 @@ impl Node {
     fn check(&self, envelope: &mut Envelope) -> Result<(), BusError> {
         self.outbound.run(envelope)?;
         let limit = self.core.options.max_payload_len;
-        let len = envelope.intent.payload().text_len();
+        let len = envelope.intent.payload().checked_len()?;
         if len > limit {
             return Err(BusError::PayloadTooLarge { len, limit });
         }
@@ -70,6 +73,9 @@ impl Node {
     fn failed(&self, envelope: &Envelope, error: BusError) -> BusError {
         count(&self.totals.out.errors);
         self.core.failed(envelope, &error);
+        if envelope.reply_to.is_none() {
+            envelope.intent.not_sent_on();
+        }
         error
     }
 
@@ -106,7 +112,7 @@ impl Node {
             Target::Link(..) => Level::Accepted,
         };
         if options.level <= last {
-            let by = options.timeout.map(|timeout| Instant::now() + timeout);
+            let by = options.timeout.map(deadline);
             return self.hand_over_by(envelope, &target, by, None).await;
         }
         let (receipt, _) = self.ask(envelope, &target, options.timeout).await?;
@@ -140,6 +146,17 @@ impl Node {
         Ok(receipt)
     }
 
+    /// Answers a ping, now or as soon as there is room.
+    pub(crate) fn pong(&self, to: &Delivery, intent: Intent) -> Result<(), BusError> {
+        let mut envelope = self.answering(to, intent)?;
+        match self.way(&mut envelope, Route::Any)? {
+            Target::Link(id, link) => self.core.send_receipt(id, &link, envelope),
+            local @ Target::Local(_) => return self.hand_over(envelope, &local).map(drop),
+        }
+        count(&self.totals.out.sent);
+        Ok(())
+    }
+
     /// Answers, waiting for room on the link.
     pub(crate) async fn respond(&self, to: &Delivery, intent: Intent) -> Result<Receipt, BusError> {
         let mut envelope = self.answering(to, intent)?;
@@ -157,7 +174,7 @@ impl Node {
         timeout: Option<Duration>,
     ) -> Result<(Receipt, Answer), BusError> {
         let after = timeout.unwrap_or(self.core.options.request_timeout);
-        let by = Instant::now() + after;
+        let by = deadline(after);
         let peer = envelope.to.clone();
         let mut wait = self.wait_for(&envelope, target)?;
         let receipt = self
@@ -225,7 +242,7 @@ impl Node {
         by: Option<Instant>,
         mut wait: Option<&mut Wait<'_>>,
     ) -> Result<Receipt, BusError> {
-        let by = || by.unwrap_or_else(|| Instant::now() + self.core.options.send_timeout);
+        let by = || by.unwrap_or_else(|| deadline(self.core.options.send_timeout));
         match target {
             Target::Local(node) if envelope.reply_to.is_none() && !node.ignores(&envelope) => {
                 let place = match node.try_reserve(&envelope) {

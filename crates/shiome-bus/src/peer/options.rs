@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Level, MAILBOX_CAPACITY, MessageId, Priority, Via};
+use crate::{BusError, Level, MAILBOX_CAPACITY, MessageId, Priority, Via, mailbox::MAX_CAPACITY};
 
 /// Dispatchers of one peer at most: more than cores gain nothing.
 pub const MAX_CONCURRENCY: usize = 64;
@@ -28,12 +28,12 @@ impl Default for PeerOptions {
 }
 
 impl PeerOptions {
-    /// Envelopes that may wait in each of the lanes for normal and bulk, at least 1. Default
-    /// [`MAILBOX_CAPACITY`]. What is full is full for all senders.
+    /// Envelopes that may wait in each of the lanes for normal and bulk, 1 to 2²⁴. Default [`MAILBOX_CAPACITY`]. One whose payload is
+    /// longer than [`MAILBOX_PLACE_LEN`](crate::MAILBOX_PLACE_LEN) counts as several. What is full is full for all senders.
     #[must_use]
     pub fn capacity(self, capacity: usize) -> Self {
         Self {
-            capacity: capacity.max(1),
+            capacity: capacity.clamp(1, MAX_CAPACITY),
             ..self
         }
     }
@@ -87,6 +87,7 @@ pub struct SendOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) priority: Priority,
     pub(crate) route: Route,
+    is_of_bus: bool,
 }
 
 impl SendOptions {
@@ -106,14 +107,11 @@ impl SendOptions {
         }
     }
 
-    /// Which lane to take: [`Priority::Normal`], which is the default, or [`Priority::Bulk`]. The lane of the bus itself is not for users, whose
-    /// `System` is `Normal`.
+    /// Which lane to take: [`Priority::Normal`], which is the default, or [`Priority::Bulk`]. [`Priority::System`] is of the bus itself:
+    /// a send with it fails with [`Refused`](crate::BusError::Refused).
     #[must_use]
     pub fn priority(self, priority: Priority) -> Self {
-        Self {
-            priority: priority.max(Priority::Normal),
-            ..self
-        }
+        Self { priority, ..self }
     }
 
     /// Which paths it may take. Default [`Route::Any`].
@@ -126,7 +124,18 @@ impl SendOptions {
     pub(crate) fn urgent(self) -> Self {
         Self {
             priority: Priority::System,
+            is_of_bus: true,
             ..self
+        }
+    }
+
+    /// Fails with what only the bus itself may do.
+    pub(crate) fn check(&self) -> Result<(), BusError> {
+        match self.priority {
+            Priority::System if !self.is_of_bus => Err(BusError::Refused(
+                "the lane of the bus itself is not for users".into(),
+            )),
+            _ => Ok(()),
         }
     }
 }

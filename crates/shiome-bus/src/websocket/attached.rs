@@ -75,7 +75,11 @@ impl Attached {
         if presence.all {
             let here: HashSet<_> = presence.present.iter().map(|(id, _)| id).collect();
             for (id, incarnation) in known.iter().filter(|(id, _)| !here.contains(id)) {
-                self.inbound.peer_down(id, *incarnation);
+                // Who tells of some only does not say that the others are gone.
+                match presence.partial {
+                    true => self.inbound.peer_untold(id, *incarnation),
+                    false => self.inbound.peer_down(id, *incarnation),
+                }
             }
         }
         for id in &presence.absent {
