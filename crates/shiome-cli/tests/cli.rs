@@ -8,6 +8,7 @@ mod cli {
     mod config;
     mod decode;
     mod demo;
+    mod metrics;
     mod node;
     mod operation;
     mod sessions;

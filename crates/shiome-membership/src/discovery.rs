@@ -63,6 +63,12 @@ enum ResolveError {
     NoAddress,
 }
 
+impl<R: Resolve + ?Sized> Resolve for Arc<R> {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Resolving<'a> {
+        (**self).resolve(name, port)
+    }
+}
+
 /// Some names did not resolve.
 #[derive(Debug)]
 struct Unresolved;

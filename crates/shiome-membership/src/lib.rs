@@ -97,6 +97,8 @@ mod security;
 mod seed;
 mod shared;
 mod socket;
+#[cfg(feature = "srv")]
+mod srv;
 mod state;
 mod stats;
 
@@ -113,5 +115,7 @@ pub use security::{
 pub use seed::{Seed, SeedError};
 pub use shiome_gossip::{EmptyPassword, NodeId, Secret, SlotRange};
 pub use shiome_swim::{Config, ConfigError, DownReason, SlotsError, State, Suspicion};
+#[cfg(feature = "srv")]
+pub use srv::Srv;
 pub use state::{RecordError, StateError};
 pub use stats::{DriverStats, Stats};

@@ -2,10 +2,10 @@
 //!
 //! [`Roster`] decides whom to dial and which session to close, `driver` gives it time and events and does what it says.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use shiome_handshake::Cookie;
-use shiome_membership::{Config, Key, Keyring, Security};
+use shiome_membership::{Config, Key, Keyring, Resolve, Security};
 
 mod driver;
 mod handle;
@@ -60,6 +60,7 @@ pub struct Gossip {
     cluster: String,
     security: Option<Security>,
     state_dir: Option<PathBuf>,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 impl Default for Gossip {
@@ -78,6 +79,7 @@ impl Gossip {
             cluster: DEFAULT_CLUSTER.to_owned(),
             security: None,
             state_dir: None,
+            resolver: None,
         };
         defaults.config(Config::default())
     }
@@ -128,6 +130,12 @@ impl Gossip {
     /// it is not there. Default: none, and each start is a new member, the old one being found gone.
     pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Who looks the names of seeds up. Default: the operating system, A and AAAA records.
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 

@@ -78,6 +78,8 @@ impl Client {
         // The node has as long, and then says so itself.
         let patience = self.told.limit() + std::time::Duration::from_secs(1);
         let answered = async {
+            // The connection may not have come to the end of the answer before.
+            self.sender.ready().await.map_err(protocol)?;
             let response = self.sender.send_request(request).await.map_err(protocol)?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER_LEN);

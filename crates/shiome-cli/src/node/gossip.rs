@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use shiome::{Builder, Gossip, membership::Config};
+use shiome::{
+    Builder, Gossip,
+    membership::{Config, Srv},
+};
 
 use super::{settings, value::HostPort};
 
@@ -9,7 +12,7 @@ pub(super) fn apply(settings: settings::Gossip, builder: Builder) -> Builder {
     if settings.seed.is_empty() && settings.on != Some(true) {
         return builder;
     }
-    let mut gossip = Gossip::new();
+    let mut gossip = Gossip::new().resolver(Srv::new());
     if let Some(period) = settings.period {
         gossip = gossip.config(probing_every(Duration::from_millis(period.get())));
     }

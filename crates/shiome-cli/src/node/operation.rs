@@ -104,8 +104,8 @@ impl Operating {
     ///
     /// 1. It is not ready from now on, and waits for as long as it was told: whoever looks at readiness sends its work
     ///    elsewhere.
-    /// 2. It dials and accepts nobody any more. On each session what was sent is written, then the peer is told that the
-    ///    node stops.
+    /// 2. It dials nobody any more. On each session what was sent is written, then the peer is told that the node stops.
+    ///    Then nobody is accepted any more.
     /// 3. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
     /// 4. What operators reach is closed last.
     pub(super) async fn stop(self, node: Node) {

@@ -140,7 +140,8 @@ pub(super) struct Tls {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Gossip {
     /// Join the cluster of the node there. Can be given several times; one that is up is enough. This node may be among
-    /// them. With --gossip-offset, give the port that it gossips on.
+    /// them. A name stands for all its addresses; that of a service, such as _gossip._udp.example.org:4697, for the nodes and
+    /// ports of its SRV records. With --gossip-offset, give the port that it gossips on.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) seed: Vec<HostPort>,

@@ -20,13 +20,13 @@ use super::{
 };
 
 /// A user with a directory for sockets, and a cookie.
-struct User {
+pub(super) struct User {
     runtime: TempDir,
     cookie: tempfile::NamedTempFile,
 }
 
 impl User {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             runtime: tempfile::tempdir().unwrap(),
             cookie: cookie("a secret"),
@@ -39,7 +39,7 @@ impl User {
         command
     }
 
-    fn start(&self, name: &str, more: &[&str]) -> Running {
+    pub(super) fn start(&self, name: &str, more: &[&str]) -> Running {
         let cookie = self.cookie.path().to_str().unwrap();
         let args = [&["node", name, "--cookie-file", cookie], more].concat();
         Running::spawn(&mut self.command(&args))
@@ -257,7 +257,7 @@ fn a_node_without_an_admin_endpoint_cannot_be_asked() {
 }
 
 /// One request of HTTP/1.0, and all of its answer.
-fn http(at: SocketAddr, path: &str) -> String {
+pub(super) fn http(at: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(at).unwrap();
     write!(stream, "GET {path} HTTP/1.0\r\nhost: any.example\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -377,4 +377,70 @@ fn a_bench_measures_casts_and_calls_between_two_processes() {
     }
     let time = |row: usize| rows[row]["value"].as_f64().unwrap();
     assert!(time(2) <= time(3), "the median is no longer than most");
+}
+
+/// The node of the bench, whose actor understands calls.
+fn worker(user: &User) -> (std::process::Child, String) {
+    use std::io::{BufRead as _, BufReader};
+
+    let mut command = user.command(&["bench-node"]);
+    command.env("SHIOME_COOKIE", "a secret");
+    let piped = || std::process::Stdio::piped();
+    let mut node = command.stdin(piped()).stdout(piped()).spawn().unwrap();
+    let mut at = String::new();
+    let mut stdout = BufReader::new(node.stdout.take().unwrap());
+    stdout.read_line(&mut at).unwrap();
+    (node, at.trim().to_owned())
+}
+
+#[test]
+fn an_actor_is_called_by_hand_as_a_guest_and_through_another_node() {
+    let user = User::new();
+    let (mut node, at) = worker(&user);
+    let a = user.start("a@127.0.0.1:0", &["--connect", &at]);
+    address(&a, "a@127.0.0.1");
+    lines_with(&a, &["ready bench-worker@127.0.0.1"]);
+    let secret = user.cookie.path().to_str().unwrap();
+    let join = ["--join", &at, "--cookie-file", secret];
+    let through = ["--admin", "a"];
+    for (asked, whom) in [(&join[..], "."), (&through[..], "bench-worker@127.0.0.1")] {
+        let call =
+            |more: &[&str]| user.told(&[&["call", whom, "bench-worker"], more, asked].concat());
+        assert_eq!(call(&["Echo", "hello"]).trim(), "hello");
+        assert_eq!(call(&["Echo", "u16:258", "--as", "uint"]).trim(), "258");
+        let before: u64 = call(&["Taken", "--as", "uint"]).trim().parse().unwrap();
+        assert_eq!(call(&["Take", "hex:00", "--cast"]), "");
+        let after: u64 = call(&["Taken", "--as", "uint"]).trim().parse().unwrap();
+        assert_eq!(after, before + 1);
+        let named = [&["actors"], asked, &["--search", "bench-worker"]].concat();
+        let named = match whom {
+            "." => user.json(&named),
+            peer => user.json(&[&["actors", peer], asked].concat()),
+        };
+        assert_eq!(named["items"][0]["name"], "bench-worker");
+        let wrong = [&["call", whom, "bench-worker", "NoSuch"], asked].concat();
+        let error = user.error(&wrong, 5);
+        assert!(error.contains("does not understand"), "{error}");
+    }
+    let by_value = [
+        &[
+            "call",
+            ".",
+            "bench-worker",
+            "Taken",
+            "--json",
+            "--as",
+            "bool",
+        ],
+        &join[..],
+    ]
+    .concat();
+    let reply: Value = serde_json::from_str(&user.told(&by_value)).unwrap();
+    assert!(
+        reply["shown"].is_null() && reply["reply_hex"].is_string(),
+        "{reply}"
+    );
+    drop(node.stdin.take());
+    assert!(node.wait().unwrap().success());
+    ends_cleanly(a, Signal::TERM);
 }

@@ -82,9 +82,11 @@ impl Client {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, hyper::Error> {
-        timeout(PATIENCE, self.sender.send_request(request))
-            .await
-            .unwrap()
+        let sent = async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        timeout(PATIENCE, sent).await.unwrap()
     }
 
     /// The status and the body of an answer.

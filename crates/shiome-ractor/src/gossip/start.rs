@@ -1,5 +1,6 @@
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -102,6 +103,9 @@ async fn join(
         .seeds(seeds);
     if let Some(dir) = &gossip.state_dir {
         builder = builder.state_dir(dir);
+    }
+    if let Some(resolver) = &gossip.resolver {
+        builder = builder.resolver(Arc::clone(resolver));
     }
     Ok(builder.start().await?)
 }

@@ -1,0 +1,153 @@
+//! What a node exports, what the manual says of it, and what the dashboard shows.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+use shiome::inspect::metrics as node_metrics;
+use shiome_inspect::metrics as server_metrics;
+
+use super::{
+    node::{address, ends_cleanly, lines_with},
+    operation::{User, http},
+};
+
+/// A file of the documentation.
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+/// All names of metrics in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_name(c));
+    let of_shiome = words.filter(|word| word.starts_with("shiome_"));
+    of_shiome.map(str::to_owned).collect()
+}
+
+/// What is documented of a node and its server.
+fn documented() -> BTreeSet<String> {
+    let node = node_metrics::METRICS.iter().map(|metric| metric.name);
+    let server = server_metrics::METRICS.iter().map(|(name, ..)| *name);
+    node.chain(server).map(str::to_owned).collect()
+}
+
+/// The queries of the dashboard.
+fn queries(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("expr" | "definition", Value::String(query)) => found.push(query.clone()),
+                    _ => queries(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| queries(item, found)),
+        _ => {}
+    }
+}
+
+/// What a node exports that has a peer and gossips.
+fn exported() -> BTreeSet<String> {
+    let user = User::new();
+    let a = user.start(
+        "a@127.0.0.1:0",
+        &[
+            "--gossip",
+            "--gossip-period",
+            "200",
+            "--http",
+            "127.0.0.1:0",
+        ],
+    );
+    let at = address(&a, "a@127.0.0.1");
+    let log = a.log("address=tcp://");
+    let http_at = log.split("tcp://").nth(1).unwrap().trim().parse().unwrap();
+    let b = user.start("b@127.0.0.1:0", &["--seed", &at, "--gossip-period", "200"]);
+    lines_with(&a, &["ready b@127.0.0.1"]);
+    // It is published once a second; that it is at all is what the test of the endpoint waits for.
+    let is_complete = |text: &str| {
+        text.contains("shiome_peer_connected{peer=\"b@127.0.0.1\"} 1")
+            && text.contains("shiome_membership_members")
+            && text.contains("shiome_http_refused_total")
+    };
+    let text = std::iter::repeat_with(|| http(http_at, "/metrics"))
+        .take(100_000)
+        .find(|text| is_complete(text))
+        .expect("the metrics are there");
+    ends_cleanly(b, rustix::process::Signal::TERM);
+    ends_cleanly(a, rustix::process::Signal::TERM);
+    let samples = text.lines().filter(|line| line.starts_with("shiome_"));
+    samples.flat_map(names).collect()
+}
+
+#[test]
+fn the_dashboard_asks_for_what_a_node_exports() {
+    let dashboard: Value = serde_json::from_str(&document("grafana.json")).unwrap();
+    let mut found = Vec::new();
+    queries(&dashboard, &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    let asked: BTreeSet<_> = found.iter().flat_map(|query| names(query)).collect();
+    let of_bus = |name: &String| name.starts_with("shiome_bus_");
+    let mut there = exported();
+    // A node of the binary has no bus, which programs may have.
+    there.extend(documented().into_iter().filter(of_bus));
+    let unknown: Vec<_> = asked.difference(&there).collect();
+    assert!(unknown.is_empty(), "not exported: {unknown:?}");
+    let shown = |name: &String| asked.contains(name) || asked.contains(&format!("{name}_bucket"));
+    let hidden: Vec<_> = documented()
+        .into_iter()
+        .filter(|name| !shown(name))
+        .collect();
+    assert!(hidden.is_empty(), "not on the dashboard: {hidden:?}");
+}
+
+#[test]
+fn the_manual_lists_all_metrics_with_their_labels() {
+    let manual = document("OPERATING.md");
+    let mut known = documented();
+    for metric in node_metrics::METRICS {
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let labels = labels.join(", ");
+        let row = format!("| `{}` | {:?} | {labels} |", metric.name, metric.kind).to_lowercase();
+        assert!(manual.to_lowercase().contains(&row), "{row}");
+    }
+    for name in &known {
+        assert!(manual.contains(&format!("`{name}`")), "{name}");
+    }
+    // What is told by its beginning stands elsewhere in full.
+    known.insert("shiome_membership_".to_owned());
+    let odd = |name: &String| !known.contains(name) && !name.starts_with("shiome_membership_");
+    let unknown: Vec<_> = names(&manual).into_iter().filter(odd).collect();
+    assert!(
+        unknown.iter().all(|name| !name.ends_with("_total")),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn the_configurations_of_the_manual_are_some() {
+    let manual = document("OPERATING.md");
+    let blocks: Vec<_> = manual.split("```toml\n").skip(1).collect();
+    assert!(!blocks.is_empty());
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("cookie"), "a secret").unwrap();
+    fs::write(dir.path().join("token"), "0123456789abcdef").unwrap();
+    for block in blocks {
+        let (text, _) = block.split_once("```").unwrap();
+        let path = dir.path().join("node.toml");
+        fs::write(&path, text).unwrap();
+        let mut command =
+            super::support::shiome(&["node", "--check", "--config", path.to_str().unwrap()]);
+        let output = super::support::output(&mut command);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}: {error}");
+    }
+}
