@@ -135,7 +135,12 @@ impl Actor for RemoteActor {
             return Ok(());
         };
         let lost = outgoing.as_unsent();
-        if let Err(error) = outgoing.send(&link).await {
+        let sent = match outgoing.offer(&link, true) {
+            Ok(sent) => sent,
+            // Apart: `ractor` moves the handler's future around for each message, so it is small.
+            Err(outgoing) => Box::pin(outgoing.send(&link)).await,
+        };
+        if let Err(error) = sent {
             debug!(pid = route.pid, %error, "message to a remote actor was not sent");
             link.lost(lost);
         }
@@ -197,48 +202,35 @@ impl Outgoing {
 
     /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
     /// behind it in the shim's mailbox, in order.
-    async fn send(self, link: &Shared) -> Result<(), SendError> {
-        match self {
-            Self::Cast(cast) => {
-                let mut cast = Some(cast);
-                let offer = |patient: bool| {
-                    link.peer.hand_over(|session| {
-                        let cast = cast.take_if(|_| !patient || !session.is_full())?;
-                        Some(session.cast(cast))
-                    })
-                };
-                offered(link, offer).await
-            }
-            Self::Call(call, caller) => {
-                // A call that is not sent drops its reply port, which the caller sees at once.
-                let mut waiting = Some((call, caller));
-                let offer = |patient: bool| {
-                    link.peer.apply(|session, now| {
-                        let has_room =
-                            |call: &node::Call| session.has_room_for_call(call.to, call.what.len());
-                        let (call, caller) =
-                            waiting.take_if(|(call, _)| !patient || has_room(call))?;
-                        let timeout = caller.reply.get_timeout();
-                        Some(session.call(now, call, timeout, caller))
-                    })
-                };
-                offered(link, offer).await
+    async fn send(mut self, link: &Shared) -> Result<(), SendError> {
+        loop {
+            let patient = room(link).await;
+            match self.offer(link, patient) {
+                Ok(sent) => return sent,
+                Err(again) => self = again,
             }
         }
     }
-}
 
-/// Offers a message until it is taken, or is too much for the policy, which is no reason to keep it.
-async fn offered(
-    link: &Shared,
-    mut offer: impl FnMut(bool) -> Option<Result<(), SendError>>,
-) -> Result<(), SendError> {
-    let mut patient = true;
-    loop {
-        if let Some(sent) = offer(patient) {
-            return sent;
+    /// Sends, unless there is no room and somebody waits for it: then the message comes back.
+    ///
+    /// A call that is not sent drops its reply port, which the caller sees at once.
+    fn offer(self, link: &Shared, patient: bool) -> Result<Result<(), SendError>, Self> {
+        match self {
+            Self::Cast(cast) => link.peer.hand_over(|session| {
+                if patient && session.is_full() {
+                    return Err(Self::Cast(cast));
+                }
+                Ok(session.cast(cast))
+            }),
+            Self::Call(call, caller) => link.peer.apply(|session, now| {
+                if patient && !session.has_room_for_call(call.to, call.what.len()) {
+                    return Err(Self::Call(call, caller));
+                }
+                let timeout = caller.reply.get_timeout();
+                Ok(session.call(now, call, timeout, caller))
+            }),
         }
-        patient = room(link).await;
     }
 }
 
