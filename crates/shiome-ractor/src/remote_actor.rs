@@ -1,4 +1,4 @@
-use std::{sync::Weak, time::Duration};
+use std::{ops::ControlFlow, sync::Weak, time::Duration};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
@@ -136,9 +136,9 @@ impl Actor for RemoteActor {
         };
         let lost = outgoing.as_unsent();
         let sent = match outgoing.offer(&link, true) {
-            Ok(sent) => sent,
+            ControlFlow::Break(sent) => sent,
             // Apart: `ractor` moves the handler's future around for each message, so it is small.
-            Err(outgoing) => Box::pin(outgoing.send(&link)).await,
+            ControlFlow::Continue(outgoing) => Box::pin(outgoing.send(&link)).await,
         };
         if let Err(error) = sent {
             debug!(pid = route.pid, %error, "message to a remote actor was not sent");
@@ -206,8 +206,8 @@ impl Outgoing {
         loop {
             let patient = room(link).await;
             match self.offer(link, patient) {
-                Ok(sent) => return sent,
-                Err(again) => self = again,
+                ControlFlow::Break(sent) => return sent,
+                ControlFlow::Continue(again) => self = again,
             }
         }
     }
@@ -215,20 +215,20 @@ impl Outgoing {
     /// Sends, unless there is no room and somebody waits for it: then the message comes back.
     ///
     /// A call that is not sent drops its reply port, which the caller sees at once.
-    fn offer(self, link: &Shared, patient: bool) -> Result<Result<(), SendError>, Self> {
+    fn offer(self, link: &Shared, patient: bool) -> ControlFlow<Result<(), SendError>, Self> {
         match self {
             Self::Cast(cast) => link.peer.hand_over(|session| {
                 if patient && session.is_full() {
-                    return Err(Self::Cast(cast));
+                    return ControlFlow::Continue(Self::Cast(cast));
                 }
-                Ok(session.cast(cast))
+                ControlFlow::Break(session.cast(cast))
             }),
             Self::Call(call, caller) => link.peer.apply(|session, now| {
                 if patient && !session.has_room_for_call(call.to, call.what.len()) {
-                    return Err(Self::Call(call, caller));
+                    return ControlFlow::Continue(Self::Call(call, caller));
                 }
                 let timeout = caller.reply.get_timeout();
-                Ok(session.call(now, call, timeout, caller))
+                ControlFlow::Break(session.call(now, call, timeout, caller))
             }),
         }
     }
