@@ -1,8 +1,4 @@
-use std::{
-    pin::Pin,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{ops::ControlFlow, sync::Weak, time::Duration};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
@@ -138,47 +134,28 @@ impl Actor for RemoteActor {
         message: SerializedMessage,
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(waiting) = forward(&myself, message, route) {
-            waiting.await;
+        if let SerializedMessage::CallReply(_, reason) = message {
+            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
+            return Ok(());
+        }
+        // A session that is gone ends its shims, too.
+        let Some(link) = route.link.upgrade() else {
+            return Ok(());
+        };
+        let Some(outgoing) = Outgoing::new(route.pid, message) else {
+            return Ok(());
+        };
+        let lost = outgoing.as_unsent();
+        let sent = match outgoing.offer(&link, true) {
+            ControlFlow::Break(sent) => sent,
+            // Apart: `ractor` moves the handler's future around for each message, so it is small.
+            ControlFlow::Continue(outgoing) => Box::pin(outgoing.send(&link)).await,
+        };
+        if let Err(error) = sent {
+            debug!(pid = route.pid, %error, "message to a remote actor was not sent");
+            link.lost(lost);
         }
         Ok(())
-    }
-}
-
-/// What is left to do for a message that has to wait. In a box, for there is room for it in the future of every shim.
-type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Sends a message, or says how to go on when there is no room for it.
-fn forward(myself: &ActorRef<Never>, message: SerializedMessage, route: &Route) -> Option<Waiting> {
-    // A session that is gone ends its shims, too.
-    let link = route.link.upgrade()?;
-    let mut outgoing = match message {
-        SerializedMessage::CallReply(_, reason) => {
-            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
-            return None;
-        }
-        message => Outgoing::new(route.pid, message),
-    };
-    let lost = outgoing.as_ref()?.as_unsent();
-    match Outgoing::attempt(&mut outgoing, &link, true) {
-        Some(sent) => {
-            told_of_loss(sent, route.pid, &link, lost);
-            None
-        }
-        None => {
-            let pid = route.pid;
-            Some(Box::pin(async move {
-                let sent = Outgoing::wait_and_send(outgoing, &link).await;
-                told_of_loss(sent, pid, &link, lost);
-            }))
-        }
-    }
-}
-
-fn told_of_loss(sent: Result<(), SendError>, pid: u64, link: &Arc<Shared>, lost: Unsent) {
-    if let Err(error) = sent {
-        debug!(pid, %error, "message to a remote actor was not sent");
-        link.lost(lost);
     }
 }
 
@@ -234,46 +211,36 @@ impl Outgoing {
         }
     }
 
-    /// Takes the message and sends it, if there is room or the policy does not wait any longer. A call that is not sent
-    /// drops its reply port, which the caller sees at once.
-    fn attempt(
-        outgoing: &mut Option<Self>,
-        link: &Shared,
-        patient: bool,
-    ) -> Option<Result<(), SendError>> {
-        match outgoing.take()? {
-            Self::Cast(cast) => {
-                let mut cast = Some(cast);
-                let sent = link.peer.hand_over(|session| {
-                    let cast = cast.take_if(|_| !patient || !session.is_full())?;
-                    Some(session.cast(cast))
-                });
-                *outgoing = cast.map(Self::Cast);
-                sent
-            }
-            Self::Call(call, caller) => {
-                let mut waiting = Some((call, caller));
-                let sent = link.peer.apply(|session, now| {
-                    let has_room =
-                        |call: &node::Call| session.has_room_for_call(call.to, call.what.len());
-                    let (call, caller) = waiting.take_if(|(call, _)| !patient || has_room(call))?;
-                    let timeout = caller.reply.get_timeout();
-                    Some(session.call(now, call, timeout, caller))
-                });
-                *outgoing = waiting.map(|(call, caller)| Self::Call(call, caller));
-                sent
+    /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
+    /// behind it in the shim's mailbox, in order.
+    async fn send(mut self, link: &Shared) -> Result<(), SendError> {
+        loop {
+            let patient = room(link).await;
+            match self.offer(link, patient) {
+                ControlFlow::Break(sent) => return sent,
+                ControlFlow::Continue(again) => self = again,
             }
         }
     }
 
-    /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting leaves the messages behind
-    /// it in the shim's mailbox, in order.
-    async fn wait_and_send(mut outgoing: Option<Self>, link: &Shared) -> Result<(), SendError> {
-        loop {
-            let patient = room(link).await;
-            if let Some(sent) = Self::attempt(&mut outgoing, link, patient) {
-                return sent;
-            }
+    /// Sends, unless there is no room and somebody waits for it: then the message comes back.
+    ///
+    /// A call that is not sent drops its reply port, which the caller sees at once.
+    fn offer(self, link: &Shared, patient: bool) -> ControlFlow<Result<(), SendError>, Self> {
+        match self {
+            Self::Cast(cast) => link.peer.hand_over(|session| {
+                if patient && session.is_full() {
+                    return ControlFlow::Continue(Self::Cast(cast));
+                }
+                ControlFlow::Break(session.cast(cast))
+            }),
+            Self::Call(call, caller) => link.peer.apply(|session, now| {
+                if patient && !session.has_room_for_call(call.to, call.what.len()) {
+                    return ControlFlow::Continue(Self::Call(call, caller));
+                }
+                let timeout = caller.reply.get_timeout();
+                ControlFlow::Break(session.call(now, call, timeout, caller))
+            }),
         }
     }
 }

@@ -207,6 +207,9 @@ async fn run<C>(
 /// Messages that are taken in, and events that are taken out, in one step: under one lock, at one time.
 const STEP: usize = 64;
 
+/// Quick events that count as one of others, in the runtime's reckoning of when it is others' turn.
+const QUICK_EVENTS_A_TURN: usize = 4;
+
 /// What one step has in hand.
 struct Batch<C> {
     messages: Vec<NetworkMessage>,
@@ -274,7 +277,7 @@ impl<C> Batch<C> {
                 }
             }
             // What an event has set off, such as the task of a call, has its turn before there is more and more of it.
-            for _ in 0..quick + usize::from(!is_last) {
+            for _ in 0..quick.div_ceil(QUICK_EVENTS_A_TURN) + usize::from(!is_last) {
                 consume_budget().await;
             }
             if is_last && quick < STEP {

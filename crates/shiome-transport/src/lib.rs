@@ -8,7 +8,7 @@
 //!  reader ──►│ FrameReader ──► Session::handle_message ──► Event │──► EventSink (the owner)
 //!            └───────────────────────┬───────────────────────────┘
 //!                              Peer (lock)
-//!  writer ◄── writer task ◄── Session::poll_transmit    Session::cast, … ◄── Peer::apply (the owner)
+//!  writer ◄── writer task ◄── Session::poll_frame       Session::cast, … ◄── Peer::apply (the owner)
 //! ```
 //!
 //! 1. A [`Link`] comes from [`Links`], which dial and listen at [`Address`]es of any scheme under one [`Policy`], or is any

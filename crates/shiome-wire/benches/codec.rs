@@ -13,7 +13,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
-use shiome_wire::{FrameDecoder, LENGTH_PREFIX_LEN, MAX_FRAME_LEN, control, encode, meta, node};
+use shiome_wire::{
+    FrameDecoder, Frames, LENGTH_PREFIX_LEN, MAX_FRAME_LEN, control, encode, meta,
+    node::{self, node_message::Msg},
+};
 
 const SAMPLES: usize = 31;
 const SAMPLE: Duration = Duration::from_millis(5);
@@ -62,6 +65,13 @@ fn report(name: &str, message: &meta::NetworkMessage) {
         }),
     );
     line("decode", measure(count, || take_all(&stream, count)));
+    if let Some(msg) = message.clone().into_node() {
+        line("push", measure(count, || push_all(&msg, count)));
+        line(
+            "take in place",
+            measure(count, || take_in_place(&stream, count)),
+        );
+    }
     let body = stream.slice(LENGTH_PREFIX_LEN..frame_len);
     line(
         "decode, prost",
@@ -84,6 +94,29 @@ fn take_all(stream: &Bytes, count: usize) -> usize {
         sum += size_of_val(&frame.decode().unwrap());
     }
     sum
+}
+
+/// What a session does with what waits, and a link with what leaves: a message between actors is put into [`Frames`], moved
+/// to others, and leaves.
+fn push_all(msg: &Msg, count: usize) -> usize {
+    let (mut waiting, mut leaving) = (Frames::new(), Frames::new());
+    for _ in 0..count {
+        match black_box(msg).clone() {
+            Msg::Cast(cast) => waiting.push(cast),
+            Msg::Call(call) => waiting.push(call),
+            Msg::Reply(reply) => waiting.push(reply),
+        }
+    }
+    waiting.move_to(waiting.len(), &mut leaving);
+    leaving.len()
+}
+
+/// Decodes messages between actors where they lie, out of a stream that arrives at once.
+fn take_in_place(stream: &Bytes, count: usize) -> usize {
+    let mut decoder = FrameDecoder::new(MAX_FRAME_LEN);
+    decoder.extend(black_box(stream));
+    let taken = (0..count).map(|_| decoder.next_node_message().unwrap());
+    taken.map(|msg| size_of_val(&msg)).sum()
 }
 
 /// Median and minimum, in nanoseconds a message, of `run`, which is about so many.

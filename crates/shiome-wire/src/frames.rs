@@ -11,8 +11,11 @@ use crate::encode::Encode;
 /// Below, a copy is cheaper than to count references to the memory and to write one more piece.
 const SHARED_LEN: usize = 2 * 1024;
 
-/// Length at which copied bytes become a piece of their own, so that their memory is free again when they have left.
-const PIECE_LEN: usize = 64 * 1024;
+/// Length from which copied bytes become a piece of their own when their memory is full, rather than to be moved to more.
+const MIN_PIECE_LEN: usize = 4 * 1024;
+
+/// Memory of a piece at most, so that it is free again when they have left.
+const MAX_PIECE_LEN: usize = 64 * 1024;
 
 /// Room for what stands around long payloads, so that not each needs memory of its own, in bytes.
 const AROUND_LEN: usize = 1024;
@@ -104,9 +107,10 @@ impl Frames {
 
     #[cold]
     fn make_room(&mut self, len: usize) {
-        let room = if self.tail.len() >= PIECE_LEN / 2 {
+        let room = if self.tail.len() >= MIN_PIECE_LEN {
+            let next = 2 * self.tail.len();
             self.finish_piece();
-            PIECE_LEN
+            next.min(MAX_PIECE_LEN)
         } else if self.pieces.is_empty() {
             0
         } else {
@@ -211,7 +215,7 @@ mod tests {
             let len = frames.len() / 2;
             gone.clear();
             frames.move_to(len, &mut gone);
-            assert!(frames.tail.capacity() <= 4 * PIECE_LEN);
+            assert!(frames.tail.capacity() <= 2 * MAX_PIECE_LEN);
         }
         frames.clear();
         frames.shrink_to(0);

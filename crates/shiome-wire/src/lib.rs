@@ -15,7 +15,7 @@
 //! 1. Put what the peer sent into a [`FrameDecoder`], in pieces of any size.
 //! 2. Take [`Frame`]s out with [`FrameDecoder::next_frame`] until it returns `None`.
 //! 3. [`Frame::decode`] each. Payloads are slices of the received buffer, not copies.
-//! 4. [`encode`] what goes out, or put it into [`Frames`], which do not copy long payloads.
+//! 4. [`encode()`] what goes out, or put it into [`Frames`], which do not copy long payloads.
 //!
 //! Nothing here reads a clock or a socket, and no input from a peer panics: it ends in a [`FrameError`] (the byte
 //! stream is useless from there on) or a [`DecodeError`] (this one frame is).

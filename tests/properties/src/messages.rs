@@ -1,8 +1,8 @@
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use prost::Message as _;
 use shiome_handshake::{MAX_HELLO_LEN, MIN_ANNOUNCED_LIMIT, NONCE_LEN, read_hello};
 use shiome_wire::{
-    DecodeError, EncodeError, Frame, FrameDecoder, LENGTH_PREFIX_LEN, MAX_FRAME_LEN,
+    DecodeError, EncodeError, Frame, FrameDecoder, Frames, LENGTH_PREFIX_LEN, MAX_FRAME_LEN,
     MAX_LIST_ITEMS,
     auth::{NodeFlags, authentication_message},
     control::control_message,
@@ -28,6 +28,8 @@ pub fn messages(body: &[u8]) {
     match within(memory, || frame.decode()) {
         Ok(message) => {
             assert!(items(&message) <= MAX_LIST_ITEMS);
+            let generated = NetworkMessage::decode(body);
+            assert_eq!(generated.as_ref(), Ok(&message), "also by hand");
             survives_its_encoding(&message);
             unknown_fields_change_nothing(body, &message);
         }
@@ -50,6 +52,18 @@ fn survives_its_encoding(message: &NetworkMessage) {
     assert_eq!(decoder.finish(), Ok(()));
     let again = frame.decode().expect("just encoded");
     assert_eq!(&again, message);
+    decoder.extend(&encoded);
+    if let Some(in_place) = decoder.next_node_message() {
+        assert_eq!(&NetworkMessage::from(in_place), message);
+    }
+    let mut frames = Frames::new();
+    match again.clone().into_node() {
+        Some(node_message::Msg::Cast(cast)) => frames.push(cast),
+        Some(node_message::Msg::Call(call)) => frames.push(call),
+        Some(node_message::Msg::Reply(reply)) => frames.push(reply),
+        None => frames.push(again.clone()),
+    }
+    assert_eq!(frames.copy_to_bytes(frames.len()), encoded);
 
     let len = (encoded.len() - LENGTH_PREFIX_LEN) as u64;
     let mut twice = BytesMut::from(&b"before"[..]);

@@ -150,3 +150,39 @@ impl Owner {
         assert_eq!(left, (0, None));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shiome_session::MESSAGE_OVERHEAD;
+    use shiome_wire::{Encode, control::Spawn};
+
+    use super::*;
+
+    /// A short message to each of many actors is what takes most beside its content.
+    #[test]
+    fn what_waits_takes_no_more_memory_than_is_counted() {
+        const ACTORS: u64 = 10_000;
+        let now = Instant::now();
+        let mut session = Session::<()>::new(now, Config::default(), 1);
+        let actors = (1..=ACTORS).map(|pid| Actor { pid, name: None });
+        let actors = actors.collect();
+        let told = session.handle_message(now, Spawn { actors }.into());
+        assert_eq!(told, Ok(()));
+        while session.poll_event().is_some() {}
+        let cast = |to| Cast {
+            to,
+            what: vec![7; 16].into(),
+            variant: "Put".to_owned(),
+            metadata: None,
+        };
+        let len = cast(ACTORS).body_len();
+        let limit = ACTORS as usize * (len + MESSAGE_OVERHEAD);
+        let before = session.queued_len();
+        within(limit, || {
+            for pid in 1..=ACTORS {
+                assert_eq!(session.cast(cast(pid)), Ok(()));
+            }
+        });
+        assert!(session.queued_len() - before <= limit);
+    }
+}
