@@ -24,6 +24,9 @@ pub(crate) const PATH: &str = "/cluster";
 /// Name of the node.
 pub(crate) const VICTIM: &str = "victim";
 
+/// A quarter of the default, so that what the attackers' actors take in groups fits into the memory of a small machine.
+const MAX_GROUPED_ACTORS: usize = 32 * 1024;
+
 /// Listens, and tells what happens when asked, until stdin ends.
 pub(crate) async fn run(options: &Options) -> Result<(), Problem> {
     let node = Node::builder(format!("{VICTIM}@{HOST}:0"))
@@ -31,6 +34,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Problem> {
         .links(links(&options.dir, certificates::VICTIM)?)
         .listen_at(format!("tls://{HOST}:0"))
         .listen_at(format!("ws://{HOST}:0{PATH}"))
+        .max_grouped_actors(MAX_GROUPED_ACTORS)
         .start()
         .await?;
     for name in [ECHO, TARGET] {

@@ -20,7 +20,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         about: "a legacy and then a native peer announce a million actors each, 100000 a message",
         bounds: Bounds {
             // Twice 262144 entries of some hundred bytes, for the second begins when the first may not be gone, the
-            // stand-ins of 1024 each, and a message on its way.
+            // stand-ins of 64 each, and a message on its way.
             peak_mib: 128,
             ..USUAL
         },

@@ -20,7 +20,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
         name: "call-deaf",
         about: "a legacy and a native peer call with 1 KiB and do not read the answers, up to a million calls within 4 s",
         bounds: Bounds {
-            // Two peers: each an outbox of 64 MiB, as much in replies that wait, and 65536 calls with a task each.
+            // Two peers: each an outbox of 64 MiB, as much in replies that wait, and 65536 calls.
             peak_mib: 448,
             ..USUAL
         },

@@ -24,8 +24,8 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "cast-actor",
-        about: "a legacy and a native peer cast 1 KiB to an actor, up to 500000 within 4 s; what waits in the mailbox of an \
-                actor has no limit but what is sent",
+        about: "a legacy and a native peer cast 1 KiB to an actor, up to 500000 within 4 s; what a \
+                legacy peer has in the mailbox of an actor has no limit but what is sent",
         bounds: Bounds {
             // All that is sent, and a third more for its place in the mailbox.
             peak_mib: 650,

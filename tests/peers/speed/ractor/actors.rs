@@ -1,5 +1,8 @@
 //! The actors and their messages.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::RactorClusterMessage;
 
@@ -12,6 +15,11 @@ pub enum Message {
     #[rpc]
     Count(RpcReplyPort<u64>),
 }
+
+/// After how many casts a counter rests, so that it is slower than who sends; 0: never.
+pub static REST_AFTER: AtomicU64 = AtomicU64::new(0);
+
+const REST: Duration = Duration::from_millis(1);
 
 /// Counts and echoes.
 pub struct Counter;
@@ -37,7 +45,13 @@ impl Actor for Counter {
     ) -> Result<(), ActorProcessingErr> {
         // A caller that has given up is not an error of the actor.
         match message {
-            Message::Put(_) => *count += 1,
+            Message::Put(_) => {
+                *count += 1;
+                let rest_after = REST_AFTER.load(Ordering::Relaxed);
+                if rest_after > 0 && *count % rest_after == 0 {
+                    tokio::time::sleep(REST).await;
+                }
+            }
             Message::Echo(payload, reply) => drop(reply.send(payload)),
             Message::Count(reply) => drop(reply.send(*count)),
         }

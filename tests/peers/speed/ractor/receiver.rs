@@ -1,8 +1,10 @@
+use std::sync::atomic::Ordering;
+
 use ractor::{Actor, ActorCell, ActorRef, pg};
 use ractor_cluster::NodeServerMessage;
 use speed_harness::{COUNTERS, Place, Receiver, Tls};
 
-use crate::actors::{Counter, Idle};
+use crate::actors::{Counter, Idle, REST_AFTER};
 use crate::members::{COUNTERS_GROUP, IDLE_GROUP};
 use crate::node;
 
@@ -41,6 +43,11 @@ impl Receiver for Receiving {
             }
         }
         self._actors.append(&mut spawned);
+        Ok(())
+    }
+
+    fn rest_after(&mut self, casts: u64) -> Result<(), String> {
+        REST_AFTER.store(casts, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::{
     },
     load::{
         Metric::{self, Cpu, P50, P99, Rate, ReceiverPeak, SenderPeak, Visible},
-        PEAK_MEMORY,
+        PEAK_MEMORY, PEAK_MEMORY_SLOW,
     },
 };
 use crate::peers::figures::Goal::{self, AtLeast, AtMost};
@@ -159,9 +159,24 @@ pub(super) const AIMS_OF_CONNECT: &[Aim] = &[
 /// What the outbox of a link holds by default, and 16 for everything else, in MiB.
 const MAX_PEAK_MIB: f64 = 64.0 + 16.0;
 
+/// What a peer may have in the mailboxes of actors by default, and 16 for everything else, in MiB.
+const MAX_UNTAKEN_PEAK_MIB: f64 = 16.0 + 16.0;
+
 pub(super) const AIMS_OF_MEMORY: &[Aim] = &[
     fixed(PEAK_MEMORY, RemoteRef, SenderPeak, AtMost(MAX_PEAK_MIB)),
     fixed(PEAK_MEMORY, RemoteRef, ReceiverPeak, AtMost(MAX_PEAK_MIB)),
+    fixed(
+        PEAK_MEMORY_SLOW,
+        RemoteRef,
+        SenderPeak,
+        AtMost(MAX_PEAK_MIB),
+    ),
+    fixed(
+        PEAK_MEMORY_SLOW,
+        RemoteRef,
+        ReceiverPeak,
+        AtMost(MAX_UNTAKEN_PEAK_MIB),
+    ),
 ];
 
 pub(super) const AIMS_OF_TLS: &[Aim] = &[

@@ -17,6 +17,8 @@ pub(super) struct Load {
     /// Where both processes run.
     pub(super) cores: Cores,
     pub(super) tls: bool,
+    /// After how many casts the receiving actor rests, so that it is slower than who sends; 0: never.
+    pub(super) rest_after: u64,
     /// Whether a short run has time for it.
     pub(super) quick: bool,
 }
@@ -128,6 +130,9 @@ impl Load {
             return connect(&mut sender, &mut receiver, actors, grouped);
         }
         sender.ask("connect 0")?;
+        if self.rest_after > 0 {
+            receiver.ask(&format!("rest-after {}", self.rest_after))?;
+        }
         let before = (sender.memory()?, receiver.memory()?);
         // A queue that is to be long has to get all its messages.
         let shortened = if quick && !self.keeps_memory() {
@@ -213,11 +218,13 @@ impl Load {
 
     /// Whether memory is what counts, which no message before should have grown.
     fn keeps_memory(&self) -> bool {
-        self.name == PEAK_MEMORY
+        self.name == PEAK_MEMORY || self.name == PEAK_MEMORY_SLOW
     }
 }
 
 pub(super) const PEAK_MEMORY: &str = "100k casts of 4 KiB at once";
+
+pub(super) const PEAK_MEMORY_SLOW: &str = "the same to a slower actor";
 
 /// At least one for each, and as many for each.
 fn even(count: u64, parts: u64) -> u64 {

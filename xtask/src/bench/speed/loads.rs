@@ -5,7 +5,7 @@ use super::{
         self, ActorRef, Erlang, Floor, Kameo, RemoteRef, Shiome, TonicBidi, TonicStream,
         TonicUnary, V0_15, V0_16,
     },
-    load::{Cores, Load, PEAK_MEMORY, Work},
+    load::{Cores, Load, PEAK_MEMORY, PEAK_MEMORY_SLOW, Work},
 };
 
 const CASTS: &[Contender] = &[
@@ -38,6 +38,7 @@ const BASE: Load = Load {
     contenders: CASTS,
     cores: Cores::All,
     tls: false,
+    rest_after: 0,
     quick: true,
 };
 
@@ -108,10 +109,20 @@ pub(super) const LOADS_OF_CONNECT: &[Load] = &[
     connect("100k announced", 100_000, false, true),
 ];
 
-pub(super) const LOADS_OF_MEMORY: &[Load] = &[Load {
-    contenders: HANDLES,
-    ..casts(PEAK_MEMORY, 1, 100_000, 4096, 0)
-}];
+/// Casts between two rests of an actor that is slower than its senders: it takes some 25 to 50 thousand a second.
+const BETWEEN_RESTS: u64 = 50;
+
+pub(super) const LOADS_OF_MEMORY: &[Load] = &[
+    Load {
+        contenders: HANDLES,
+        ..casts(PEAK_MEMORY, 1, 100_000, 4096, 0)
+    },
+    Load {
+        contenders: HANDLES,
+        rest_after: BETWEEN_RESTS,
+        ..casts(PEAK_MEMORY_SLOW, 1, 100_000, 4096, 0)
+    },
+];
 
 pub(super) const LOADS_OF_TLS: &[Load] = &[
     Load {

@@ -42,11 +42,20 @@ pub(super) struct Mailboxes {
     marks: Awaited<Mark>,
     /// Those that something is known of.
     by_pid: HashMap<u64, Mailbox>,
+    /// What the last messages come to, all to one actor. Most have the same receiver as the one before.
+    run: Run,
     unmarked: usize,
     /// Bytes before marks, in mailboxes whose actors are waited for.
     untaken: usize,
     /// Whether credit is held: when to look which actors move.
     held: Option<Pin<Box<Sleep>>>,
+}
+
+/// Messages to one actor, one after the other.
+#[derive(Debug, Default)]
+struct Run {
+    pid: u64,
+    len: usize,
 }
 
 /// One mark in a mailbox.
@@ -80,6 +89,7 @@ impl Mailboxes {
             limit: if knows { limit } else { usize::MAX },
             marks: Awaited::default(),
             by_pid: HashMap::new(),
+            run: Run::default(),
             unmarked: 0,
             untaken: 0,
             held: None,
@@ -91,7 +101,21 @@ impl Mailboxes {
         if self.limit == usize::MAX {
             return;
         }
-        let len = len.saturating_add(MAILBOX_OVERHEAD);
+        if self.run.pid != pid {
+            self.end_run();
+            self.run.pid = pid;
+        }
+        self.run.len = self.run.len.saturating_add(len + MAILBOX_OVERHEAD);
+        if self.run.len >= MARK_EVERY {
+            self.end_run();
+        }
+    }
+
+    fn end_run(&mut self) {
+        let Run { pid, len } = std::mem::take(&mut self.run);
+        if len == 0 {
+            return;
+        }
         let mailbox = self.by_pid.entry(pid).or_default();
         mailbox.unmarked += len;
         self.unmarked += len;

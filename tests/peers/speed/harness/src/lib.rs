@@ -26,6 +26,12 @@ pub trait Receiver: Sized {
         let _ = (count, place);
         async { Err("there are no actors".to_owned()) }
     }
+
+    /// From now on the actors that take casts rest for a millisecond after so many.
+    fn rest_after(&mut self, casts: u64) -> Result<(), String> {
+        let _ = casts;
+        Err("there are no actors".to_owned())
+    }
 }
 
 /// Where actors are that do nothing.

@@ -61,6 +61,9 @@ async fn receive<R: Receiver>(tls: Option<Tls>) -> Result<(), String> {
         let mut words = line.split_whitespace();
         answer(match words.next() {
             Some("spawn") => spawn(&mut receiver, words).await,
+            Some("rest-after") => number(&mut words)
+                .and_then(|casts| receiver.rest_after(casts))
+                .map(|()| String::new()),
             _ => Err(format!("unknown command {line}")),
         });
     }
