@@ -134,7 +134,11 @@ impl World for Cluster {
             let mut presence = Presence::default();
             presence.all = true;
             // A name that is another's stays that.
-            if self.members().iter().all(|member| member.id.as_str() != end) {
+            if self
+                .members()
+                .iter()
+                .all(|member| member.id.as_str() != end)
+            {
                 let life = envelope.id.incarnation;
                 presence.present.push((PeerId::new(end).unwrap(), life));
             }
