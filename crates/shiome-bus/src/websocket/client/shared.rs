@@ -93,7 +93,7 @@ impl Shared {
                 limit: limit.saturating_sub(len - payload),
             });
         }
-        let pushed = state.session.push(envelope);
+        let pushed = state.session.push_of(envelope, len);
         pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
         state.sent += 1;
         let waker = state.waker.take();
