@@ -32,7 +32,9 @@ pub use self::{
     roster::{MAX_MEMBERS, Member},
     watch::{LeaveReason, RoomSubscription},
 };
-use crate::{BoxFuture, BusError, Intent, NameFault, Pattern, Payload, Peer, PeerId, error::InvalidName};
+use crate::{
+    BoxFuture, BusError, Intent, NameFault, Pattern, Payload, Peer, PeerId, error::InvalidName,
+};
 
 /// Bytes of the name of a room at most: with what stands before it, it is part of the name of an intent.
 pub const MAX_ROOM_LEN: usize = 128;

@@ -110,12 +110,7 @@ impl Gate {
 
     /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
     /// handed back.
-    fn pass(
-        &self,
-        core: &Core,
-        envelope: Envelope,
-        before: &mut Before,
-    ) -> Option<Waits> {
+    fn pass(&self, core: &Core, envelope: Envelope, before: &mut Before) -> Option<Waits> {
         let known = before
             .to
             .as_ref()

@@ -3,9 +3,7 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -283,11 +281,7 @@ impl Room {
         }
     }
 
-    pub(super) fn on(
-        self: &Arc<Self>,
-        pattern: Pattern,
-        handler: OnMessage,
-    ) -> RoomSubscription {
+    pub(super) fn on(self: &Arc<Self>, pattern: Pattern, handler: OnMessage) -> RoomSubscription {
         let id = self.messages.add((pattern, Arc::new(handler)));
         self.subscription(What::Message(id))
     }

@@ -163,8 +163,7 @@ impl Gather {
         let more = frame.more;
         let mut all = match self.0.take() {
             Some(mut all) if !frame.all => {
-                all.present
-                    .retain(|(id, _)| !frame.absent.contains(id));
+                all.present.retain(|(id, _)| !frame.absent.contains(id));
                 all.present.extend(frame.present);
                 all.partial |= frame.partial;
                 all

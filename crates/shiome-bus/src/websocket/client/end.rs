@@ -51,9 +51,7 @@ impl ClientEnd {
     /// Whether the link is to end now: at once when it is told to, and once all is sent that waits when its peer has gone.
     fn is_to_leave(&self, state: &State) -> bool {
         let sends = self.client.is_open() && state.session.has_next();
-        !self.left
-            && !state.wants(&self.shared.id, self.incarnation)
-            && (state.stop || !sends)
+        !self.left && !state.wants(&self.shared.id, self.incarnation) && (state.stop || !sends)
     }
 
     pub(super) fn new(

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Hub;
 use crate::{
-    BoxFuture, BusError, Envelope, ErrorKind, Intent, Level, MAX_HOPS, MessageId, Name, Payload, Priority,
-    error::cut, websocket::member::Member, wire::CloseReason,
+    BoxFuture, BusError, Envelope, ErrorKind, Intent, Level, MAX_HOPS, MessageId, Name, Payload,
+    Priority, error::cut, websocket::member::Member, wire::CloseReason,
 };
 
 /// What says how far an envelope has come.

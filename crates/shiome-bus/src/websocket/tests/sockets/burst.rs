@@ -18,7 +18,10 @@ fn number(number: u64) -> Intent {
 async fn a_burst_arrives_whole_and_in_order() {
     for (server, client) in [
         (ServerOptions::anyone(), ClientOptions::default()),
-        (ServerOptions::anyone(), ClientOptions::default().json_only()),
+        (
+            ServerOptions::anyone(),
+            ClientOptions::default().json_only(),
+        ),
         (narrow(), ClientOptions::default()),
     ] {
         let (relay, listening) = relay(server).await;
@@ -108,7 +111,10 @@ async fn who_never_reads_stops_nobody_and_the_sender_hears_what_was_lost() {
         assert_eq!(number, *count * step, "{from}");
         *count += 1;
     }
-    assert!(begin.elapsed() < Duration::from_secs(20), "one wait, not one for each");
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "one wait, not one for each"
+    );
     alice.link.flush().await.unwrap();
     let lost = FLOOD - 64;
     assert_eq!(relay.stats().queue_full, lost);
@@ -120,7 +126,10 @@ async fn who_never_reads_stops_nobody_and_the_sender_hears_what_was_lost() {
     tokio::time::timeout(PATIENCE, told).await.unwrap();
     let dropped = alice.bus.recent_drops().pop().unwrap();
     assert_eq!(dropped.reason, DropReason::QueueFull);
-    assert_eq!((dropped.to, dropped.intent.as_str()), (id("deaf"), "number"));
+    assert_eq!(
+        (dropped.to, dropped.intent.as_str()),
+        (id("deaf"), "number")
+    );
     let sent = SendOptions::default().level(Level::Received);
     let refused = alice.peer.send_with("deaf", number(0), sent).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::QueueFull);
