@@ -1,5 +1,6 @@
 mod machine;
-mod pair;
 mod raw;
 mod served;
 mod sockets;
+
+use super::pair;
