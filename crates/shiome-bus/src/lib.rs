@@ -60,6 +60,7 @@ mod drops;
 mod envelope;
 mod error;
 mod handlers;
+mod hash;
 mod id;
 mod intent;
 mod intercept;

@@ -1,15 +1,13 @@
 //! What a peer waits for: answers and acknowledgements.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::{
     BusError, Incarnation, Level, MessageId, Name, PeerId,
     bus::{Answer, LinkId},
+    hash::HashMap,
     mailbox::NoPlace,
 };
 

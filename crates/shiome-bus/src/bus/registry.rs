@@ -22,16 +22,18 @@ pub(crate) trait Seat {
     fn is(&self, other: &Self) -> bool;
 }
 
+type Seats<S> = HashMap<PeerId, S, foldhash::quality::RandomState>;
+
 /// Names and seats. A name has one seat at a time.
 #[derive(Debug)]
 pub(crate) struct Registry<S> {
-    shards: [RwLock<HashMap<PeerId, S>>; SHARDS],
+    shards: [RwLock<Seats<S>>; SHARDS],
 }
 
 impl<S: Seat> Registry<S> {
     pub(crate) fn new() -> Self {
         Self {
-            shards: std::array::from_fn(|_| RwLock::new(HashMap::new())),
+            shards: std::array::from_fn(|_| RwLock::new(Seats::default())),
         }
     }
 
@@ -85,14 +87,14 @@ impl<S: Seat> Registry<S> {
         owners
     }
 
-    fn read(&self, shard: usize) -> RwLockReadGuard<'_, HashMap<PeerId, S>> {
+    fn read(&self, shard: usize) -> RwLockReadGuard<'_, Seats<S>> {
         // Maps are whole after any panic.
         self.shards[shard]
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, name: &PeerId) -> RwLockWriteGuard<'_, HashMap<PeerId, S>> {
+    fn write(&self, name: &PeerId) -> RwLockWriteGuard<'_, Seats<S>> {
         self.shards[shard_of(name)]
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,10 +1,12 @@
 //! Links, and who is reached over which.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{Line, LinkOptions};
-use crate::{BusError, Incarnation, Link, PeerId, Remote};
+use crate::{BusError, Incarnation, Link, PeerId, Remote, hash::HashMap};
 
 /// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
 const MAX_LEARNED: usize = 65_536;

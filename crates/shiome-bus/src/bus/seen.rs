@@ -1,8 +1,6 @@
 //! Which envelopes were there before.
 
-use std::collections::HashMap;
-
-use crate::{Envelope, Incarnation, PeerId, Priority};
+use crate::{Envelope, Incarnation, PeerId, Priority, hash::HashMap};
 
 /// Envelopes of one sender and lane that are told apart, counted back from the latest. Later ones that overtook so many are taken
 /// for copies: links keep the order within a lane, so only a copy comes that late.

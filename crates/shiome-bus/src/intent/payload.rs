@@ -24,12 +24,23 @@ static NULL: Value = Value::Null;
 /// What arrives over a link is checked, and stays text until its [`value`](Self::value) is asked for; what is made of a value
 /// becomes text only when it leaves the process.
 #[derive(Clone, Default)]
-pub struct Payload(Option<Arc<Shared>>);
+pub struct Payload(Form);
 
-/// At least one of the forms, always; both of the same value.
-#[derive(Default)]
+#[derive(Clone, Default)]
+enum Form {
+    #[default]
+    Null,
+    /// A text that was checked. Its value, once it was asked for, is shared by clones that are made later.
+    Text {
+        text: Arc<str>,
+        value: OnceLock<Arc<Value>>,
+    },
+    Value(Arc<Shared>),
+}
+
+/// A value, and what was made of it.
 struct Shared {
-    value: OnceLock<Value>,
+    value: Value,
     text: OnceLock<Box<str>>,
     len: OnceLock<usize>,
 }
@@ -38,7 +49,7 @@ impl Payload {
     /// The payload `null`.
     #[must_use]
     pub const fn null() -> Self {
-        Self(None)
+        Self(Form::Null)
     }
 
     /// Writes `value` as JSON.
@@ -56,62 +67,56 @@ impl Payload {
     ///
     /// [`BusError::Serialization`] when it is no JSON, has numbers that no 64-bit float comes near, or is nested deeper than
     /// 127 levels.
-    pub fn from_text(text: impl Into<Box<str>>) -> Result<Self, BusError> {
+    pub fn from_text(text: impl Into<Arc<str>>) -> Result<Self, BusError> {
         let text = text.into();
-        if !is_plain_string(&text) {
-            serde_json::from_str::<Valid>(&text)?;
-        }
+        check(&text)?;
         Ok(Self::of_valid_text(text))
     }
 
-    fn of_valid_text(text: Box<str>) -> Self {
+    fn of_valid_text(text: Arc<str>) -> Self {
         if &*text == NULL_TEXT {
             return Self::null();
         }
-        let shared = Shared {
-            len: OnceLock::from(text.len()),
-            text: OnceLock::from(text),
-            value: OnceLock::new(),
-        };
-        Self(Some(Arc::new(shared)))
+        let value = OnceLock::new();
+        Self(Form::Text { text, value })
     }
 
     /// The value.
     #[must_use]
     pub fn value(&self) -> &Value {
-        let Some(shared) = &self.0 else {
-            return &NULL;
-        };
-        shared.value.get_or_init(|| {
-            let text = shared.text.get().expect("without a value there is a text");
-            serde_json::from_str(text).expect("the text was checked when it was taken")
-        })
+        match &self.0 {
+            Form::Null => &NULL,
+            Form::Value(shared) => &shared.value,
+            Form::Text { text, value } => value.get_or_init(|| {
+                let value = serde_json::from_str(text);
+                Arc::new(value.expect("the text was checked when it was taken"))
+            }),
+        }
     }
 
     /// The value as JSON text, as it arrived if it did.
     #[must_use]
+    #[inline]
     pub fn text(&self) -> &str {
-        let Some(shared) = &self.0 else {
-            return NULL_TEXT;
-        };
-        shared.text.get_or_init(|| {
-            let value = shared.value.get().expect("without a text there is a value");
-            value.to_string().into()
-        })
+        match &self.0 {
+            Form::Null => NULL_TEXT,
+            Form::Text { text, .. } => text,
+            Form::Value(shared) => {
+                let text = || shared.value.to_string().into();
+                shared.text.get_or_init(text)
+            }
+        }
     }
 
     /// Bytes of the text. Counted once, without making the text.
     #[must_use]
+    #[inline]
     pub fn text_len(&self) -> usize {
-        let Some(shared) = &self.0 else {
-            return NULL_TEXT.len();
-        };
-        *shared.len.get_or_init(|| {
-            let mut count = Count(0);
-            let counted = serde_json::to_writer(&mut count, self.value());
-            counted.expect("a value has a text, and counting never fails");
-            count.0
-        })
+        match &self.0 {
+            Form::Null => NULL_TEXT.len(),
+            Form::Text { text, .. } => text.len(),
+            Form::Value(shared) => *shared.len.get_or_init(|| len_of(&shared.value)),
+        }
     }
 
     /// The value as one of `T`.
@@ -120,9 +125,9 @@ impl Payload {
     ///
     /// [`BusError::Serialization`] when it is none.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, BusError> {
-        let value = self.0.as_ref().map(|shared| shared.value.get());
-        if let Some(None) = value
-            && let Ok(parsed) = serde_json::from_str(self.text())
+        if let Form::Text { text, value } = &self.0
+            && value.get().is_none()
+            && let Ok(parsed) = serde_json::from_str(text)
         {
             return Ok(parsed);
         }
@@ -133,7 +138,7 @@ impl Payload {
     /// Whether it is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
-        self.0.is_none() || self.value().is_null()
+        matches!(self.0, Form::Null) || self.value().is_null()
     }
 
     /// The string that it is, if it is one.
@@ -141,6 +146,20 @@ impl Payload {
     pub fn as_str(&self) -> Option<&str> {
         self.value().as_str()
     }
+}
+
+fn check(text: &str) -> Result<(), BusError> {
+    if !is_plain_string(text) {
+        serde_json::from_str::<Valid>(text)?;
+    }
+    Ok(())
+}
+
+fn len_of(value: &Value) -> usize {
+    let mut count = Count(0);
+    let counted = serde_json::to_writer(&mut count, value);
+    counted.expect("a value has a text, and counting never fails");
+    count.0
 }
 
 /// Whether it is a JSON string of ASCII without escapes, as most short payloads that are text. Looks at all bytes alike, which is
@@ -175,8 +194,10 @@ impl io::Write for Count {
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
         let same = match (&self.0, &other.0) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (a, b) => a.is_none() && b.is_none(),
+            (Form::Null, Form::Null) => true,
+            (Form::Value(a), Form::Value(b)) => Arc::ptr_eq(a, b),
+            (Form::Text { text: a, .. }, Form::Text { text: b, .. }) => a == b,
+            _ => false,
         };
         same || self.value() == other.value()
     }
@@ -199,9 +220,11 @@ impl From<Value> for Payload {
         if value.is_null() {
             return Self::null();
         }
-        let shared = Shared::default();
-        shared.value.get_or_init(|| value);
-        Self(Some(Arc::new(shared)))
+        Self(Form::Value(Arc::new(Shared {
+            value,
+            text: OnceLock::new(),
+            len: OnceLock::new(),
+        })))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The clients of a server, and the way from one to another.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     BusError, Envelope, Incarnation, PeerId,
+    hash::HashMap,
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
 

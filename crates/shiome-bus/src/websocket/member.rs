@@ -213,7 +213,7 @@ impl State {
                 limit: self.max_message.saturating_sub(len - payload),
             });
         }
-        let pushed = self.session.push(envelope);
+        let pushed = self.session.push_of(envelope, len);
         pushed.map_err(|_| {
             self.full_since.get_or_insert_with(Instant::now);
             BusError::QueueFull(envelope.to.clone())

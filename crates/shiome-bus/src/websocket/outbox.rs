@@ -120,17 +120,22 @@ impl Outbox {
         self.envelopes == 0 || (fits && self.envelopes < limit(self.limits.envelopes))
     }
 
-    pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
-        let len = max_envelope_len(envelope);
+    /// Takes an envelope, of which `len` is the [most that it takes](max_envelope_len).
+    pub(crate) fn push_of(&mut self, envelope: &Envelope, len: usize) -> Result<(), Full> {
         if !self.has_room(envelope, len) {
             return Err(Full);
         }
         let lane = &mut self.waiting[envelope.priority.lane()];
         let new = || Waiting::new(self.encoding, self.usual_len, self.taken);
-        self.bytes += append(lane, envelope, new);
+        self.bytes += append(lane, envelope, len, new);
         self.envelopes += 1;
         self.taken += 1;
         Ok(())
+    }
+
+    #[cfg(test)]
+    fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
+        self.push_of(envelope, max_envelope_len(envelope))
     }
 
     /// The next message to be sent on this link. Where it has room, an acknowledgement rides along.
@@ -214,7 +219,7 @@ impl Outbox {
             if len > max_len {
                 longer.push(envelope);
             } else {
-                self.bytes += append(&mut again, &envelope, || Waiting::new(encoding, 0, 0));
+                self.bytes += append(&mut again, &envelope, len, || Waiting::new(encoding, 0, 0));
                 self.envelopes += 1;
             }
         }
@@ -228,7 +233,7 @@ impl Outbox {
                 longer.push(envelope);
             } else {
                 let lane = &mut self.waiting[envelope.priority.lane()];
-                self.bytes += append(lane, &envelope, || Waiting::new(encoding, 0, 0));
+                self.bytes += append(lane, &envelope, len, || Waiting::new(encoding, 0, 0));
                 self.envelopes += 1;
             }
         }
@@ -281,9 +286,9 @@ impl Outbox {
 fn append(
     queue: &mut VecDeque<Waiting>,
     envelope: &Envelope,
+    len: usize,
     new: impl FnOnce() -> Waiting,
 ) -> usize {
-    let len = max_envelope_len(envelope);
     let fits =
         |waiting: &Waiting| !waiting.batch.is_full() && waiting.batch.len() + len <= BATCH_LEN;
     if !queue.back().is_some_and(fits) {

@@ -41,8 +41,9 @@ pub fn script(input: &[u8]) {
             2 => pair.drive(),
             3 => pair.run(MS * 100 * u32::from(how)),
             4 => pair.cut(),
-            5 => pair.up.dead ^= how & 1 == 1,
-            6 => pair.down.dead ^= how & 1 == 1,
+            // What a connection loses it does not find again: it is lost itself.
+            5 => pair.up.dead = true,
+            6 => pair.down.dead = true,
             7 => {
                 honest = false;
                 pair.say(SAYINGS[usize::from(how) % SAYINGS.len()]);
@@ -61,8 +62,11 @@ pub fn script(input: &[u8]) {
         }
     }
     pair.drive();
-    (pair.up.dead, pair.down.dead, pair.reachable) = (false, false, true);
+    pair.reachable = true;
     pair.server.refuses = None;
+    if pair.up.dead || pair.down.dead {
+        pair.cut();
+    }
     pair.run(LONG);
     if honest {
         holds(&pair, up.sent, remembers);

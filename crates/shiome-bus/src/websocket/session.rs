@@ -38,8 +38,14 @@ impl Session {
         }
     }
 
+    /// Takes an envelope of at most `len` bytes.
+    pub(crate) fn push_of(&mut self, envelope: &Envelope, len: usize) -> Result<(), Full> {
+        self.outbox.push_of(envelope, len)
+    }
+
+    #[cfg(any(test, feature = "_script"))]
     pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
-        self.outbox.push(envelope)
+        self.push_of(envelope, crate::wire::max_envelope_len(envelope))
     }
 
     /// The next message with envelopes to be sent on this link. An acknowledgement rides along.

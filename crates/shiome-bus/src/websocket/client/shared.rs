@@ -96,7 +96,7 @@ impl Shared {
         if len > limit {
             return Err(too_long(envelope, limit));
         }
-        let pushed = state.session.push(envelope);
+        let pushed = state.session.push_of(envelope, len);
         pushed.map_err(|_| BusError::QueueFull(envelope.to.clone()))?;
         state.sent += 1;
         let waker = state.bell.for_message();
