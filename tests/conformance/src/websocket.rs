@@ -70,7 +70,8 @@ impl Lines {
         let tasks = Arc::new(Mutex::new(JoinSet::new()));
         let lines = Arc::downgrade(&tasks);
         tasks.lock().unwrap().spawn(async move {
-            while let (Ok((mut near, _)), Some(lines)) = (listener.accept().await, lines.upgrade()) {
+            while let (Ok((mut near, _)), Some(lines)) = (listener.accept().await, lines.upgrade())
+            {
                 let address = address.clone();
                 lines.lock().unwrap().spawn(async move {
                     let mut far = TcpStream::connect(address).await.unwrap();
@@ -322,8 +323,7 @@ async fn say(url: &str, name: &str, envelope: Envelope) -> bool {
     static RUN: AtomicUsize = AtomicUsize::new(1);
     let mut socket = dial(url).await;
     let run = RUN.fetch_add(1, Ordering::Relaxed);
-    let hello =
-        format!(r#"[{{"type":"hello","version":1,"id":"{name}","incarnation":{run}}}]"#);
+    let hello = format!(r#"[{{"type":"hello","version":1,"id":"{name}","incarnation":{run}}}]"#);
     socket.send(WsMessage::text(hello)).await.unwrap();
     let frames = hear(&mut socket).await;
     if !matches!(frames[..], [Frame::Welcome(_)]) {
