@@ -22,6 +22,9 @@ use crate::{
     wire::{CloseReason, Frame, MAX_PRESENCE, Message, Presence, Welcome},
 };
 
+/// How long a link goes on for what was not acknowledged when its peer went.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Peers that a server may tell of, as many as a bus takes from one link.
 const MAX_PEERS: usize = 65_536;
 
@@ -40,6 +43,8 @@ pub(super) struct ClientEnd {
     ended: Option<CloseReason>,
     /// The link was no longer wanted.
     left: bool,
+    /// When it is to be left, whether all has arrived or not.
+    leave_by: Option<Instant>,
     heartbeat: Duration,
 }
 
@@ -51,10 +56,19 @@ impl State {
 }
 
 impl ClientEnd {
-    /// Whether the link is to end now: at once when it is told to, and once all is sent that waits when its peer has gone.
-    fn is_to_leave(&self, state: &State) -> bool {
-        let sends = self.client.is_open() && state.session.has_next();
-        !self.left && !state.wants(&self.shared.id, self.incarnation) && (state.stop || !sends)
+    /// Whether the link is to end now: at once when it is told to, and when its peer has gone as soon as all that this said has
+    /// arrived, but not much later.
+    fn is_to_leave(&mut self, now: Instant, state: &State) -> bool {
+        if self.left || state.wants(&self.shared.id, self.incarnation) {
+            self.leave_by = None;
+            return false;
+        }
+        if self.leave_by.is_none() {
+            self.client.ask();
+        }
+        let by = *self.leave_by.get_or_insert(now + LEAVE_WITHIN);
+        let waits = self.client.is_open() && state.session.queued() > 0;
+        state.stop || !waits || by <= now
     }
 
     pub(super) fn new(
@@ -75,6 +89,7 @@ impl ClientEnd {
             over: None,
             ended: None,
             left: false,
+            leave_by: None,
             heartbeat,
         }
     }
@@ -265,11 +280,12 @@ impl ClientEnd {
 }
 
 impl End for ClientEnd {
-    fn obey(&mut self, _: Instant, waker: &Waker) {
+    fn obey(&mut self, now: Instant, waker: &Waker) {
+        let shared = Arc::clone(&self.shared);
         let leaves = {
-            let mut state = self.shared.state();
+            let mut state = shared.state();
             state.bell.wait(waker);
-            self.is_to_leave(&state)
+            self.is_to_leave(now, &state)
         };
         if leaves {
             self.leave();
@@ -294,12 +310,6 @@ impl End for ClientEnd {
     fn poll_message(&mut self, now: Instant) -> Option<Message> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
-        if self.is_to_leave(&state) {
-            drop(state);
-            self.leave();
-            self.poll_event();
-            state = shared.state();
-        }
         if std::mem::take(&mut state.local_changed) && state.gateway && self.client.is_open() {
             for presence in Self::others(&shared, &state) {
                 self.client.say(Frame::Presence(presence));
@@ -340,7 +350,8 @@ impl End for ClientEnd {
 
     fn timeout(&self, writable: bool) -> Option<Instant> {
         let state = self.shared.state();
-        self.client.timeout(&state.session, writable)
+        let timeout = self.client.timeout(&state.session, writable);
+        self.leave_by.into_iter().chain(timeout).min()
     }
 
     fn handle_deaf(&mut self, now: Instant) {
