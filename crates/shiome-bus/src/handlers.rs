@@ -126,6 +126,11 @@ impl Handlers {
         entries.any(|entry| entry.pattern.exact() == Some(name))
     }
 
+    /// Whether there is one for that name.
+    pub(crate) fn hear(&self, name: &Name) -> bool {
+        self.lock().matching(name).next().is_some()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().entries().count()
     }

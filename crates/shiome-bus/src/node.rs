@@ -178,7 +178,7 @@ impl Node {
             && envelope.level == Level::Accepted
             && envelope.reply_to.is_none()
             && envelope.intent.name().is_system()
-            && !self.handlers.has(envelope.intent.name())
+            && !self.handlers.hear(envelope.intent.name())
     }
 
     fn phase(&self) -> Phase {

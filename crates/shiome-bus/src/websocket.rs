@@ -41,6 +41,13 @@ mod open;
 mod opening;
 mod options;
 mod outbox;
+#[cfg(any(test, feature = "_script"))]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "support code of tests, which use all of it"
+)]
+mod pair;
 mod presence;
 mod pump;
 #[cfg(feature = "_script")]

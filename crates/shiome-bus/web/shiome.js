@@ -1278,7 +1278,7 @@ class Node {
   /** A protocol between peers that this one does not speak, and nobody waits for what becomes of it, takes no places. */
   #ignores({ intent, level, priority }) {
     if (priority !== "system" || level !== "accepted" || !isSystem(intent.name)) return false;
-    return !this.handlers.some(({ pattern }) => pattern === intent.name);
+    return !this.handlers.some(({ matches }) => matches(intent.name));
   }
 
   #run() {

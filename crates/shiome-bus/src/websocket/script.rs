@@ -4,12 +4,8 @@
 
 use std::time::Duration;
 
-use self::pair::{MS, Pair, config, envelope};
+use super::pair::{MS, Pair, config, envelope};
 use crate::wire::{CloseReason, Refused};
-
-#[allow(dead_code, reason = "the tests of the machines use all of it")]
-#[path = "tests/pair.rs"]
-mod pair;
 
 /// Time in which all that is left to be done is done.
 const LONG: Duration = Duration::from_secs(600);

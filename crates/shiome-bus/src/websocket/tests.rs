@@ -1,7 +1,8 @@
 mod gateways;
 mod machine;
-mod pair;
 mod raw;
 mod served;
 mod sockets;
 mod stuck;
+
+use super::pair;
