@@ -271,4 +271,9 @@ async fn a_close_that_leaves_something_on_a_link_says_so() {
     assert_eq!(hears.stats().messages_received, 0);
     assert_eq!(kind(sent), ErrorKind::NotConnected);
     assert!(silent.is_ok(), "nothing of it was lost");
+    let [dropped] = &here.recent_drops()[..] else {
+        panic!("{:?}", here.recent_drops());
+    };
+    assert_eq!(dropped.reason, DropReason::NotConnected);
+    assert_eq!(dropped.intent, *intent().name());
 }

@@ -8,7 +8,7 @@ use super::{
     conditions::Fate,
     end::{Frame, Side, Wires},
 };
-use crate::mailbox::Receiver;
+use crate::{BusError, mailbox::Receiver};
 
 pub(super) async fn run(wires: Arc<Wires>, from: usize) {
     let (side, other) = (wires.side(from), wires.side(1 - from));
@@ -57,6 +57,9 @@ async fn carry(wires: &Wires, side: &Side, other: &Side, frame: Frame, twice: bo
         }
         other.received();
         inbound.deliver(frame.envelope).await;
+    } else if let Some(own) = side.inbound() {
+        let to = frame.envelope.to.clone();
+        own.lost(&frame.envelope, BusError::NotConnected(to));
     }
     side.done(inbound.is_some());
 }

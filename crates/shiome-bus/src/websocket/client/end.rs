@@ -15,15 +15,17 @@ use crate::{
         attached::Attached,
         dialer::{Client, ClientEvent, Ended},
         intake::{Arrived, Intake},
-        presence::{Gather, all_of_one},
+        presence::Gather,
         pump::{End, now},
         session::Session,
     },
-    wire::{CloseReason, Frame, MAX_PRESENCE, Message, Presence, Welcome},
+    wire::{CloseReason, Frame, Message, Welcome},
 };
 
-/// Peers that a server may tell of, as many as a bus takes from one link.
-const MAX_PEERS: usize = 65_536;
+mod presence;
+
+/// How long a link goes on for what was not acknowledged when its peer went.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The machine of a client, between its connection and the bus.
 pub(super) struct ClientEnd {
@@ -40,6 +42,8 @@ pub(super) struct ClientEnd {
     ended: Option<CloseReason>,
     /// The link was no longer wanted.
     left: bool,
+    /// When it is to be left, whether all has arrived or not.
+    leave_by: Option<Instant>,
     heartbeat: Duration,
 }
 
@@ -51,10 +55,19 @@ impl State {
 }
 
 impl ClientEnd {
-    /// Whether the link is to end now: at once when it is told to, and once all is sent that waits when its peer has gone.
-    fn is_to_leave(&self, state: &State) -> bool {
-        let sends = self.client.is_open() && state.session.has_next();
-        !self.left && !state.wants(&self.shared.id, self.incarnation) && (state.stop || !sends)
+    /// Whether the link is to end now: at once when it is told to, and when its peer has gone as soon as all that this said has
+    /// arrived, but not much later.
+    fn is_to_leave(&mut self, now: Instant, state: &State) -> bool {
+        if self.left || state.wants(&self.shared.id, self.incarnation) {
+            self.leave_by = None;
+            return false;
+        }
+        if self.leave_by.is_none() {
+            self.client.ask();
+        }
+        let by = *self.leave_by.get_or_insert(now + LEAVE_WITHIN);
+        let waits = self.client.is_open() && state.session.queued() > 0;
+        state.stop || !waits || by <= now
     }
 
     pub(super) fn new(
@@ -75,6 +88,7 @@ impl ClientEnd {
             over: None,
             ended: None,
             left: false,
+            leave_by: None,
             heartbeat,
         }
     }
@@ -193,51 +207,6 @@ impl ClientEnd {
         self.attached.flushed.notify_waiters();
     }
 
-    fn hear_presence(&mut self, presence: Presence) {
-        let Ok(gathered) = self.snapshot.add(presence) else {
-            self.over = Some(CloseReason::Malformed);
-            return;
-        };
-        let Some(presence) = gathered else {
-            return;
-        };
-        let known = {
-            let mut state = self.shared.state();
-            let known = match presence.all {
-                true => std::mem::take(&mut state.peers),
-                false => {
-                    let gone = presence.absent.iter();
-                    gone.filter_map(|id| state.peers.remove_entry(id)).collect()
-                }
-            };
-            state.peers.extend(presence.present.iter().cloned());
-            if state.peers.len() > MAX_PEERS {
-                self.over = Some(CloseReason::Malformed);
-            }
-            known
-        };
-        // Those whom the bus does not take from here are those of other links.
-        let _ = self.attached.hear_presence(&known, &presence);
-    }
-
-    /// The other peers of the bus, for a server that lets this link speak for them.
-    fn others(shared: &Shared, state: &State) -> Vec<Presence> {
-        let others = state.local.iter().filter(|(id, _)| **id != shared.id);
-        let others: Vec<_> = others.map(|(id, run)| (id.clone(), *run)).collect();
-        let mut frames: Vec<_> = others
-            .chunks(MAX_PRESENCE)
-            .map(|chunk| Presence {
-                present: chunk.to_vec(),
-                ..Presence::default()
-            })
-            .collect();
-        if frames.is_empty() {
-            frames.push(Presence::default());
-        }
-        all_of_one(&mut frames);
-        frames
-    }
-
     /// The connection is over.
     pub(super) fn closed(&mut self, reason: CloseReason) {
         self.with(|client, session, now| client.handle_closed(now, session, reason));
@@ -265,11 +234,12 @@ impl ClientEnd {
 }
 
 impl End for ClientEnd {
-    fn obey(&mut self, _: Instant, waker: &Waker) {
+    fn obey(&mut self, now: Instant, waker: &Waker) {
+        let shared = Arc::clone(&self.shared);
         let leaves = {
-            let mut state = self.shared.state();
+            let mut state = shared.state();
             state.bell.wait(waker);
-            self.is_to_leave(&state)
+            self.is_to_leave(now, &state)
         };
         if leaves {
             self.leave();
@@ -294,12 +264,6 @@ impl End for ClientEnd {
     fn poll_message(&mut self, now: Instant) -> Option<Message> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();
-        if self.is_to_leave(&state) {
-            drop(state);
-            self.leave();
-            self.poll_event();
-            state = shared.state();
-        }
         if std::mem::take(&mut state.local_changed) && state.gateway && self.client.is_open() {
             for presence in Self::others(&shared, &state) {
                 self.client.say(Frame::Presence(presence));
@@ -340,7 +304,8 @@ impl End for ClientEnd {
 
     fn timeout(&self, writable: bool) -> Option<Instant> {
         let state = self.shared.state();
-        self.client.timeout(&state.session, writable)
+        let timeout = self.client.timeout(&state.session, writable);
+        self.leave_by.into_iter().chain(timeout).min()
     }
 
     fn handle_deaf(&mut self, now: Instant) {

@@ -76,6 +76,41 @@ async fn what_was_taken_before_a_break_is_sent_after_it_though_the_link_closes()
 }
 
 #[tokio::test]
+async fn what_a_peer_said_before_it_went_arrives_and_is_no_dead_letter() {
+    let (relay, listening) = relay(ServerOptions::anyone()).await;
+    let mut bob = Side::connected("bob", listening.url(), eager()).await;
+    let Side {
+        bus, peer, link, ..
+    } = Side::connected("alice", listening.url(), eager()).await;
+    peer.wait_for("bob", PATIENCE).await.unwrap();
+    for number in 0..10 {
+        let number = Intent::new("number", number).unwrap();
+        peer.try_send("bob", number).unwrap();
+    }
+    drop(peer);
+    bob.hears("alice", 0..10).await;
+    while relay.stats().peers > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((bus.stats().drops, link.stats().errors), (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_link_goes_soon_after_its_peer_though_nobody_reads() {
+    let (_relay, listening) = relay(ServerOptions::anyone()).await;
+    let _bob = Side::connected("bob", listening.url(), eager()).await;
+    let (_proxy, alice) = frozen(&listening).await;
+    let Side {
+        bus, peer, link, ..
+    } = alice;
+    drop(peer);
+    while link.stats().queued > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bus.dropped(DropReason::NotConnected), 10);
+}
+
+#[tokio::test]
 async fn a_close_ends_at_its_deadline_though_nobody_reads() {
     let (_relay, listening) = relay(ServerOptions::anyone()).await;
     let _bob = Side::connected("bob", listening.url(), eager()).await;

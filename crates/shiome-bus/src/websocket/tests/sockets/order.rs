@@ -32,7 +32,7 @@ async fn what_equal_senders_send_arrives_whole_and_in_the_order_of_the_numbers()
     const EACH: usize = 100;
     let (bus, _websockets, listening, _server, seen) = listening().await;
     // Most of the time somebody waits.
-    let small = ClientOptions::default().queue(QueueLimits::new(8192, 64 << 10));
+    let small = ClientOptions::default().queue(QueueLimits::new(8192, 256 << 10));
     let alice = Side::connected("alice", listening.url(), small).await;
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
