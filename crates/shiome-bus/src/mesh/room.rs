@@ -40,9 +40,12 @@ tokio::task_local! {
 
 /// What hears what is said.
 pub(super) enum OnMessage {
-    Sync(Box<dyn Fn(&Payload, &PeerId) + Send + Sync>),
-    Async(Box<dyn Fn(Payload, PeerId) -> BoxFuture<'static, ()> + Send + Sync>),
+    Sync(Box<Hears>),
+    Async(Box<HearsAsync>),
 }
+
+type Hears = dyn Fn(&Payload, &PeerId) + Send + Sync;
+type HearsAsync = dyn Fn(Payload, PeerId) -> BoxFuture<'static, ()> + Send + Sync;
 
 impl OnMessage {
     /// Whether it ran to its end. What it says to rooms is said in turn.
