@@ -9,9 +9,10 @@ use std::{
 };
 
 use tokio::{select, task::yield_now};
+use tracing::{Instrument, Span};
 
 use crate::{
-    BoxFuture, BusError, Delivery, DropReason, Intent, Level, Name, PeerOptions,
+    BoxFuture, BusError, Delivery, DropReason, Envelope, Intent, Level, Name, PeerOptions,
     bus::Answer,
     error::cut,
     handlers::{Call, Failure, Snapshot},
@@ -93,11 +94,12 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
         }
         let mut delivery = Delivery { item, node };
         if begin(&mut delivery, &mut snapshot) {
+            let span = span(&delivery);
             let handled = match snapshot.awaits() {
-                false => Some(handle_at_once(&delivery, &snapshot)),
+                false => Some(span.in_scope(|| handle_at_once(&delivery, &snapshot))),
                 true => select! {
                     biased;
-                    handled = handle(&delivery, &snapshot) => Some(handled),
+                    handled = handle(&delivery, &snapshot).instrument(span) => Some(handled),
                     // The peer has ended, and whatever its handler waits for.
                     _ = ended.wait_for(|ended| *ended) => None,
                 },
@@ -136,6 +138,14 @@ async fn ready(
         ready
     })
     .await
+}
+
+/// What handlers do is done for this delivery.
+fn span(delivery: &Delivery) -> Span {
+    let Envelope {
+        id, from, intent, ..
+    } = delivery.envelope();
+    tracing::debug_span!("deliver", peer = %delivery.node.id, %from, intent = %intent.name(), %id)
 }
 
 /// Whether handlers are to see it.
@@ -286,5 +296,95 @@ fn answer(node: &Node, item: &Item, answer: Answer) {
     let done = matches!(answer, Answer::Reached(_));
     if item.envelope.level >= Level::Handled && !(done && waits_for_reply) {
         node.core.answer(&item.envelope, item.path, answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::Ordering};
+
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
+    use crate::{Bus, SendOptions};
+
+    /// Notes spans of deliveries, and in which an event is.
+    #[derive(Default)]
+    struct Notes {
+        spans: Mutex<Vec<String>>,
+        within: AtomicU64,
+        events: Mutex<Vec<u64>>,
+    }
+
+    struct Fields<'a>(&'a mut String);
+
+    impl Visit for Fields<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            self.0.push_str(&format!("{}={value:?} ", field.name()));
+        }
+    }
+
+    impl Subscriber for Notes {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.name() == "deliver" || metadata.target() == "seen"
+        }
+
+        fn new_span(&self, span: &Attributes<'_>) -> Id {
+            let (mut spans, mut text) = (self.spans.lock().unwrap(), String::new());
+            span.record(&mut Fields(&mut text));
+            spans.push(text);
+            Id::from_u64(spans.len() as u64)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            let within = self.within.load(Ordering::Relaxed);
+            self.events.lock().unwrap().push(within);
+        }
+
+        fn enter(&self, span: &Id) {
+            self.within.store(span.into_u64(), Ordering::Relaxed);
+        }
+
+        fn exit(&self, _: &Id) {
+            self.within.store(0, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_handlers_do_is_in_the_span_of_their_delivery() {
+        let notes = Arc::new(Notes::default());
+        let _noted = tracing::subscriber::set_default(Arc::clone(&notes));
+        let bus = Bus::new();
+        let (a, b) = (bus.peer("a").unwrap(), bus.peer("b").unwrap());
+        let see = || tracing::info!(target: "seen", "now");
+        b.on("x", move |_| see()).unwrap().detach();
+        b.on_async("y", move |_| async move {
+            yield_now().await;
+            see();
+        })
+        .unwrap()
+        .detach();
+        for (seq, name) in [(1, "x"), (2, "y")] {
+            let handled = SendOptions::default().level(Level::Handled);
+            let intent = Intent::new(name, ()).unwrap();
+            let receipt = a.send_with("b", intent, handled).await.unwrap();
+            let id = receipt.id;
+            let spans = notes.spans.lock().unwrap();
+            assert_eq!(
+                spans.last().unwrap(),
+                &format!("peer=b from=a intent={name} id={id} ")
+            );
+            assert_eq!(*notes.events.lock().unwrap().last().unwrap(), seq);
+        }
+        see();
+        assert_eq!(*notes.events.lock().unwrap(), [1, 2, 0]);
     }
 }

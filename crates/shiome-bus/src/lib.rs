@@ -38,8 +38,9 @@
 //!
 //! * **Order**: what one peer sends to another with one [`Priority`] is handled in the order of sending.
 //! * **At most once**: an envelope is handled once or not at all. [`Peer::send`] resolves when the receiver's mailbox or the link has
-//!   it; [`Level::Received`] and [`Level::Handled`] say more, over any path. After [`BusError::Timeout`] and
-//!   [`BusError::NotConnected`], and only then, it is not known what became of it.
+//!   it; [`Level::Received`] and [`Level::Handled`] say more, over any path. Who waits for more than that, and gets
+//!   [`BusError::Timeout`], [`BusError::NotConnected`], [`BusError::Closed`] or [`BusError::Network`], does not know whether it was
+//!   handled; after [`BusError::HandlerFailed`] it was, at least in part. After all other errors it was not.
 //! * **Nothing is lost in silence**: what is not delivered is an error, or a dead letter with a [reason](DropReason) that is counted
 //!   ([`Bus::dropped`]), remembered ([`Bus::recent_drops`]) and told to who listens ([`Bus::drops`]).
 //! * **Bounds**: mailboxes, links, waits and lists have limits; who sends too fast waits ([`Peer::send`]) or is told

@@ -3,6 +3,9 @@
 //! A room has no owner and no server. A peer that joins says so to every peer that it can reach, now and whenever another one
 //! comes into reach; members of that room answer that they are there. Who leaves, or is reached no longer, is out.
 //!
+//! Rooms have a list of members of their own, and not the membership of a cluster: a member is a peer, as a page, and not a node; who is
+//! there is told by links of every kind, and a room is only as large as its members.
+//!
 //! # What is said to a room cannot loop
 //!
 //! It goes as one envelope to each member that is known, never back to the one who says it, and no receiver sends it on. What a

@@ -176,8 +176,8 @@ impl Peer {
     /// # Errors
     ///
     /// As those of [`send`](Self::send). Of higher levels also what became of the envelope: [`BusError::NoHandler`],
-    /// [`BusError::HandlerFailed`], [`BusError::Serialization`] of a typed handler; and [`BusError::Timeout`] or
-    /// [`BusError::NotConnected`] when that is not known.
+    /// [`BusError::HandlerFailed`], [`BusError::Serialization`] of a typed handler; and [`BusError::Timeout`],
+    /// [`BusError::NotConnected`], [`BusError::Closed`] or [`BusError::Network`] when that is not known: nobody can say any longer.
     pub async fn send_with<T>(
         &self,
         to: T,

@@ -9,6 +9,8 @@ export const MAX_ROOM_LEN: number;
 export const MAX_MEMBERS: number;
 export const MAX_TURNS: number;
 export const MAILBOX_CAPACITY: number;
+/** Length of a payload that one place in a mailbox is for. */
+export const MAILBOX_PLACE_LEN: number;
 export const DROP_RING_LEN: number;
 
 /** What JSON can say. */
@@ -22,7 +24,10 @@ export type ErrorCode =
   | "NodeNotFound" | "NoHandler" | "HandlerFailed" | "Timeout" | "NotConnected" | "QueueFull" | "PayloadTooLarge"
   | "Serialization" | "InvalidName" | "NameTaken" | "Unauthorized" | "Network" | "TooManyHops" | "Refused" | "Closed";
 
-/** Why a peer could not do what it was asked to. After `Timeout` and `NotConnected` it may have been done all the same. */
+/**
+ * Why a peer could not do what it was asked to. After `Timeout`, and where one waited for more than `accepted` also after
+ * `NotConnected`, `Closed`, `HandlerFailed` and `Network`, it may have been done all the same, in part or as a whole.
+ */
 export class BusError extends Error {
   readonly name: "BusError";
   readonly code: ErrorCode;
@@ -154,7 +159,7 @@ export interface PeerOptions {
   firstRetryMs?: number;
   /** Default 30 000. */
   longestRetryMs?: number;
-  /** Time without a link after which it gives up. Default: never. */
+  /** Time without a link after which it gives up. Default 300 000; `Infinity`: never. */
   giveUpMs?: number;
   /** Messages that may wait to be sent and to be acknowledged, together. Default 8192. */
   queueFrames?: number;
@@ -269,6 +274,11 @@ export class Mesh {
   readonly peer: Peer;
   /** All other members that are known, by name. */
   members(): Member[];
+  /**
+   * Whether some that are in the room have no place for this peer, as they know `MAX_MEMBERS` others. What is said does not go to
+   * them, which the report tells. They let it know when they have one.
+   */
+  readonly isFull: boolean;
   waitFor(id: string, timeoutMs?: number): Promise<void>;
   /** Says something to all other members. */
   send(name: string, payload?: Payload): Promise<Report>;

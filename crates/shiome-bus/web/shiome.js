@@ -19,16 +19,23 @@ export const MAX_NAME_LEN = 255;
 export const MAX_PAYLOAD_LEN = 1024 * 1024;
 /** How deep arrays and objects of a payload may be nested: what every JSON reader takes. */
 export const MAX_DEPTH = 127;
-/** How often an intent may be sent on. */
+/** How far an intent may be sent on: the first time counts as one, the second as two, and so on, so that even what all send on to all dies out. */
 export const MAX_HOPS = 8;
 /** Envelopes that wait in each lane of a mailbox, unless its peer is told otherwise. */
 export const MAILBOX_CAPACITY = 1024;
 /** Dropped envelopes that are remembered. */
 export const DROP_RING_LEN = 256;
 
+/** Length of a payload that one place in a mailbox is for: a longer one takes several, and all there are if it takes more than that. */
+export const MAILBOX_PLACE_LEN = 16 * 1024;
+
 const SYSTEM_CAPACITY = 256;
 const MAX_PENDING = 65_536;
 const MAX_OWED = 1024;
+/** Receipts that wait for room on a link. */
+const MAX_RECEIPTS = 65_536;
+/** Part of the limits of a link that answers and envelopes of the system have beyond them. */
+const RESERVED_PART = 4;
 const MAX_REASON_LEN = 256;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -36,6 +43,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const WINDOW = 1024;
 /** Senders that are remembered, at least; twice as many at most. */
 const MAX_SENDERS = 4096;
+/** Runs of one sender that are remembered: one that tells of ever new ones makes only itself forgotten. */
+const MAX_RUNS = 4;
 /** Senders that are not told of, and are remembered for the way back. */
 const MAX_LEARNED = 1024;
 
@@ -70,8 +79,12 @@ const HEARTBEAT_MS = 15_000;
 const OPENING_TIMEOUT_MS = 15_000;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 30_000;
+/** Without a link for so long, it gives up. */
+const GIVE_UP_MS = 300_000;
 /** How often in a row the id may be taken: after the first time the server finds out whether who has it is still there. */
 const MAX_NAME_TAKEN = 2;
+/** How often in a row the server may call malformed what we say: then it is the first of what it has not acknowledged. */
+const MAX_MALFORMED = 2;
 
 const LEVELS = ["accepted", "received", "handled", "answered"];
 const PRIORITIES = ["system", "normal", "bulk"];
@@ -154,8 +167,18 @@ function errorOfReceipt(told, peer, name) {
 }
 
 function errorForReceipt(error) {
-  const code = error instanceof BusError ? error.code : "Network";
-  return { error: CODES[code] ?? "network", reason: cut(error.reason ?? error.message) };
+  const isOurs = error instanceof BusError;
+  const reason = isOurs && typeof error.reason === "string" ? cut(error.reason) : wordsOf(error);
+  return { error: (isOurs && CODES[error.code]) || "network", reason };
+}
+
+/** What is thrown in a few words: it may be anything, even what has none. */
+function wordsOf(thrown) {
+  try {
+    return cut(String(thrown?.message ?? thrown));
+  } catch {
+    return "something without words";
+  }
 }
 
 /** An error of a user's listener: told to the environment, as nobody waits for it. */
@@ -236,6 +259,12 @@ function matcherOf(pattern) {
   };
 }
 
+/** Whether arrays and objects of a value are nested at most so deep. */
+function isAtMost(value, depth) {
+  if (value === null || typeof value !== "object") return true;
+  return depth > 0 && Object.values(value).every((member) => isAtMost(member, depth - 1));
+}
+
 /** Whether arrays and objects of a JSON text are nested too deep. */
 function isTooDeep(text) {
   if (text.length <= 2 * MAX_DEPTH) return false;
@@ -287,7 +316,7 @@ function isUnicode(value) {
 
 // --------------------------------------------------------------------------------------------------------------- intents
 
-let textOfIntent, hopsOfIntent, intentOf;
+let textOfIntent, hopsOfIntent, sendOn, notSentOn, intentOf;
 
 /** What an intent is made of that was checked elsewhere. */
 class Made {
@@ -302,6 +331,8 @@ export class Intent {
   #value;
   #frozen = false;
   #hops;
+  /** How often one that arrived was sent on since. */
+  #sentOn = { times: 0 };
 
   constructor(name, payload = null, made = undefined) {
     const checked = made instanceof Made;
@@ -323,6 +354,10 @@ export class Intent {
   static {
     textOfIntent = (intent) => (intent.#text ??= JSON.stringify(intent.#value));
     hopsOfIntent = (intent) => intent.#hops;
+    /** It is sent, and goes so far: one that arrived one farther each time. */
+    sendOn = (intent) => (intent.#hops === 0 ? 0 : intent.#hops + intent.#sentOn.times++);
+    /** It was not sent after all. */
+    notSentOn = (intent) => void (intent.#sentOn.times -= intent.#hops === 0 ? 0 : 1);
     /** The same with so many hops, for its own receiver. */
     intentOf = (intent, hops) => new Intent(intent.name, null, new Made(intent.#text, intent.#value, hops));
   }
@@ -343,8 +378,13 @@ function nextIncarnation(after = 0) {
 }
 
 function envelopeOf(id, from, to, intent, { level = "accepted", priority = "normal", replyTo } = {}) {
-  const hops = replyTo === undefined ? hopsOfIntent(intent) : 0;
+  const hops = replyTo === undefined ? sendOn(intent) : 0;
   return { id, from, to, intent, sentAt: Date.now(), replyTo, hops, level, priority };
+}
+
+/** The lane of the bus itself is not for what users say, whatever the other end calls it. */
+function laneOf({ intent, replyTo, priority }) {
+  return priority === "system" && replyTo === undefined && !isSystem(intent.name) ? "normal" : priority;
 }
 
 /** Whether its sender is told what becomes of it. */
@@ -416,6 +456,7 @@ function readEnvelope(object) {
   must(faultOfName(name) === undefined, "name");
   const hops = numberIn(object, "hops", 0);
   must(hops <= MAX_HOPS, "hops");
+  must(isAtMost(object.payload, MAX_DEPTH), "payload");
   return {
     type: "envelope",
     id: messageIdIn(object, "id"),
@@ -489,6 +530,8 @@ function decode(text) {
     throw new Malformed("no JSON", { cause });
   }
   must(Array.isArray(objects) && objects.length <= MAX_FRAMES, "no array of frames");
+  // Frames of later versions, too: an array of objects, and what is in them.
+  must(isAtMost(objects, MAX_DEPTH + 2), "nested too deep");
   // Half characters can only have come escaped.
   if (/\\u[dD]/.test(text)) must(isUnicode(objects), "no Unicode");
   return objects.flatMap((object) => {
@@ -667,6 +710,12 @@ export class Subscription {
   }
 }
 
+/** A promise of what a handler gave, if that is a future. */
+function futureOf(result) {
+  const isObject = result !== null && (typeof result === "object" || typeof result === "function");
+  return isObject && typeof result.then === "function" ? Promise.resolve(result) : undefined;
+}
+
 function checkFunction(value) {
   if (typeof value !== "function") throw new TypeError("a handler is a function");
 }
@@ -734,14 +783,28 @@ class Seen {
 
   first({ id, from, priority }) {
     const [incarnation, seq] = id.split(".");
-    const sender = `${from} ${incarnation} ${priority}`;
-    let window = this.#recent.get(sender);
-    if (!window) {
+    const windows = this.#windows(this.#runs(from), incarnation);
+    windows[priority] ??= new Window();
+    return windows[priority].first(Number(seq));
+  }
+
+  #runs(sender) {
+    let runs = this.#recent.get(sender);
+    if (!runs) {
       if (this.#recent.size >= MAX_SENDERS) [this.#old, this.#recent] = [this.#recent, new Map()];
-      window = this.#old.get(sender) ?? new Window();
-      this.#recent.set(sender, window);
+      runs = this.#old.get(sender) ?? new Map();
+      this.#recent.set(sender, runs);
     }
-    return window.first(Number(seq));
+    return runs;
+  }
+
+  /** Those of one run, which then is the latest. */
+  #windows(runs, incarnation) {
+    const windows = runs.get(incarnation) ?? {};
+    runs.delete(incarnation);
+    if (runs.size >= MAX_RUNS) runs.delete(runs.keys().next().value);
+    runs.set(incarnation, windows);
+    return windows;
   }
 }
 
@@ -840,6 +903,14 @@ class Core {
     return present;
   }
 
+  /** The run of a peer that is on the bus, or told of. */
+  runOf(node, id) {
+    const local = this.nodes.get(id);
+    if (local) return local.incarnation;
+    const links = [...this.linksOf(node)].filter((link) => link.isUp);
+    return links.findLast((link) => link.peers.has(id))?.peers.get(id);
+  }
+
   reaches(node, id) {
     if (this.nodes.has(id)) return true;
     for (const link of this.linksOf(node)) if (link.isUp && link.reaches(id)) return true;
@@ -852,8 +923,7 @@ class Core {
     if (!link) return void this.nodes.get(about.from)?.resolve({ ...receipt, from: about.to }, undefined);
     const id = `${link.node.incarnation}.${link.node.nextSeq()}`;
     const options = { replyTo: about.id, priority: "system" };
-    // Does not wait: if the link is down or has no room, the sender runs into its timeout.
-    link.push(envelopeOf(id, about.to, about.from, receipt.intent, options));
+    link.pushReceipt(envelopeOf(id, about.to, about.from, receipt.intent, options));
   }
 
   refuse(about, link, error) {
@@ -926,6 +996,7 @@ export class Bus {
 /** What waits for a peer's handlers: all of one lane goes before the next. */
 class Mailbox {
   #lanes = { system: new Fifo(), normal: new Fifo(), bulk: new Fifo() };
+  #taken = { system: 0, normal: 0, bulk: 0 };
   waiters = { system: new Waiters(), normal: new Waiters(), bulk: new Waiters() };
   /** Called when there is room again. */
   #room;
@@ -939,25 +1010,29 @@ class Mailbox {
     return PRIORITIES.reduce((sum, lane) => sum + this.#lanes[lane].length, 0);
   }
 
-  /** Whether there was room. */
-  put(item) {
+  /** Whether there was room for what is at most `len` long. */
+  put(item, len) {
     const lane = item.envelope.priority;
-    if (this.#lanes[lane].length >= this.capacity[lane]) return false;
-    this.#lanes[lane].push(item);
+    const places = Math.min(Math.max(Math.ceil(len / MAILBOX_PLACE_LEN), 1), this.capacity[lane]);
+    if (this.#taken[lane] + places > this.capacity[lane]) return false;
+    this.#taken[lane] += places;
+    this.#lanes[lane].push({ item, places });
     return true;
   }
 
   take() {
     const lane = PRIORITIES.find((priority) => this.#lanes[priority].length > 0);
     if (lane === undefined) return undefined;
-    const item = this.#lanes[lane].shift();
+    const { item, places } = this.#lanes[lane].shift();
+    this.#taken[lane] -= places;
     this.waiters[lane].admit();
     this.#room();
     return item;
   }
 
   drain() {
-    return PRIORITIES.flatMap((lane) => this.#lanes[lane].drain());
+    PRIORITIES.forEach((lane) => (this.#taken[lane] = 0));
+    return PRIORITIES.flatMap((lane) => this.#lanes[lane].drain().map(({ item }) => item));
   }
 
   /** Lets all who wait find out that it is closed. */
@@ -1097,7 +1172,12 @@ class Node {
   /** What interceptors make of an envelope; throws when one refuses it. */
   intercepted(direction, envelope) {
     for (const { interceptor } of this.interceptors[direction]) {
-      const verdict = interceptor(Object.freeze({ ...envelope }));
+      let verdict;
+      try {
+        verdict = interceptor(Object.freeze({ ...envelope }));
+      } catch (error) {
+        throw error instanceof BusError ? error : fail.refused(wordsOf(error));
+      }
       if (typeof verdict === "string") throw fail.refused(verdict);
       if (verdict instanceof Intent) envelope.intent = intentOf(verdict, hopsOfIntent(envelope.intent));
     }
@@ -1127,6 +1207,7 @@ class Node {
 
   failed(envelope, error) {
     this.counts.errors += 1;
+    if (envelope.replyTo === undefined) notSentOn(envelope.intent);
     return this.core.failed(envelope, error);
   }
 
@@ -1252,15 +1333,15 @@ class Node {
 
   // -- receiving
 
-  /** Takes an envelope if there is room. */
-  accept(envelope, link) {
+  /** Takes an envelope if there is room. Its payload is at most `len` long. */
+  accept(envelope, link, len = textOfIntent(envelope.intent).length) {
     if (envelope.replyTo !== undefined) {
       if (!this.resolve(envelope, link)) this.#traceUnasked(envelope);
       return true;
     }
     this.checkOpen();
     if (this.#ignores(envelope)) return true;
-    if (!this.mailbox.put({ envelope, link })) return false;
+    if (!this.mailbox.put({ envelope, link }, len)) return false;
     this.#run();
     return true;
   }
@@ -1291,8 +1372,13 @@ class Node {
   async #serve() {
     let [turns, since] = [0, now()];
     for (let item = this.mailbox.take(); item; item = this.mailbox.take()) {
-      const future = this.#deliver(item);
-      if (future) await future;
+      try {
+        const future = this.#deliver(item);
+        if (future) await future;
+      } catch (error) {
+        // A listener that is told of an error may throw anything, and stops nobody.
+        report(error);
+      }
       turns += 1;
       if (turns >= TURNS || now() - since > TURN_MS) {
         await new Promise(soon);
@@ -1330,19 +1416,20 @@ class Node {
       }
       outcome.runs += 1;
       const result = this.#call(entry, delivery, outcome);
-      if (typeof result?.then !== "function") continue;
+      if (result === undefined) continue;
       const failed = (error) => this.#failedHandler(error, delivery, outcome);
       const rest = () => this.#handle(delivery, envelope, link, entries.slice(at + 1), outcome);
-      return Promise.resolve(result).catch(failed).then(rest);
+      return result.catch(failed).then(rest);
     }
     return void this.#report(envelope, link, outcome);
   }
 
+  /** A promise if the handler is a future. */
   #call(entry, delivery, outcome) {
     this.counts.calls += 1;
     this.isServing = true;
     try {
-      return entry.call(delivery);
+      return futureOf(entry.call(delivery));
     } catch (error) {
       return void this.#failedHandler(error, delivery, outcome);
     } finally {
@@ -1352,7 +1439,7 @@ class Node {
 
   #failedHandler(error, delivery, outcome) {
     this.counts.errors += 1;
-    outcome.error = fail.handlerFailed(this.id, cut(String(error?.message ?? error)));
+    outcome.error = fail.handlerFailed(this.id, wordsOf(error));
     if (this.errors.length > 0) this.errors.tell(error, delivery);
     else report(error);
   }
@@ -1663,8 +1750,11 @@ class Outbox {
 
   /** Whether there was room. One always finds room in an empty queue. */
   push(kept) {
-    const length = this.length;
-    if (length > 0 && (length >= this.frames || this.#bytes + kept.len > this.bytes)) return false;
+    const { length } = this;
+    // What somebody waits for is not kept out by what nobody does.
+    const isUrgent = kept.envelope.replyTo !== undefined || kept.envelope.priority === "system";
+    const part = isUrgent ? 1 + 1 / RESERVED_PART : 1;
+    if (length > 0 && (length >= this.frames * part || this.#bytes + kept.len > this.bytes * part)) return false;
     this.#bytes += kept.len;
     this.#lanes[kept.envelope.priority].push(kept);
     return true;
@@ -1687,14 +1777,24 @@ class Outbox {
     return this.length > this.#sent;
   }
 
-  /** The other end has had so many. Throws when that is more than was sent. */
+  /** The other end has had so many: whether those are more. Throws when that is more than was sent. */
   acknowledge(received) {
     const news = received - this.#acknowledged;
     must(news <= this.#sent, "ack");
     for (let n = 0; n < news; n += 1) this.#bytes -= this.#numbered.shift().len;
-    if (news <= 0) return;
+    if (news <= 0) return false;
     this.#sent -= news;
     this.#acknowledged += news;
+    return true;
+  }
+
+  /** Takes the first out that was sent and is not acknowledged. What is left is for a new session. */
+  giveUpFirst() {
+    const first = this.#sent > 0 ? this.#numbered.shift() : undefined;
+    if (!first) return undefined;
+    this.#bytes -= first.len;
+    this.#sent -= 1;
+    return first.envelope;
   }
 
   /** The session goes on over another connection. */
@@ -1775,6 +1875,8 @@ class Link {
   state = "connecting";
   /** Why it is not up, once there was a reason. */
   error = undefined;
+  /** Receipts that wait for room. */
+  #receipts = 0;
   /** Who waits for room, or for the link to be up for the first time. */
   waiters = new Waiters();
   /** Who is behind it, in which run. */
@@ -1811,6 +1913,8 @@ class Link {
 
   // The session.
   #session = 0;
+  /** Whether it may go on over another connection. */
+  #mayResume = false;
   #received = 0;
   #acknowledged = 0;
   #newsLen = 0;
@@ -1824,10 +1928,11 @@ class Link {
   #upSince = 0;
   #retryMs = 0;
   #namesTaken = 0;
+  #malformed = 0;
 
   constructor(node, url, memory, options) {
     const { token, heartbeatMs = HEARTBEAT_MS, firstRetryMs = FIRST_RETRY_MS, longestRetryMs = LONGEST_RETRY_MS } = options;
-    const { giveUpMs = Infinity, queueFrames = QUEUE_FRAMES, queueBytes = QUEUE_BYTES } = options;
+    const { giveUpMs = GIVE_UP_MS, queueFrames = QUEUE_FRAMES, queueBytes = QUEUE_BYTES } = options;
     Object.assign(this, { node, url, memory, token, heartbeatMs, firstRetryMs, longestRetryMs, giveUpMs });
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.outbox = new Outbox(queueFrames, queueBytes);
@@ -1895,6 +2000,19 @@ class Link {
     const pushed = this.outbox.push({ envelope, text, len });
     if (pushed) this.#flushSoon();
     return pushed;
+  }
+
+  /** Takes what somebody waits for, now or as soon as there is room. If the link is down, the sender is told so. */
+  pushReceipt(envelope) {
+    if (this.push(envelope) || !this.isUp) return;
+    if (this.#receipts >= MAX_RECEIPTS) return void this.node.core.failed(envelope, fail.queueFull(envelope.to));
+    this.#receipts += 1;
+    const attempt = () => {
+      if (!this.isUp) throw fail.notConnected(envelope.to);
+      return this.push(envelope) || undefined;
+    };
+    const waits = this.waiters.wait(attempt, this.node.core.requestTimeoutMs, () => fail.queueFull(envelope.to));
+    waits.catch((error) => this.node.core.failed(envelope, error)).finally(() => (this.#receipts -= 1));
   }
 
   #flushSoon() {
@@ -1985,7 +2103,7 @@ class Link {
     try {
       if (typeof token === "function") token = await token();
     } catch (cause) {
-      return this.#lost("lost", `no token: ${cause?.message ?? cause}`);
+      return this.#lost("lost", `no token: ${wordsOf(cause)}`);
     }
     if (this.state !== "connecting") return;
     let socket;
@@ -1999,7 +2117,11 @@ class Link {
     const current = (handle) => (event) => void (socket === this.#socket && handle(event));
     socket.onopen = current(() => socket.send(this.#hello(token)));
     socket.onmessage = current(({ data }) => this.#hear(data));
-    socket.onclose = current(({ code, reason }) => this.#lost(REASON_OF_CODE.get(code) ?? "lost", reason || `code ${code}`));
+    socket.onclose = current(({ code, reason }) => {
+      const why = REASON_OF_CODE.get(code) ?? "lost";
+      this.#accused(why);
+      this.#lost(why, reason || `code ${code}`);
+    });
     socket.onerror = () => {};
     this.#timers.opening = setTimeout(() => this.#hangUp("unresponsive", "no welcome"), OPENING_TIMEOUT_MS);
   }
@@ -2017,7 +2139,7 @@ class Link {
       incarnation: this.node.incarnation,
       token,
       reclaim: this.memory.reclaim,
-      received: this.#session > 0 ? this.#received : undefined,
+      received: this.#mayResume ? this.#received : undefined,
       encodings: ["json"],
       max_message: MAX_MESSAGE_LEN,
       heartbeat_ms: this.heartbeatMs,
@@ -2037,7 +2159,7 @@ class Link {
     if (first.id === this.node.id) return this.#hangUp("name-taken");
     this.#stop("opening");
     [this.#maxMessage, this.#interval, this.isGateway] = [first.maxMessage, first.heartbeatMs, first.gateway];
-    if (first.resumed && this.#session > 0) this.outbox.resume(first.received);
+    if (first.resumed && this.#mayResume) this.outbox.resume(first.received);
     else this.#restart();
     [this.#acknowledged, this.#isAckDue] = [this.#received - this.#held, false];
     [this.#isOpen, this.#isPartial, this.#namesTaken, this.#upSince] = [true, true, 0, now()];
@@ -2053,6 +2175,7 @@ class Link {
   #restart() {
     for (const envelope of this.outbox.restart(this.#maxMessage)) this.node.core.drops.trace(envelope, "payload_too_large");
     this.#session += 1;
+    this.#mayResume = true;
     [this.#received, this.#held, this.#newsLen] = [0, 0, 0];
   }
 
@@ -2088,7 +2211,10 @@ class Link {
     const presence = [];
     let envelopes = 0;
     for (const frame of frames) {
-      if (frame.type === "goodbye") return this.#hangUp(frame.reason, frame.detail, false);
+      if (frame.type === "goodbye") {
+        this.#accused(frame.reason);
+        return this.#hangUp(frame.reason, frame.detail, false);
+      }
       if (frame.type === "presence") presence.push(frame);
       else if (frame.type === "envelope") {
         envelopes += 1;
@@ -2105,7 +2231,7 @@ class Link {
   #takeFrame(frame) {
     switch (frame.type) {
       case "ack":
-        this.outbox.acknowledge(frame.received);
+        if (this.outbox.acknowledge(frame.received)) this.#malformed = 0;
         this.waiters.admit();
         this.#flushedWaiters.admit();
         break;
@@ -2152,11 +2278,15 @@ class Link {
     for (const [id, run] of this.peers) if (before.get(id) !== run) this.#came(id, run);
   }
 
-  /** A snapshot begins. One that does not tell of all does not say that who has spoken is not there. */
+  /** A snapshot begins. One that does not tell of all does not say that anybody is gone: those are known as if they had spoken. */
   #forgetPeers(isPartial) {
-    const kept = isPartial ? [...this.peers].filter(([id]) => this.#learned.has(id)) : [];
-    this.peers = new Map(kept);
-    if (!isPartial) this.#learned.clear();
+    this.#learned = new Set(isPartial ? this.peers.keys() : []);
+    if (!isPartial) this.peers = new Map();
+    while (this.#learned.size > MAX_LEARNED) {
+      const [first] = this.#learned;
+      this.#learned.delete(first);
+      this.peers.delete(first);
+    }
   }
 
   #came(id, incarnation) {
@@ -2181,14 +2311,20 @@ class Link {
     if (core.nodes.has(from) && !isAwaitedHere) return core.drops.trace(envelope, "echo");
     if (len > core.maxPayload) {
       const payload = lenOf(textOfIntent(intent));
-      if (payload > core.maxPayload) return core.refuse(envelope, this, fail.tooLarge(payload, core.maxPayload));
+      if (payload > core.maxPayload) {
+        const error = fail.tooLarge(payload, core.maxPayload);
+        // Who asked will get no answer.
+        if (isAwaitedHere) waiting.resolve({ error });
+        return core.refuse(envelope, this, error);
+      }
     }
     if (!core.seen.first(envelope)) return core.drops.trace(envelope, "duplicate");
+    envelope.priority = laneOf(envelope);
     // Receipts also come from who speaks in the place of a peer.
     if (replyTo !== undefined) return void this.#deliver(envelope);
     this.#learn(envelope);
     this.#held += 1;
-    this.#inbound.push({ envelope, session: this.#session });
+    this.#inbound.push({ envelope, session: this.#session, len });
     this.deliverHeld();
   }
 
@@ -2214,7 +2350,8 @@ class Link {
   /** Hands over what has come, as far as there is room. */
   deliverHeld() {
     while (this.#inbound.length > 0) {
-      if (!this.#deliver(this.#inbound.at(0).envelope)) {
+      const { envelope, len } = this.#inbound.at(0);
+      if (!this.#deliver(envelope, len)) {
         this.node.core.holding.add(this);
         this.#timers.patience ??= setTimeout(() => this.#dropHeld(), INBOUND_PATIENCE_MS);
         return;
@@ -2240,12 +2377,13 @@ class Link {
   }
 
   /** To the peer if it is on the bus; else it is dropped, and never goes back to a link. Whether it is dealt with. */
-  #deliver(envelope) {
+  #deliver(envelope, len) {
     const { core } = this.node;
     const node = core.nodes.get(envelope.to);
     try {
       if (!node) throw fail.nodeNotFound(envelope.to);
-      if (!node.accept(envelope, this)) return false;
+      // A message may be of many envelopes: then each is looked at.
+      if (!node.accept(envelope, this, len <= MAILBOX_PLACE_LEN ? len : undefined)) return false;
       if (envelope.level === "received" && isAwaited(envelope)) core.answer(envelope, this, "sys.ack", "received");
     } catch (error) {
       core.refuse(envelope, this, error);
@@ -2266,6 +2404,17 @@ class Link {
     }
     const due = (this.#asked ?? this.#heard) + this.#interval - time;
     this.#timers.heartbeat = setTimeout(() => this.#beat(), Math.max(due, 1));
+  }
+
+  /** The server ends the connection. One that calls malformed what we say is not told the same for ever. */
+  #accused(reason) {
+    if (reason !== "malformed") return;
+    this.#malformed += 1;
+    if (this.#malformed < MAX_MALFORMED) return;
+    const given = this.outbox.giveUpFirst();
+    if (!given) return;
+    [this.#malformed, this.#mayResume] = [0, false];
+    this.node.core.drops.trace(given, "malformed");
   }
 
   /** Ends the connection from here. */
@@ -2302,7 +2451,7 @@ class Link {
     this.#bound = Math.min(this.#bound * 2, this.longestRetryMs);
     if (isFinal || now() + waitMs - this.#since >= this.giveUpMs) return this.end(reason, detail);
     this.error = errorOfReason(reason, this.node.id, detail);
-    this.#timers.dial = setTimeout(() => this.dial(), waitMs);
+    this.#timers.dial = setTimeout(() => this.dial(), Math.min(waitMs, MAX_TIMER_MS));
     this.#become("connecting", { error: this.error, retryInMs: waitMs });
   }
 
@@ -2383,6 +2532,9 @@ export class Mesh {
   #members = new Map();
   /** Whom we told that we are here, in which of their runs. */
   #greeted = new Map();
+  /** Members that have no place for us, and those for whom we have none: at most MAX_MEMBERS of each. */
+  #closed = new Set();
+  #waiting = new Set();
   #handlers = [];
   #joins = new Signal();
   #leaves = new Signal();
@@ -2399,7 +2551,8 @@ export class Mesh {
   }
 
   constructor(peer, room) {
-    const names = { join: `sys.mesh.join.${room}`, leave: `sys.mesh.leave.${room}`, say: `sys.mesh.say.${room}` };
+    const verbs = ["join", "leave", "full", "say"];
+    const names = Object.fromEntries(verbs.map((verb) => [verb, `sys.mesh.${verb}.${room}`]));
     const fault = typeof room !== "string" || room === "" ? "it is empty, or no text" : faultOfName(names.leave);
     if (fault) throw fail.invalidName("room", room, fault);
     if (lenOf(room) > MAX_ROOM_LEN) throw fail.invalidName("room", room, `it is longer than ${MAX_ROOM_LEN} bytes`);
@@ -2412,6 +2565,7 @@ export class Mesh {
     this.#registrations = [
       node.register(names.join, (delivery) => this.#joined(delivery), false),
       node.register(names.leave, (delivery) => this.#left(delivery), false),
+      node.register(names.full, (delivery) => this.#closedBy(delivery), false),
       node.register(names.say, (delivery) => this.#said(delivery), false),
       node.core.names.add(() => this.#lookSoon()),
       node.states.add(({ state }) => (state === "closed" && node.phase === "ended" ? this.#end() : this.#lookSoon())),
@@ -2425,6 +2579,12 @@ export class Mesh {
     return members.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /**
+   * Whether some that are in the room have no place for this peer, as they know MAX_MEMBERS others. What is said does not go to them,
+   * which the report tells. They let it know when they have one.
+   */
+  get isFull() { return this.#closed.size > 0; }
+
   /** Waits until a peer is a member. */
   async waitFor(id, timeoutMs = this.#node.core.requestTimeoutMs) {
     const isIn = () => this.#members.has(id) || undefined;
@@ -2435,10 +2595,12 @@ export class Mesh {
   async send(what, payload) {
     const [intent] = said(what, [payload]);
     const turn = (currentTurn ?? this.#node.latestTurn()) + 1;
+    if (!this.#registrations[0].active) throw fail.closed(this.peer.id);
     if (turn > MAX_TURNS) throw fail.tooManyHops(this.peer.id);
     this.#node.checkOpen();
     const seq = this.#node.nextSaid();
-    const words = unchecked(this.names.say, { name: intent.name, payload: intent.payload, seq, turn });
+    // What says it is nested one deeper, and a text once for all.
+    const words = intentNamed(this.names.say, { name: intent.name, payload: intent.payload, seq, turn });
     const sends = this.members().map(async ({ id }) => {
       try {
         return { id, receipt: await this.#node.send(id, words) };
@@ -2446,7 +2608,8 @@ export class Mesh {
         return { id, error };
       }
     });
-    const members = await Promise.all(sends);
+    const full = [...this.#closed].map((id) => ({ id, error: fail.refused(`the room ${this.room} is full`) }));
+    const members = [...(await Promise.all(sends)), ...full].sort((a, b) => (a.id < b.id ? -1 : 1));
     return { members, accepted: members.filter(({ receipt }) => receipt).length };
   }
 
@@ -2486,14 +2649,14 @@ export class Mesh {
   /** Leaves the room. Who does not get the goodbye sees the peer go. */
   leave() {
     const seq = this.#node.nextSaid();
-    for (const id of this.#members.keys()) this.#trySend(id, this.names.leave, { seq });
+    for (const id of [...this.#members.keys(), ...this.#waiting]) this.#trySend(id, this.names.leave, { seq });
     this.#end();
   }
 
   #end() {
     clearTimeout(this.#again);
     this.#registrations.forEach((registration) => registration.cancel());
-    this.#members.clear();
+    [this.#members, this.#closed, this.#waiting].forEach((peers) => peers.clear());
     this.#handlers = [];
     this.#joins.clear();
     this.#leaves.clear();
@@ -2513,12 +2676,34 @@ export class Mesh {
     if (typeof payload?.answer !== "boolean") throw fail.serialization("no greeting");
     if (from === this.peer.id) return;
     const incarnation = Number(id.split(".")[0]);
-    if (!this.#join(from, incarnation)) return;
+    if (!this.#join(from, incarnation)) return this.#tellFull(from);
     const member = this.#members.get(from);
     member.since = Math.max(member.since, payload.seq ?? 0);
     if (!payload.answer) return;
-    this.#greet(from, false);
-    this.#greeted.set(from, incarnation);
+    if (!this.#greet(from, false)) this.#greeted.set(from, incarnation);
+  }
+
+  /** Tells who is none of ours that there is no place. */
+  #tellFull(id) {
+    if (this.#waiting.has(id)) this.#trySend(id, this.names.full, null, { priority: "system" });
+  }
+
+  /** A member has no place for us. */
+  #closedBy({ from, id }) {
+    if (this.#members.get(from)?.incarnation === Number(id.split(".")[0])) {
+      this.#out(from, "left");
+      this.#invite();
+    }
+    if (this.#closed.size < MAX_MEMBERS) this.#closed.add(from);
+  }
+
+  /** Greets the next who waits for a place if there is one. */
+  #invite() {
+    const [next] = this.#waiting;
+    if (next === undefined || this.#members.size >= MAX_MEMBERS) return;
+    this.#waiting.delete(next);
+    this.#greeted.delete(next);
+    this.#lookSoon();
   }
 
   /** Tells that the peer is in, ahead of what users say. What went wrong, if something did. */
@@ -2529,18 +2714,22 @@ export class Mesh {
   #left({ from, id, payload }) {
     const incarnation = Number(id.split(".")[0]);
     const member = this.#members.get(from);
+    this.#closed.delete(from);
+    this.#waiting.delete(from);
     // That it came back may have overtaken it.
     if (member?.incarnation !== incarnation || member.since > (payload?.seq ?? Infinity)) return;
     this.#out(from, "left");
     // It knows us, and need not be told again.
     this.#greeted.set(from, incarnation);
+    this.#invite();
   }
 
   #said({ from, id, payload }) {
     const { name, seq, turn } = payload ?? {};
     if (faultOfName(name) || !isNumber(seq) || !isNumber(turn)) throw fail.serialization("nothing said");
     // Who speaks is in, should it not have come through that it joined.
-    if (!this.#join(from, Number(id.split(".")[0])) || !this.#members.get(from).heard.first(seq)) return undefined;
+    if (!this.#join(from, Number(id.split(".")[0]))) return void this.#tellFull(from);
+    if (!this.#members.get(from).heard.first(seq)) return undefined;
     const handlers = this.#handlers.filter(({ matches }) => matches(name));
     const futures = handlers.map(({ handler }) => this.#call(handler, payload.payload ?? null, from, turn));
     return futures.some(Boolean) ? Promise.all(futures) : undefined;
@@ -2550,10 +2739,10 @@ export class Mesh {
   #call(handler, payload, from, turn) {
     currentTurn = turn;
     try {
-      const result = handler(payload, from);
-      if (typeof result?.then !== "function") return undefined;
+      const future = futureOf(handler(payload, from));
+      if (future === undefined) return undefined;
       const done = this.#node.beginTurn(turn);
-      return Promise.resolve(result).catch(report).finally(done);
+      return future.catch(report).finally(done);
     } catch (error) {
       return void report(error);
     } finally {
@@ -2561,13 +2750,23 @@ export class Mesh {
     }
   }
 
-  /** A peer is in. Of two runs the later one is. `false` when the room is full, or it is an earlier run. */
+  /**
+   * A peer is in. Of two runs the one is that its link told of, else the later. `false` when it is an earlier run, or the room is full:
+   * then it waits.
+   */
   #join(id, incarnation) {
     const known = this.#members.get(id);
     if (known?.incarnation === incarnation) return true;
-    if (known ? known.incarnation > incarnation : this.#members.size >= MAX_MEMBERS) return false;
+    const told = this.#node.core.runOf(this.#node, id) === incarnation;
+    if (known && known.incarnation > incarnation && !told) return false;
     if (known) this.#out(id, "replaced");
-    this.#members.set(id, { id, incarnation, since: 0, heard: new Window() });
+    else if (this.#members.size >= MAX_MEMBERS) {
+      if (this.#waiting.size < MAX_MEMBERS) this.#waiting.add(id);
+      return false;
+    }
+    this.#closed.delete(id);
+    this.#waiting.delete(id);
+    this.#members.set(id, { id, incarnation, told, since: 0, heard: new Window() });
     this.#joins.tell(Object.freeze({ id, incarnation }));
     this.#waiters.admit();
     return true;
@@ -2592,19 +2791,30 @@ export class Mesh {
   /** Takes out who is gone, and greets who has come. */
   #look() {
     const present = this.#node.core.present(this.#node);
-    for (const { id, incarnation } of [...this.#members.values()]) {
-      const isGone = present.has(id) ? present.get(id) > incarnation : !this.peer.reachable(id);
-      if (isGone) this.#out(id, "gone");
+    for (const member of [...this.#members.values()]) {
+      if (!this.#isGone(member, present.get(member.id))) continue;
+      this.#out(member.id, "gone");
+      this.#invite();
     }
+    for (const peers of [this.#closed, this.#waiting]) for (const id of peers) if (!this.peer.reachable(id)) peers.delete(id);
     for (const [id, run] of this.#greeted) if (present.get(id) !== run) this.#greeted.delete(id);
-    let isFull = false;
-    for (const [id, run] of present) {
-      if (this.#greeted.has(id)) continue;
-      if (this.#greet(id, true)?.code === "QueueFull") isFull = true;
-      else this.#greeted.set(id, run);
+    let isQueueFull = false;
+    // Who has no place greets nobody.
+    const strangers = this.#members.size < MAX_MEMBERS ? [...present].filter(([id]) => !this.#greeted.has(id)) : [];
+    for (const [id, run] of strangers) {
+      const error = this.#greet(id, true);
+      if (!error) this.#greeted.set(id, run);
+      else if (error.code === "QueueFull") isQueueFull = true;
     }
     clearTimeout(this.#again);
-    if (isFull) this.#again = setTimeout(() => this.#lookSoon(), GREET_AGAIN_MS);
+    if (isQueueFull) this.#again = setTimeout(() => this.#lookSoon(), GREET_AGAIN_MS);
+  }
+
+  /** Whether another run of a member is there, or none. One that was only heard of may be later than what was told. */
+  #isGone(member, run) {
+    if (run === undefined) return !this.peer.reachable(member.id);
+    if (run === member.incarnation) member.told = true;
+    return run !== member.incarnation && (member.told || run > member.incarnation);
   }
 
   toString() {

@@ -20,12 +20,12 @@ pub(super) struct Late(Mutex<HashMap<LinkId, VecDeque<Envelope>>>);
 
 impl Late {
     /// Whether it is the first for that link. Handed back when there are too many.
-    fn push(&self, link: LinkId, receipt: Envelope) -> Result<bool, Envelope> {
+    fn push(&self, link: LinkId, receipt: Envelope) -> Result<bool, Box<Envelope>> {
         let mut late = self.lock();
         let first = !late.contains_key(&link);
         let queue = late.entry(link).or_default();
         if queue.len() >= MAX_LATE {
-            return Err(receipt);
+            return Err(receipt.into());
         }
         queue.push_back(receipt);
         Ok(first)
