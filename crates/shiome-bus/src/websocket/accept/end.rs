@@ -142,13 +142,17 @@ impl ServerEnd {
     }
 
     fn hear(&mut self, heard: Vec<Frame>, bytes: usize) -> Result<(), CloseReason> {
-        let (mut envelopes, mut count, mut result) = (Vec::new(), 0, Ok(()));
+        let mut envelopes = Vec::with_capacity(heard.len());
+        let (mut count, mut result) = (0, Ok(()));
         for heard in heard {
             let took = match heard {
                 Frame::Envelope(envelope) => {
                     count += 1;
                     let allowed = self.hub.check(&self.member, &envelope);
-                    allowed.map(|allowed| envelopes.extend(allowed.then_some(envelope)))
+                    if allowed == Ok(true) {
+                        envelopes.push(envelope);
+                    }
+                    allowed.map(drop)
                 }
                 Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
                 Frame::Presence(_) => Err(CloseReason::Malformed),
@@ -173,6 +177,10 @@ impl ServerEnd {
     /// Passes on what came, up to an envelope for which there is no room. What that waits for is to be polled then.
     fn take(&mut self, mut arrived: Arrived) {
         let mut own = Vec::new();
+        if !self.hub.options.relay && self.member.attached.get().is_some() {
+            // All are for the bus of this process, in the vector that they came in.
+            own = std::mem::take(&mut arrived.left).collect();
+        }
         while let Some(envelope) = arrived.left.next() {
             match self.hub.route(&self.member, envelope) {
                 Routed::Done => {}
