@@ -17,7 +17,7 @@ const FIELDS = {
   ack: ({ received }) => ({ received }),
   ping: ({ nonce }) => ({ nonce }),
   pong: ({ nonce }) => ({ nonce }),
-  presence: ({ all, partial, present, absent }) => ({ all, partial, present, absent }),
+  presence: ({ all, partial, more, present, absent }) => ({ all, partial, more, present, absent }),
   goodbye: ({ reason, detail }) => ({ reason, detail }),
   refused: ({ reason, id, retryMs, detail }) => ({ reason, id, retry_ms: retryMs, detail }),
   welcome: ({ version, id, incarnation, relay, gateway, encoding, reclaim, resumed, received, maxMessage, heartbeatMs, graceMs }) => ({
@@ -30,7 +30,7 @@ const FIELDS = {
 
 const DEFAULTS = {
   envelope: { payload: null, sent_at: 0, hops: 0, level: "accepted", priority: "normal" },
-  presence: { all: false, partial: false, present: [], absent: [] },
+  presence: { all: false, partial: false, more: false, present: [], absent: [] },
   goodbye: { detail: "" },
   refused: { detail: "" },
   welcome: { relay: false, gateway: false, encoding: "json", resumed: false, received: 0 },
