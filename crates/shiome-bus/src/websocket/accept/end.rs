@@ -144,13 +144,17 @@ impl ServerEnd {
     }
 
     fn hear(&mut self, heard: Vec<Frame>, bytes: usize) -> Result<(), CloseReason> {
-        let (mut envelopes, mut count, mut result) = (Vec::new(), 0, Ok(()));
+        let mut envelopes = Vec::with_capacity(heard.len());
+        let (mut count, mut result) = (0, Ok(()));
         for heard in heard {
             let took = match heard {
                 Frame::Envelope(envelope) => {
                     count += 1;
                     let allowed = self.hub.check(&self.member, &envelope);
-                    allowed.map(|allowed| envelopes.extend(allowed.then_some(envelope)))
+                    if allowed == Ok(true) {
+                        envelopes.push(envelope);
+                    }
+                    allowed.map(drop)
                 }
                 Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
                 Frame::Presence(_) => Err(CloseReason::Malformed),

@@ -25,6 +25,10 @@ impl ServerEnd {
     /// Passes on what came, up to an envelope for which there is no room. What that waits for is to be polled then.
     fn take(&self, inbox: &mut Inbox, mut arrived: Arrived) {
         let mut own = Vec::new();
+        if !self.hub.options.relay && self.member.attached.get().is_some() {
+            // All are for the bus of this process, in the vector that they came in.
+            own = std::mem::take(&mut arrived.left).collect();
+        }
         while let Some(envelope) = arrived.left.next() {
             match self.hub.route(&self.member, envelope) {
                 Routed::Done => {}
