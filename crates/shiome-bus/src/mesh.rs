@@ -115,6 +115,20 @@ impl Mesh {
         self.room.members()
     }
 
+    /// Tells a peer that this one is in the room, though no link told of it: where a relay has too many peers to say who is there, members
+    /// meet in this way. It is one once it has answered, for as long as the link to it is up.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Peer::try_send`].
+    pub fn greet<T>(&self, id: T) -> Result<(), BusError>
+    where
+        T: TryInto<PeerId>,
+        BusError: From<T::Error>,
+    {
+        self.room.greet(&id.try_into()?)
+    }
+
     /// Whether some that are in the room have no place for this peer, as they know [`MAX_MEMBERS`] others. What is said does not go to
     /// them, which the [`Report`] tells. They let it know when they have one; of those who wait for that, the first [`MAX_MEMBERS`].
     #[must_use]

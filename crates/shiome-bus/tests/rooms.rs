@@ -11,7 +11,8 @@ use std::{
 
 use serde_json::{Value, json};
 use shiome_bus::{
-    Bus, DropReason, ErrorKind, Intent, MAX_MEMBERS, MAX_PAYLOAD_DEPTH, Mesh, Name, Payload, Peer,
+    Bus, BusOptions, DropReason, ErrorKind, Intent, LinkOptions, MAX_MEMBERS, MAX_PAYLOAD_DEPTH,
+    Mesh, Name, Payload, Peer,
     memory::{Conditions, MemoryLink},
 };
 use tokio::sync::mpsc;
@@ -156,6 +157,37 @@ async fn full(room: &Mesh, full: bool) {
         }
     };
     assert!(tokio::time::timeout(SOON, told).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_of_whom_no_link_tells_meet_by_name() {
+    let (home, away) = (Bus::new(), Bus::new());
+    let relay = Bus::with(BusOptions::default().relay());
+    let (a, z) = (home.peer("a").unwrap(), away.peer("z").unwrap());
+    let _links = [&home, &away].map(|bus| {
+        let (up, down) = (LinkOptions::default().uplink(), LinkOptions::default());
+        let link = MemoryLink::new().options(up, down);
+        link.connect(bus, &relay).unwrap()
+    });
+    // The relay tells of its own peers only, which it has none of.
+    relay
+        .peer("sees")
+        .unwrap()
+        .wait_for("a", SOON)
+        .await
+        .unwrap();
+    relay
+        .peer("sees")
+        .unwrap()
+        .wait_for("z", SOON)
+        .await
+        .unwrap();
+    let (here, there) = (Mesh::join(&a, "r").unwrap(), Mesh::join(&z, "r").unwrap());
+    here.greet("z").unwrap();
+    here.wait_for(z.id()).await;
+    there.wait_for(a.id()).await;
+    assert!(a.reachable("z") && !a.peers().contains(z.id()));
+    assert_eq!(there.send_text("hello").await.unwrap().accepted(), 1);
 }
 
 #[test]

@@ -289,5 +289,7 @@ export class Mesh {
   /** First, before this returns, the listener gets those who are there. */
   onJoin(listener: (member: Member) => void): Subscription;
   onLeave(listener: (member: Member, reason: "left" | "gone" | "replaced") => void): Subscription;
+  /** Tells a peer, of which the link may not have told, that this one is in the room. It is a member once it has answered. */
+  greet(id: string): void;
   leave(): void;
 }

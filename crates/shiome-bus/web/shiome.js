@@ -2646,6 +2646,15 @@ export class Mesh {
     return this.#leaves.add(handler);
   }
 
+  /**
+   * Tells a peer that this one is in the room, though its link did not tell of it: where a relay has too many peers to say who is there,
+   * members meet in this way. It is one once it has answered, for as long as the link to it is up.
+   */
+  greet(id) {
+    const error = this.#greet(checkPeerId(id), true);
+    if (error) throw error;
+  }
+
   /** Leaves the room. Who does not get the goodbye sees the peer go. */
   leave() {
     const seq = this.#node.nextSaid();

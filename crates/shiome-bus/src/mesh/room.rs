@@ -411,6 +411,10 @@ impl Room {
         Intent::of(self.join.clone(), payload.into())
     }
 
+    pub(super) fn greet(&self, id: &PeerId) -> Result<(), BusError> {
+        self.tell_now(id, self.greeting(true)).map(drop)
+    }
+
     /// Says something of the protocol itself, which takes no place of what users say.
     fn tell_now(&self, id: &PeerId, intent: Intent) -> Result<Receipt, BusError> {
         self.peer.node().try_send_system(id.clone(), intent)
@@ -449,8 +453,8 @@ impl Room {
         let strangers = self.change(|roster, events| roster.look(&present, reaches, events));
         let mut failed = false;
         for id in strangers {
-            match self.tell_now(&id, self.greeting(true)) {
-                Ok(_) => {
+            match self.greet(&id) {
+                Ok(()) => {
                     if let Some(here) = present.get(&id) {
                         self.roster().greeted(id, *here);
                     }

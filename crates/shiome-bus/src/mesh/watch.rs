@@ -59,10 +59,8 @@ impl Watcher {
     /// Tells the handler what it has not seen, in order, without a lock. Who comes while that goes on leaves it to the first. How
     /// often the handler panicked.
     pub(super) fn tell(&self) -> u64 {
-        match std::mem::replace(&mut self.lock().busy, true) {
-            true => 0,
-            false => self.begin(),
-        }
+        let busy = std::mem::replace(&mut self.lock().busy, true);
+        if busy { 0 } else { self.begin() }
     }
 
     /// The same, by who made it: what there was before was told when this returns.

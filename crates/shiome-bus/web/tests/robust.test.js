@@ -225,10 +225,16 @@ test("a server that tells no more of who is there takes nobody away", async (t) 
   assert.deepEqual([room.members().map(({ id }) => id), alice.reachable("bob")], [["bob"], true]);
   socket.say(envelope({ name: "x", reply_to: asked.id, payload: "yes" }));
   assert.equal((await answer).payload, "yes");
+  room.greet("carol");
+  await tasks();
+  const { to, name, payload } = socket.frames("envelope").at(-1);
+  assert.deepEqual([to, name, payload.answer], ["carol", "sys.mesh.join.lobby", true]);
+  socket.say(envelope({ from: "carol", name: "sys.mesh.join.lobby", payload: { answer: false }, priority: "system" }));
+  await room.waitFor("carol");
   // And who is gone after all is out.
   socket.say({ type: "presence", absent: ["bob"] });
   await tasks();
-  assert.deepEqual(room.members(), []);
+  assert.deepEqual(room.members().map(({ id }) => id), ["carol"]);
 });
 
 test("who finds a room full is told, and gets the next place", async (t) => {
