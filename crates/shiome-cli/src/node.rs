@@ -124,7 +124,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     // Before the node, which records from its start.
     let prometheus = Prometheus::install()?;
     let node = builder.start().await?;
-    let operating = Operating::start(&operation, &node, &prometheus).await?;
+    let operating = match Operating::start(&operation, &node, &prometheus).await {
+        Ok(operating) => operating,
+        Err(error) => {
+            node.stop().await;
+            return Err(error);
+        }
+    };
     let events = node.events();
     tell_addresses(&node);
     let mut reconnect = Reconnect::default();

@@ -70,7 +70,7 @@ impl Inspect {
         inspect
     }
 
-    /// What can be read, for an axum server of the program's own; see the [crate](crate).
+    /// What can be read, for an axum server of the program's own; see the [crate].
     pub fn router(&self) -> Router {
         api::router(self.clone())
     }
@@ -90,7 +90,7 @@ impl Inspect {
         &self.0.health
     }
 
-    /// What was refused, for [`Guard`](crate::Guard) and [`serve`](crate::serve) to count at.
+    /// What was refused, for [`Guard`](crate::Guard) and [`serve`](crate::serve()) to count at.
     pub fn refusals(&self) -> &Refusals {
         &self.0.refusals
     }

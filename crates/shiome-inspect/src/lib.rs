@@ -33,7 +33,7 @@
 //! | `POST /v1/call`    | calls an actor, or casts to it: [`CallRequest`]                                         |
 //!
 //! Nothing here asks who is there. [`Guard`] does, and refuses requests that a foreign web page makes in a browser; a
-//! router that can be reached from elsewhere than its own host wants one, and [`Inspect::action_router`] always. [`serve`]
+//! router that can be reached from elsewhere than its own host wants one, and [`Inspect::action_router`] always. [`serve()`]
 //! runs a router with limits on what strangers can hold, on TCP or on a Unix socket that asks the system who is there.
 //!
 //! Refused requests are counted by reason, see [`Refusals`].

@@ -248,6 +248,22 @@ fn over_tcp_nothing_goes_without_the_token() {
 }
 
 #[test]
+fn a_node_that_cannot_serve_as_told_does_not_run() {
+    let user = User::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for told in [["--http", &taken], ["--admin", "unix:/nowhere/at/all.sock"]] {
+        let mut node = user.start("a@127.0.0.1:0", &told);
+        assert_eq!(node.exit().code(), Some(1), "{told:?}");
+        assert!(
+            node.stdout.iter().next().is_none(),
+            "it never said that it listens"
+        );
+        node.log("cannot serve operators at");
+    }
+}
+
+#[test]
 fn a_node_without_an_admin_endpoint_cannot_be_asked() {
     let user = User::new();
     let a = user.start("a@127.0.0.1:0", &["--admin", "off"]);

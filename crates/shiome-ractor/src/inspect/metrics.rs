@@ -1,6 +1,6 @@
 //! What a node is at and does, through the `metrics` facade: [`METRICS`].
 //!
-//! Published once a second from what an [`Inspector`](super::Inspector) tells, for as long as the node runs, to the recorder
+//! Published once a second from what an [`Inspector`] tells, for as long as the node runs, to the recorder
 //! that the program has installed. Of several nodes in one process each would publish under the same names. What gossip
 //! counts is published by `shiome_membership`, under names that begin with `shiome_membership_`.
 
