@@ -119,13 +119,6 @@ impl Handlers {
         self.lock().entries().any(|entry| entry.id == id)
     }
 
-    /// Whether there is one for exactly that name.
-    pub(crate) fn has(&self, name: &Name) -> bool {
-        let table = self.lock();
-        let mut entries = table.entries();
-        entries.any(|entry| entry.pattern.exact() == Some(name))
-    }
-
     /// Whether there is one for that name.
     pub(crate) fn hear(&self, name: &Name) -> bool {
         self.lock().matching(name).next().is_some()
