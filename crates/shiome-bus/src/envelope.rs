@@ -42,6 +42,14 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The lane of the bus itself is not for what users say, whatever the other end of a link calls it.
+    pub(crate) fn keep_lane(&mut self) {
+        let is_of_bus = self.reply_to.is_some() || self.intent.name().is_system();
+        if self.priority == Priority::System && !is_of_bus {
+            self.priority = Priority::Normal;
+        }
+    }
+
     /// An envelope that is sent now, for the first time, at [`Level::Accepted`] and [`Priority::Normal`].
     #[must_use]
     #[inline]

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{Core, Line, LinkId, Target, answer};
 use crate::{
     BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Priority, Remote,
+    PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -50,7 +50,7 @@ impl Gate {
         for mut envelope in envelopes {
             match self.check(&core, &envelope, &mut before) {
                 Ok(()) => {
-                    give_lane(&mut envelope);
+                    envelope.keep_lane();
                     let waits = match envelope.reply_to {
                         Some(_) => self.take_answer(&core, envelope),
                         None => self.pass(&core, envelope, &mut before),
@@ -250,14 +250,6 @@ impl Gate {
             }
             _ => {}
         }
-    }
-}
-
-/// The lane of the bus itself is not for what users say, whatever the other end calls it.
-fn give_lane(envelope: &mut Envelope) {
-    let is_of_bus = envelope.reply_to.is_some() || envelope.intent.name().is_system();
-    if envelope.priority == Priority::System && !is_of_bus {
-        envelope.priority = Priority::Normal;
     }
 }
 

@@ -40,7 +40,8 @@ impl Hub {
     }
 
     /// Passes on what a client sent.
-    pub(crate) fn route(self: &Arc<Self>, by: &Member, envelope: Envelope) -> Routed {
+    pub(crate) fn route(self: &Arc<Self>, by: &Member, mut envelope: Envelope) -> Routed {
+        envelope.keep_lane();
         let other = match self.options.relay {
             true => self.member(&envelope.to),
             false => None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::raw::{Raw, envelope, hello, id, relay, short_queues};
 use crate::{
-    Bus, Intent, Peer,
+    Bus, Intent, Peer, Priority,
     websocket::{Admission, ServerOptions, WebSocketServer},
     wire::{CloseReason, Frame},
 };
@@ -41,9 +41,27 @@ async fn envelopes_are_passed_on_as_they_came() {
     assert_eq!(heard.reply_to.unwrap().to_string(), "2.3");
     assert_eq!(
         (heard.level, heard.priority),
-        (crate::Level::Handled, crate::Priority::Bulk)
+        (crate::Level::Handled, Priority::Bulk)
     );
     assert_eq!(relay.stats().passed_on, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lane_of_the_bus_is_not_for_what_users_say() {
+    let server = relay(ServerOptions::anyone());
+    let mut alice = Raw::enter(&server, "alice").await;
+    let mut bob = Raw::enter(&server, "bob").await;
+    for (more, priority) in [
+        ("", Priority::Normal),
+        (r#","reply_to":"1.7""#, Priority::System),
+    ] {
+        let more = format!(r#","priority":"system"{more}"#);
+        alice.say(&envelope(1, "alice", "bob", &more)).await;
+        match bob.hear().await {
+            Ok(Frame::Envelope(came)) => assert_eq!(came.priority, priority),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
