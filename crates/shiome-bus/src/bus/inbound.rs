@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{Core, LinkId, Target};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
+    MAX_HOPS, PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -285,6 +285,22 @@ impl Inbound for Gate {
             core.routes_mut(|routes| routes.down(self.id));
             core.fail_link(self.id);
             core.names_changed.send_replace(());
+        }
+    }
+
+    fn diverted(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.down(self.id));
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn detour(&self, to: &PeerId) -> Result<Arc<dyn Link>, BusError> {
+        let core = self.core.upgrade();
+        let core = core.ok_or_else(|| BusError::Closed(to.clone()))?;
+        match core.over_link(to, Some(self.id))? {
+            Target::Link(_, link) => Ok(link),
+            Target::Local(_) => Err(BusError::NodeNotFound(to.clone())),
         }
     }
 
