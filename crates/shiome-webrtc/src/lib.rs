@@ -1,9 +1,12 @@
 //! WebRTC.
 mod chunk;
+mod connection;
 mod failure;
 mod heartbeat;
 mod options;
 mod outbox;
 mod signal;
+#[cfg(test)]
+mod sim;
 pub use failure::Failure;
 pub use options::*;
