@@ -217,7 +217,10 @@ mod tests {
             (vec![vec![8 | FIRST | LAST]], ChunkError::Flags),
             (vec![vec![LAST, 1]], ChunkError::Order),
             (vec![vec![0; CHUNK_LEN + 1]], ChunkError::PieceTooLong),
-            (vec![[&[FIRST][..], &too_long].concat()], ChunkError::TooLong),
+            (
+                vec![[&[FIRST][..], &too_long].concat()],
+                ChunkError::TooLong,
+            ),
             (
                 vec![vec![FIRST, 0, 0, 0, 9, 1], vec![FIRST | LAST]],
                 ChunkError::Order,

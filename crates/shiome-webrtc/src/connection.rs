@@ -275,8 +275,7 @@ impl Connection {
     /// No more addresses of this end will be found.
     pub(crate) fn end_local_candidates(&mut self, now: Instant) {
         self.candidates.end_local();
-        self.events
-            .push_back(Event::Signal(Body::Candidate(None)));
+        self.events.push_back(Event::Signal(Body::Candidate(None)));
         self.tick(now);
     }
 

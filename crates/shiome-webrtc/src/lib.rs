@@ -2,6 +2,7 @@
 mod chunk;
 mod connection;
 mod failure;
+mod gather;
 mod heartbeat;
 mod options;
 mod outbox;

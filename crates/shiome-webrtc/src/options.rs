@@ -2,8 +2,8 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use shiome_bus::{PeerId, wire::DEFAULT_MAX_MESSAGE_LEN};
 use shiome_bus::{BusError, Name, Pattern};
+use shiome_bus::{PeerId, wire::DEFAULT_MAX_MESSAGE_LEN};
 
 use crate::heartbeat::HEARTBEAT_RANGE;
 

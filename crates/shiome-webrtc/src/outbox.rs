@@ -284,7 +284,11 @@ mod tests {
         outbox.push(&envelope(4, Priority::Normal, 1)).unwrap();
         outbox.next(Encoding::Json, None).unwrap();
         assert_eq!(outbox.acknowledge(2), Ok(false), "it had arrived after all");
-        assert_eq!(outbox.len(), 1, "what was sent since is not acknowledged by that");
+        assert_eq!(
+            outbox.len(),
+            1,
+            "what was sent since is not acknowledged by that"
+        );
     }
 
     #[test]

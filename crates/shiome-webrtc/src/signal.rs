@@ -332,10 +332,7 @@ mod tests {
                 json!({ "sdp": "x".repeat(10 * MAX_SDP_LEN) }),
                 SignalError::SdpTooLong,
             ),
-            (
-                json!({ "incarnation": u64::MAX }),
-                SignalError::Incarnation,
-            ),
+            (json!({ "incarnation": u64::MAX }), SignalError::Incarnation),
             (json!({ "max_message": 17 }), SignalError::MaxMessage),
         ] {
             let got = offer(|payload| {

@@ -102,7 +102,8 @@ impl Channels {
             return false;
         };
         let channel = rtc.channel(main);
-        let written = channel.is_some_and(|mut channel| channel.write(true, piece).unwrap_or(false));
+        let written =
+            channel.is_some_and(|mut channel| channel.write(true, piece).unwrap_or(false));
         if written {
             self.unwritten.pop_front();
         }

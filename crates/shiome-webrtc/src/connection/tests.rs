@@ -342,7 +342,8 @@ fn checks_that_get_through_without_a_channel_end_in_time() {
     while pair.told[0].ended.is_none() {
         let until = start + 60 * SECOND;
         let now = pair.now;
-        pair.air.drop_where(|bytes| bytes.first().is_some_and(|first| *first > 3));
+        pair.air
+            .drop_where(|bytes| bytes.first().is_some_and(|first| *first > 3));
         assert!(pair.step(until), "{now:?}");
     }
     assert!(matches!(pair.told[0].ended, Some(Failure::Timeout)));
@@ -388,7 +389,10 @@ fn malformed_descriptions_and_candidates_are_refused() {
     let added = answering.add_remote_candidate(now, Some(host));
     assert_eq!(added, Ok(Some("192.0.2.9:5000".parse().unwrap())));
     let added = (0..100).map(|n| {
-        let text = format!("candidate:1 1 udp 2113937151 192.0.2.9 {} typ host", 6000 + n);
+        let text = format!(
+            "candidate:1 1 udp 2113937151 192.0.2.9 {} typ host",
+            6000 + n
+        );
         answering.add_remote_candidate(now, Some(&text))
     });
     assert!(added.last() == Some(Err(CandidateFault::TooMany)));
