@@ -10,7 +10,10 @@ use str0m::Candidate;
 use turn_client_proto::{
     api::{Transmit, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
     prelude::TurnClientApi,
-    stun::types::TransportType,
+    stun::types::{
+        TransportType,
+        message::{Message, MessageClass},
+    },
     types::{AddressFamily, TurnCredentials},
     udp::TurnClientUdp,
 };
@@ -20,6 +23,9 @@ use crate::Failure;
 
 /// Addresses that may send to a lent one: as many as a peer may have candidates.
 const MAX_PERMITS: usize = 64;
+
+/// Refusals that are believed.
+const REFUSALS: u32 = 2;
 
 /// What became of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,7 @@ pub(super) struct Lent {
     state: State,
     /// Whether the server ever said anything.
     heard: bool,
+    refusals: u32,
     permits: HashSet<IpAddr>,
     timeout: Option<Instant>,
 }
@@ -63,6 +70,7 @@ impl Lent {
             client: TurnClientUdp::allocate(local, server, config),
             state: State::Asked,
             heard: false,
+            refusals: 0,
             permits: HashSet::new(),
             timeout: None,
         }
@@ -96,12 +104,14 @@ impl Lent {
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) -> Routed {
-        // The client does not count a refusal as its own.
         self.heard = true;
         let now = self.clock.of(now);
         let transmit = Transmit::new(bytes, TransportType::Udp, self.server, self.local);
         match self.client.recv(transmit, now) {
-            TurnRecvRet::Ignored(_) => Routed::Theirs,
+            TurnRecvRet::Ignored(_) => {
+                self.refused(bytes);
+                Routed::Theirs
+            }
             TurnRecvRet::PeerData(data) => match self.state {
                 State::Lent(local) => Routed::Relayed {
                     local,
@@ -111,6 +121,18 @@ impl Lent {
                 _ => Routed::Ours,
             },
             TurnRecvRet::Handled | TurnRecvRet::PeerIcmp { .. } => Routed::Ours,
+        }
+    }
+
+    /// The client takes a refusal that is not signed for one that anybody may have made, and asks again. One is enough to be
+    /// forged, and more are the server's.
+    fn refused(&mut self, bytes: &[u8]) {
+        let message = Message::from_bytes(bytes);
+        if message.is_ok_and(|message| message.has_class(MessageClass::Error)) {
+            self.refusals += 1;
+        }
+        if self.state == State::Asked && self.refusals >= REFUSALS {
+            self.state = State::Failed;
         }
     }
 
