@@ -329,7 +329,7 @@ impl Connection {
             Phase::Lost { until } if until <= now => self.end(Failure::Unresponsive),
             Phase::Up => match self.heartbeat.handle_timeout(now) {
                 Silence::Bearable => {}
-                Silence::Ping(nonce) => self.say(&Frame::Ping { nonce }),
+                Silence::Ping(nonce) => self.push(&Frame::Ping { nonce }),
                 Silence::Dead => self.lose(now),
             },
             _ => {}
@@ -379,7 +379,12 @@ impl Connection {
     }
 
     /// Says something besides envelopes.
-    pub(crate) fn say(&mut self, frame: &Frame) {
+    pub(crate) fn say(&mut self, now: Instant, frame: &Frame) {
+        self.push(frame);
+        self.write_on(now);
+    }
+
+    fn push(&mut self, frame: &Frame) {
         let encoding = self.terms.as_ref().map(|terms| terms.encoding);
         let mut batch = Batch::new(encoding.unwrap_or_default());
         batch.push(frame);
@@ -392,7 +397,7 @@ impl Connection {
             return;
         }
         if self.phase == Phase::Up {
-            self.say(&Frame::Goodbye(Goodbye::new(reason)));
+            self.push(&Frame::Goodbye(Goodbye::new(reason)));
             self.write_on(now);
         }
         self.end(Failure::Closed(reason));
@@ -445,7 +450,7 @@ impl Connection {
         if self.channels.has_room()
             && let Some(nonce) = self.pong.take()
         {
-            self.say(&Frame::Pong { nonce });
+            self.push(&Frame::Pong { nonce });
         }
         while self.channels.write_next(&mut self.rtc) {
             self.drain(now);
@@ -514,7 +519,7 @@ impl Connection {
                 self.reached = true;
                 if matches!(self.phase, Phase::Lost { .. }) {
                     // Whatever comes in answer ends the loss.
-                    self.say(&Frame::Ping { nonce: 0 });
+                    self.push(&Frame::Ping { nonce: 0 });
                 }
             }
             IceConnectionState::Disconnected => match self.phase {

@@ -168,10 +168,15 @@ impl Outbox {
         }
     }
 
+    /// What may be lost is.
+    pub(crate) fn clear_loose(&mut self) {
+        self.loose.clear();
+    }
+
     /// A new session begins at 1; all that is there is sent on it.
     pub(crate) fn restart(&mut self) {
         self.sent = 0;
-        self.loose.clear();
+        self.clear_loose();
         while let Some((_, envelope)) = self.unacknowledged.pop_back() {
             self.lanes[lane(envelope.priority)].push_front(envelope);
         }
