@@ -8,7 +8,7 @@ use std::{
 
 use shiome_bus::{
     BoxFuture, BusError, Envelope, Inbound, Incarnation, Level, Link, LinkKind, LinkState,
-    LinkStats, PeerId, Remote,
+    LinkStats, PeerId, Priority, Remote,
     wire::{Encoding, Message, max_envelope_len},
 };
 use tokio::{
@@ -78,6 +78,8 @@ struct Inner {
 enum Way {
     Done(Result<(), BusError>),
     Detour,
+    /// Past all that waits here.
+    Ahead(Box<Envelope>),
 }
 
 impl RtcLink {
@@ -124,13 +126,17 @@ impl RtcLink {
     }
 
     fn put(&self, envelope: &Envelope) -> Way {
-        let signals = envelope.intent.name().as_str().starts_with(signal::PREFIX);
+        let name = envelope.intent.name().as_str();
+        let signals = name.starts_with(signal::PREFIX);
         let mut inner = self.inner();
         match inner.phase {
             Phase::Closed => return Way::Done(Err(BusError::Closed(self.remote.clone()))),
             Phase::Relayed => return Way::Detour,
-            // The other end takes them from no other peer; and what opens a channel does not go over it.
-            _ if envelope.from != self.local || signals => return Way::Detour,
+            // The other end takes them from no other peer.
+            _ if envelope.from != self.local => return Way::Detour,
+            // What opens a channel does not go over it.
+            _ if name == signal::SWITCH => return Way::Detour,
+            _ if signals => return Way::Ahead(Box::new(urgent(envelope))),
             _ => {}
         }
         let len = max_envelope_len(envelope);
@@ -146,7 +152,7 @@ impl RtcLink {
             && envelope.reply_to.is_none()
             && self.options.is_unreliable(envelope.intent.name());
         let pushed = match loose {
-            true => inner.outbox.push_loose(envelope),
+            true => inner.outbox.push_loose(&urgent(envelope)),
             false => inner.outbox.push(envelope),
         };
         drop(inner);
@@ -347,6 +353,13 @@ impl RtcLink {
     }
 }
 
+/// In the lane of the bus itself: what overtakes many others of its lane makes them look like copies to the other end.
+fn urgent(envelope: &Envelope) -> Envelope {
+    let mut envelope = envelope.clone();
+    envelope.priority = Priority::System;
+    envelope
+}
+
 impl Link for RtcLink {
     fn kind(&self) -> LinkKind {
         LinkKind::WEBRTC
@@ -361,6 +374,7 @@ impl Link for RtcLink {
         match self.put(envelope) {
             Way::Done(done) => done,
             Way::Detour => self.detour()?.try_send(envelope),
+            Way::Ahead(envelope) => self.detour()?.try_send(&envelope),
         }
     }
 
@@ -373,6 +387,7 @@ impl Link for RtcLink {
                     Way::Done(Err(BusError::QueueFull(_))) => room.await,
                     Way::Done(done) => return done,
                     Way::Detour => return self.detour()?.send(envelope).await,
+                    Way::Ahead(envelope) => return self.detour()?.send(&envelope).await,
                 }
             }
         })

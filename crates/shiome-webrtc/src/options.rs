@@ -130,7 +130,10 @@ impl RtcOptions {
     }
 
     /// Intents of these names go over the channel that loses and reorders rather than wait, while there is one: when they fit into a
-    /// datagram and nothing is waited for. Default: none.
+    /// datagram and nothing is waited for. They go in the lane of the bus itself, past all others, and so are [`Priority::System`] where they
+    /// arrive. Default: none.
+    ///
+    /// [`Priority::System`]: shiome_bus::Priority::System
     ///
     /// # Errors
     ///

@@ -309,14 +309,12 @@ impl Service {
         let Some(entry) = self.entries.get_mut(&remote) else {
             return;
         };
-        if entry
-            .running
-            .as_ref()
-            .is_none_or(|running| running.id != id)
-        {
+        let Some(running) = entry.running.take_if(|running| running.id == id) else {
             return;
+        };
+        if running.marks.reached.load(Ordering::Relaxed) {
+            entry.reached();
         }
-        entry.running = None;
         if let Some(offered) = entry.offered.take() {
             let Offered { id, offer, early } = offered;
             self.begin(&remote, id, Start::Answer(Box::new(offer)));

@@ -6,8 +6,8 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use shiome_bus::{BoxFuture, BusError, Level, PeerId, Priority, SendOptions, WeakPeer};
-use tokio::time::{Instant, sleep};
+use shiome_bus::{BoxFuture, BusError, Level, Peer, PeerId, Priority, SendOptions, WeakPeer};
+use tokio::time::sleep;
 
 use super::{RtcLink, voice::Voice};
 use crate::{
@@ -87,21 +87,22 @@ impl Switch {
 
 async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) {
     let Some(peer) = peer.upgrade() else { return };
-    let by = Instant::now() + PATIENCE;
-    for priority in [Priority::Normal, Priority::Bulk] {
-        loop {
-            let left = by.saturating_duration_since(Instant::now());
-            let Ok(intent) = Signal::new(&session, Body::Switch).intent() else {
-                return;
-            };
-            let options = SendOptions::default().level(Level::Received);
-            let options = options.priority(priority).timeout(left);
-            match peer.send_with(&remote, intent, options).await {
-                // It was dropped where a queue was full, and others may still be in that.
-                Err(BusError::QueueFull(_)) if !left.is_zero() => sleep(RETRY).await,
-                _ => break,
-            }
-        }
+    // Both at once: one that is made later than what is held back would make that look like copies.
+    let normal = arrive(&peer, &remote, &session, Priority::Normal);
+    let bulk = arrive(&peer, &remote, &session, Priority::Bulk);
+    tokio::join!(normal, bulk);
+}
+
+/// Resolves when all that was sent before in a lane has arrived.
+async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) {
+    let Ok(intent) = Signal::new(session, Body::Switch).intent() else {
+        return;
+    };
+    let options = SendOptions::default().level(Level::Received);
+    let options = options.priority(priority).timeout(PATIENCE);
+    // It is said once, for the same reason. Where a queue was full, that is given the time to be emptied.
+    if let Err(BusError::QueueFull(_)) = peer.send_with(remote, intent, options).await {
+        sleep(RETRY).await;
     }
 }
 
