@@ -284,7 +284,9 @@ impl State {
         let mut out = Vec::new();
         if let Some(answer) = server.recv(transmit, then) {
             let answer = answer.build();
-            out.push((answer.from, answer.to, answer.data));
+            // The server of the crate tells an address to itself.
+            let to = Some(answer.to).filter(|to| to != address);
+            out.push((answer.from, to.unwrap_or(source), answer.data));
         }
         while let TurnServerPollRet::AllocateSocket {
             transport,
