@@ -104,59 +104,29 @@ impl Session {
         commands: mpsc::Receiver<Command>,
         reporter: Reporter,
     ) -> Failure {
-        let voice = Voice::new(&context, remote, id);
-        match Self::begin(&context, start, link, voice, reporter) {
-            Ok(mut session) => session.drive(commands).await,
-            Err((failure, mut voice)) => {
+        let mut voice = Voice::new(&context, remote, id);
+        match begin(&context, &start) {
+            Ok((connection, sockets)) => {
+                let mut session = Self {
+                    connection,
+                    gathering: Gathering::new(&context, &sockets),
+                    sockets: sockets.into(),
+                    switch: Switch::new(&context.peer, &voice, &link),
+                    deliveries: Deliveries::new(&link),
+                    link,
+                    voice,
+                    reporter,
+                    ended: None,
+                };
+                session.drive(commands).await
+            }
+            Err(failure) => {
                 // Who offered learns that there will be no answer.
                 voice.say(Body::Close(failure.reason().as_str().to_owned()));
                 let _ = timeout(LAST_WORDS, voice.run_out()).await;
                 failure
             }
         }
-    }
-
-    fn begin(
-        context: &Context,
-        start: Start,
-        link: Arc<RtcLink>,
-        voice: Voice,
-        reporter: Reporter,
-    ) -> Result<Self, (Failure, Voice)> {
-        let now = now();
-        let sockets = match bind(context) {
-            Ok(sockets) => sockets,
-            Err(failure) => return Err((failure, voice)),
-        };
-        let hosts: Vec<_> = sockets.iter().map(|socket| socket.local_addr()).collect();
-        let candidates = if context.options.relay_only {
-            Vec::new()
-        } else {
-            let hosts = hosts.iter();
-            hosts
-                .filter_map(|host| Candidate::host(*host, "udp").ok())
-                .collect()
-        };
-        let config = context.config.clone();
-        let connection = match &start {
-            Start::Offer => Connection::offer(now, config, candidates),
-            Start::Answer(offer) => Connection::answer(now, config, candidates, offer),
-        };
-        let connection = match connection {
-            Ok(connection) => connection,
-            Err(failure) => return Err((failure, voice)),
-        };
-        Ok(Self {
-            connection,
-            gathering: Gathering::new(context, hosts),
-            sockets: sockets.into(),
-            switch: Switch::new(&context.peer, &voice, &link),
-            deliveries: Deliveries::new(&link),
-            link,
-            voice,
-            reporter,
-            ended: None,
-        })
     }
 
     async fn drive(&mut self, mut commands: mpsc::Receiver<Command>) -> Failure {
@@ -449,6 +419,21 @@ impl Session {
         }
         failure
     }
+}
+
+/// Sockets, and a connection that offers or answers.
+fn begin(context: &Context, start: &Start) -> Result<(Connection, Vec<Box<dyn Socket>>), Failure> {
+    let (now, config) = (now(), context.config.clone());
+    let sockets = bind(context)?;
+    let hosts = sockets.iter().map(|socket| socket.local_addr());
+    let hosts = hosts.filter(|_| !context.options.relay_only);
+    let candidates = hosts.filter_map(|host| Candidate::host(host, "udp").ok());
+    let candidates = candidates.collect();
+    let connection = match start {
+        Start::Offer => Connection::offer(now, config, candidates),
+        Start::Answer(offer) => Connection::answer(now, config, candidates, offer),
+    };
+    Ok((connection?, sockets))
 }
 
 /// Now, on the clock of the timers.

@@ -340,7 +340,7 @@ impl Service {
         if let Some(entry) = self.entries.get_mut(remote)
             && entry.is_idle()
         {
-            entry.forget_at.get_or_insert(Instant::now() + KEPT);
+            entry.forget_at = Some(entry.forget_at.unwrap_or_else(|| Instant::now() + KEPT));
         }
     }
 

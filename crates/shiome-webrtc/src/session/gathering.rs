@@ -12,6 +12,7 @@ use super::Context;
 use crate::{
     Failure,
     gather::{Gatherer, Packet, Routed, Server},
+    net::Socket,
 };
 
 /// Addresses of a server that are asked, of each family.
@@ -30,7 +31,8 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    pub(super) fn new(context: &Context, hosts: Vec<SocketAddr>) -> Self {
+    pub(super) fn new(context: &Context, sockets: &[Box<dyn Socket>]) -> Self {
+        let hosts = sockets.iter().map(|socket| socket.local_addr()).collect();
         let servers = context.options.ice_servers.clone();
         let net = context.net.clone();
         let resolve = async move {

@@ -54,7 +54,7 @@ async fn traffic_moves_back_in_order_and_once_and_to_the_channel_again() {
 
 #[tokio::test(start_paused = true)]
 async fn each_lane_keeps_its_order() {
-    let mut world = World::new();
+    let world = World::new();
     world.a.peer.wait_for("b", SECOND).await.unwrap();
     world.a.rtc.connect("b").unwrap();
     for number in 0..2000 {
