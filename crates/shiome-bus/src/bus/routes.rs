@@ -216,8 +216,9 @@ impl Routes {
                 continue;
             };
             any = true;
-            let cost = (attached.options.cost, id);
-            if attached.remote.is_some() && best.is_none_or(|(id, a)| cost < (a.options.cost, id)) {
+            let rank = (attached.options.rank(), id);
+            if attached.remote.is_some() && best.is_none_or(|(id, a)| rank < (a.options.rank(), id))
+            {
                 best = Some((id, attached));
             }
         }
