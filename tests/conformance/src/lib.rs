@@ -13,4 +13,5 @@ mod memory;
 mod rooms;
 mod stage;
 mod table;
+mod webrtc;
 mod websocket;

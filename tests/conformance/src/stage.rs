@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     memory::{MemoryStage, OneBus},
+    webrtc::WebRtcStage,
     websocket::{DirectStage, RelayStage},
 };
 
@@ -58,12 +59,13 @@ impl dyn World + '_ {
 }
 
 /// All paths.
-pub(crate) const STAGES: [&dyn Stage; 5] = [
+pub(crate) const STAGES: [&dyn Stage; 6] = [
     &OneBus,
     &MemoryStage,
     &RelayStage::JSON,
     &RelayStage::BINARY,
     &DirectStage,
+    &WebRtcStage,
 ];
 
 /// Runs a program in a world of a stage.
