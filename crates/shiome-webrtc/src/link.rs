@@ -229,7 +229,12 @@ impl RtcLink {
                 }
                 up
             });
-            self.inbound.get().inspect(|inbound| inbound.diverted());
+            let inbound = self.inbound.get();
+            inbound.inspect(|inbound| match inbound.detour(&self.remote) {
+                Ok(_) => inbound.diverted(),
+                // What was sent is there, and no answer comes back.
+                Err(_) => inbound.down(),
+            });
             self.room.notify_waiters();
             self.flushed.notify_waiters();
         }

@@ -147,6 +147,7 @@ impl Session {
                 () = timeout => self.handle_timeout(now()),
                 () = link.work.notified() => {
                     if link.is_ending() {
+                        self.pump(now());
                         self.connection.close(now(), CloseReason::Closed);
                     }
                 }
