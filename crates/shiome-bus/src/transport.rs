@@ -84,7 +84,8 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// The link is down: what waits for an answer over it fails, and nothing is sent over it until it is up again.
     fn down(&self);
 
-    /// The link is down, and what was put into it goes over a [detour](Self::detour): what waits for an answer goes on waiting.
+    /// The link is down, and what was put into it goes over a [detour](Self::detour): what waits for an answer goes on waiting, and
+    /// whom it told of it tells of no longer.
     fn diverted(&self) {
         self.down();
     }

@@ -192,6 +192,8 @@ class DirectLink {
   #waitingLen = 0;
   #patience;
   #flushed = new Waiters();
+  /** What waits to go over the relay. */
+  #rest = [];
 
   constructor(node, remote) {
     Object.assign(this, { node, remote });
@@ -281,6 +283,15 @@ class DirectLink {
       this.outbox.restart(Infinity);
     }
     [this.#owner, this.#phase, this.#maxMessage, this.error] = [owner, "held", remote.maxMessage, undefined];
+    const waiting = this.#rest.splice(0);
+    if (waiting.length > 0) {
+      waiting.push(...this.outbox.drain());
+      this.outbox = new Outbox(Infinity, Infinity);
+      waiting.forEach((envelope) => this.push(envelope));
+      [this.outbox.frames, this.outbox.bytes] = [QUEUE_FRAMES, QUEUE_BYTES];
+    }
+    // Who waits for the relay in its turn finds that it is not wanted.
+    this.node.link?.waiters.admit();
     this.peers = new Map([[this.remote, remote.incarnation]]);
     this.waiters.admit();
   }
@@ -296,26 +307,25 @@ class DirectLink {
   async divert() {
     if (this.#phase !== "held" && this.#phase !== "direct") return;
     this.#phase = "diverting";
-    const owner = this.#owner;
     const by = now() + RESTART_TIMEOUT_MS;
-    const waiting = this.outbox.drain();
-    while (this.#phase === "diverting") {
-      const envelope = waiting.shift() ?? this.outbox.drain()[0];
+    const isOver = () => this.#phase !== "diverting";
+    this.#rest.push(...this.outbox.drain());
+    while (!isOver()) {
+      if (this.#rest.length === 0) this.#rest = this.outbox.drain();
+      const [envelope] = this.#rest;
       if (!envelope) break;
       const link = this.node.link;
-      const attempt = () => (link.isUp && link.push(envelope) ? true : undefined);
+      const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
       const late = () => fail.notConnected(this.remote);
       try {
-        if (!attempt()) await link.waiters.wait(attempt, Math.max(by - now(), 0), late);
+        if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, Math.max(by - now(), 0), late);
       } catch {
         this.node.core.drops.trace(envelope, "not_connected");
       }
+      // What did not go is for the channel, which is there again.
+      if (!isOver()) this.#rest.shift();
     }
-    // It may be up again, and then what is left goes there.
-    if (this.#phase !== "diverting" || this.#owner !== owner) {
-      waiting.forEach((envelope) => this.push(envelope));
-      return;
-    }
+    if (isOver()) return;
     this.#phase = "relayed";
     this.outbox = new Outbox(QUEUE_FRAMES, QUEUE_BYTES);
     this.peers = new Map();

@@ -91,7 +91,7 @@ impl RtcLink {
             inbound: OnceLock::new(),
             inner: Mutex::new(Inner {
                 phase: Phase::Relayed,
-                outbox: Outbox::default(),
+                outbox: Outbox::new(options.queue),
                 terms: None,
                 sent: 0,
                 received: 0,
@@ -229,11 +229,30 @@ impl RtcLink {
                 }
                 up
             });
-            self.inbound.get().inspect(|inbound| inbound.diverted());
+            self.down();
             self.room.notify_waiters();
             self.flushed.notify_waiters();
         }
         next
+    }
+
+    /// The bus is told that the channel is lost, and what is left of the way.
+    fn down(&self) {
+        let Some(inbound) = self.inbound.get() else {
+            return;
+        };
+        match inbound.detour(&self.remote) {
+            Ok(_) => inbound.diverted(),
+            Err(error) => {
+                let terms = self.inner().terms.clone();
+                if let (BusError::NodeNotFound(_), Some(terms)) = (error, terms) {
+                    // Nobody knows of it any longer.
+                    inbound.peer_down(&self.remote, terms.incarnation);
+                }
+                // No answer comes back.
+                inbound.down();
+            }
+        }
     }
 
     /// One went another way.
@@ -262,7 +281,7 @@ impl RtcLink {
             }
         }
         drop(inner);
-        self.inbound.get().inspect(|inbound| inbound.down());
+        self.down();
         self.room.notify_waiters();
         self.flushed.notify_waiters();
     }

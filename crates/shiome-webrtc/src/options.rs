@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use shiome_bus::{BusError, Name, Pattern};
 use shiome_bus::{PeerId, wire::DEFAULT_MAX_MESSAGE_LEN};
 
-use crate::heartbeat::HEARTBEAT_RANGE;
+use crate::{heartbeat::HEARTBEAT_RANGE, outbox::QUEUE};
 
 /// Time from the first signal until the channel is open, unless told otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,6 +33,7 @@ pub struct RtcOptions {
     pub(crate) heartbeat: Duration,
     pub(crate) max_message: u64,
     pub(crate) max_connections: usize,
+    pub(crate) queue: (usize, usize),
     pub(crate) unreliable: Vec<Pattern>,
 }
 
@@ -47,6 +48,7 @@ impl Default for RtcOptions {
             heartbeat: HEARTBEAT,
             max_message: DEFAULT_MAX_MESSAGE_LEN,
             max_connections: MAX_CONNECTIONS,
+            queue: QUEUE,
             unreliable: Vec::new(),
         }
     }
@@ -125,6 +127,16 @@ impl RtcOptions {
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
             max_connections,
+            ..self
+        }
+    }
+
+    /// Envelopes and bytes that may wait for a channel and its acknowledgement, together. Default 8192 and 4 MiB. One envelope always
+    /// finds room in an empty queue; an end that takes more than 24 MiB before it is done with them gives the channel up.
+    #[must_use]
+    pub fn queue(self, envelopes: usize, bytes: usize) -> Self {
+        Self {
+            queue: (envelopes, bytes),
             ..self
         }
     }

@@ -9,11 +9,9 @@ use shiome_bus::{
 
 use crate::chunk::WHOLE_LEN;
 
-/// Envelopes that wait or are not acknowledged, at most.
-pub(crate) const MAX_ENVELOPES: usize = 8192;
-
-/// Bytes of them, at most. One envelope always finds room in an empty queue.
-pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Envelopes that wait or are not acknowledged, at most, and bytes of them, unless told otherwise. One envelope always finds room
+/// in an empty queue.
+pub(crate) const QUEUE: (usize, usize) = (8192, 4 * 1024 * 1024);
 
 /// Envelopes that wait for the channel that loses, at most: what waits longer is old.
 const MAX_LOOSE: usize = 256;
@@ -27,8 +25,9 @@ pub(crate) struct Full;
 pub(crate) struct NotSent;
 
 /// Lanes of what waits, and what may have to go another way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
+    limits: (usize, usize),
     lanes: [VecDeque<Envelope>; Priority::ALL.len()],
     /// With their numbers in the session.
     unacknowledged: VecDeque<(u64, Envelope)>,
@@ -48,9 +47,22 @@ pub(crate) struct Diverted {
 }
 
 impl Outbox {
+    pub(crate) fn new(limits: (usize, usize)) -> Self {
+        Self {
+            limits,
+            lanes: Default::default(),
+            unacknowledged: VecDeque::new(),
+            loose: VecDeque::new(),
+            bytes: 0,
+            taken: 0,
+            sent: 0,
+        }
+    }
+
     pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Full> {
         let bytes = max_envelope_len(envelope);
-        let fits = self.len() < MAX_ENVELOPES && self.bytes + bytes <= MAX_BYTES;
+        let (envelopes, most) = self.limits;
+        let fits = self.len() < envelopes && self.bytes + bytes <= most;
         if !fits && self.len() > 0 {
             return Err(Full);
         }
@@ -220,7 +232,7 @@ mod tests {
     }
 
     fn filled(lens: &[usize]) -> Outbox {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(QUEUE);
         for (seq, len) in (1..).zip(lens) {
             outbox.push(&envelope(seq, Priority::Normal, *len)).unwrap();
         }
@@ -229,7 +241,7 @@ mod tests {
 
     #[test]
     fn urgent_goes_first_and_order_is_kept_within_a_lane() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(QUEUE);
         let lanes = [Priority::Bulk, Priority::Normal, Priority::System];
         for (seq, priority) in (1..).zip(lanes.iter().cycle().take(6)) {
             outbox.push(&envelope(seq, *priority, 1)).unwrap();
@@ -257,8 +269,8 @@ mod tests {
 
     #[test]
     fn what_is_acknowledged_makes_room() {
-        let mut outbox = Outbox::default();
-        let big = envelope(1, Priority::Normal, MAX_BYTES);
+        let mut outbox = Outbox::new(QUEUE);
+        let big = envelope(1, Priority::Normal, QUEUE.1);
         outbox.push(&big).unwrap();
         assert_eq!(outbox.push(&envelope(2, Priority::Normal, 1)), Err(Full));
         assert_eq!(outbox.acknowledge(1), Err(NotSent));
@@ -310,7 +322,7 @@ mod tests {
 
     #[test]
     fn of_what_may_be_lost_little_waits() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(QUEUE);
         for seq in 0..MAX_LOOSE as u64 {
             outbox
                 .push_loose(&envelope(seq, Priority::Normal, 1))

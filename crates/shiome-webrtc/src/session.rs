@@ -147,6 +147,7 @@ impl Session {
                 () = timeout => self.handle_timeout(now()),
                 () = link.work.notified() => {
                     if link.is_ending() {
+                        self.pump(now());
                         self.connection.close(now(), CloseReason::Closed);
                     }
                 }
@@ -408,6 +409,11 @@ impl Session {
         self.voice
             .say(Body::Close(failure.reason().as_str().to_owned()));
         self.switch.divert();
+        if self.link.detour().is_err() {
+            // Who waits for an answer is told at once, and what waits to be sent has nowhere to go.
+            self.switch.stop();
+            self.link.give_up();
+        }
         let last_words = async {
             let (voice, switch, deliveries) =
                 (&mut self.voice, &mut self.switch, &mut self.deliveries);

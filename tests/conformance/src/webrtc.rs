@@ -7,7 +7,7 @@ use std::{
 };
 
 use shiome_bus::{
-    Bus, BusOptions, Envelope, Peer, PeerId, PeerOptions, Remote, WeakPeer,
+    Bus, BusOptions, Envelope, MAILBOX_CAPACITY, Peer, PeerId, PeerOptions, Remote, WeakPeer,
     memory::{Connected, MemoryLink},
 };
 use shiome_webrtc::{Rtc, RtcOptions};
@@ -70,7 +70,11 @@ impl World for Meshed {
             let bus = Bus::with(self.options.clone());
             let peer = bus.peer_with(name, options).unwrap();
             let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-            let options = RtcOptions::default().addresses([loopback]).admit(|_| true);
+            let options = RtcOptions::default()
+                .addresses([loopback])
+                .admit(|_| true)
+                // As much as a mailbox has, so that what is full is so everywhere.
+                .queue(MAILBOX_CAPACITY, 4 << 20);
             let rtc = Rtc::start(&peer, options).unwrap();
             let others: Vec<Node> = {
                 let nodes = self.nodes.lock().unwrap();

@@ -319,7 +319,7 @@ impl Inbound for Gate {
 
     fn diverted(&self) {
         if let Some(core) = self.core.upgrade() {
-            core.routes_mut(|routes| routes.down(self.id));
+            core.routes_mut(|routes| routes.diverted(self.id));
             core.names_changed.send_replace(());
         }
     }

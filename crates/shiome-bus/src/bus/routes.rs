@@ -98,6 +98,15 @@ impl Routes {
         self.forget_learned(id);
     }
 
+    /// The link is down, and who was behind it is reached over others, if at all.
+    pub(super) fn diverted(&mut self, id: LinkId) {
+        self.down(id);
+        self.forget_told(id);
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.told = 0;
+        }
+    }
+
     pub(super) fn peer_up(
         &mut self,
         id: LinkId,

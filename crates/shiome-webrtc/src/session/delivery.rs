@@ -21,7 +21,7 @@ const ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// Bytes of messages that may wait for the bus. What was not acknowledged is at most half of it, so an honest peer never has more
 /// under way.
-const MAX_WAITING: usize = 2 * crate::outbox::MAX_BYTES + 16 * 1024 * 1024;
+const MAX_WAITING: usize = 2 * crate::outbox::QUEUE.1 + 16 * 1024 * 1024;
 
 /// One message.
 #[derive(Debug)]

@@ -9,16 +9,6 @@ fn tasks() -> usize {
         .num_alive_tasks()
 }
 
-/// Memory of this process in bytes.
-fn resident() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_thousand_connections_leave_nothing_behind() {
     let mut world = World::new();
@@ -41,18 +31,13 @@ async fn a_thousand_connections_leave_nothing_behind() {
     }
     let settle = async || tokio::time::sleep(60 * SECOND).await;
     settle().await;
-    let before = (tasks(), world.a.bus.links().len(), resident());
+    let before = (tasks(), world.a.bus.links().len());
     for number in 100..1000 {
         round(&mut world, number).await;
     }
     settle().await;
-    let after = (tasks(), world.a.bus.links().len(), resident());
-    assert_eq!((before.0, before.1), (after.0, after.1));
+    assert_eq!((tasks(), world.a.bus.links().len()), before);
     assert!(world.a.rtc.paths().is_empty());
-    if let (Some(before), Some(after)) = (before.2, after.2) {
-        let grown = after.saturating_sub(before);
-        assert!(grown < 4 * 1024 * 1024, "grown by {grown} bytes");
-    }
 }
 
 #[tokio::test(start_paused = true)]

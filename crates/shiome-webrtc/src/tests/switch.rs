@@ -134,6 +134,31 @@ async fn without_any_way_senders_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_an_answer_is_told_at_once_when_the_last_way_is_closed() {
+    let mut world = World::new();
+    world.connect().await;
+    let heard = std::sync::Arc::new(tokio::sync::Notify::new());
+    let asked = std::sync::Arc::clone(&heard);
+    let listens = world.b.peer.on("mute", move |_| asked.notify_one());
+    listens.unwrap().detach();
+    let a = world.a.peer.clone();
+    let request = tokio::spawn(async move {
+        let intent = Intent::new("mute", ()).unwrap();
+        a.request("b", intent).await
+    });
+    heard.notified().await;
+    world.relay.cut();
+    let start = Instant::now();
+    world.a.rtc.disconnect("b").unwrap();
+    let answer = request.await.unwrap();
+    assert!(
+        matches!(answer, Err(BusError::NotConnected(_))),
+        "{answer:?}"
+    );
+    assert!(start.elapsed() < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_disconnects_goes_on_over_the_other_link() {
     let mut world = World::new();
     world.connect().await;
