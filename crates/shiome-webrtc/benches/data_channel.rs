@@ -194,7 +194,9 @@ fn flood_ours(runtime: &Runtime) -> f64 {
             .unwrap()
             .detach();
         pair.b
-            .on("done", move |_| drop(done.try_send(())))
+            .on("done", move |_| {
+                let _ = done.try_send(());
+            })
             .unwrap()
             .detach();
         let intent = Intent::new("flood", "x".repeat(LONG)).unwrap();
