@@ -137,8 +137,8 @@ async fn without_any_way_senders_are_told() {
 async fn who_waits_for_an_answer_is_told_at_once_when_the_last_way_is_closed() {
     let mut world = World::new();
     world.connect().await;
-    let heard = std::sync::Arc::new(tokio::sync::Notify::new());
-    let asked = std::sync::Arc::clone(&heard);
+    let heard = Arc::new(tokio::sync::Notify::new());
+    let asked = Arc::clone(&heard);
     let listens = world.b.peer.on("mute", move |_| asked.notify_one());
     listens.unwrap().detach();
     let a = world.a.peer.clone();
