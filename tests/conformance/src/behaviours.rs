@@ -10,8 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use shiome_bus::{
-    BusError, ErrorKind, Intent, Level, Outcome, Peer, Priority, Route, SendOptions,
-    Verdict, Via,
+    BusError, ErrorKind, Intent, Level, Outcome, Peer, Priority, Route, SendOptions, Verdict, Via,
 };
 use tokio::sync::Notify;
 
