@@ -11,6 +11,7 @@ mod head_of_line;
 mod reconnect;
 mod row;
 mod speed;
+mod webrtc;
 
 use std::{
     path::{Path, PathBuf},
@@ -70,6 +71,12 @@ const BENCHES: &[Bench] = &[
         about: "peers of one process on the bus",
         rows: bus::rows,
         run: Run::Own(bus::run),
+    },
+    Bench {
+        name: webrtc::NAME,
+        about: "data channels between two buses, beside a bare loop on the same library",
+        rows: webrtc::rows,
+        run: Run::Own(webrtc::run),
     },
 ];
 

@@ -93,6 +93,21 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// The link is down: what waits for an answer over it fails, and nothing is sent over it until it is up again.
     fn down(&self);
 
+    /// The link is down, and what was put into it goes over a [detour](Self::detour): what waits for an answer goes on waiting, and
+    /// whom it told of it tells of no longer.
+    fn diverted(&self) {
+        self.down();
+    }
+
+    /// The link that would take envelopes to `to` if this one was not there.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::NotConnected`] when those that there are are down, [`BusError::NodeNotFound`] when there is none.
+    fn detour(&self, to: &PeerId) -> Result<Arc<dyn Link>, BusError> {
+        Err(BusError::NodeNotFound(to.clone()))
+    }
+
     /// The link has ended.
     fn closed(&self);
 

@@ -41,7 +41,7 @@ export class BusError extends Error {
 export type Level = "accepted" | "received" | "handled" | "answered";
 export type Priority = "system" | "normal" | "bulk";
 /** Which path something took. */
-export type Via = "bus" | "websocket";
+export type Via = "bus" | "websocket" | "webrtc";
 /** How the link of a peer is; `local` without one. */
 export type State = "local" | "connecting" | "up" | "closing" | "closed";
 

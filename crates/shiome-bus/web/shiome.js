@@ -885,6 +885,8 @@ class Core {
     const local = route === "remote" ? undefined : this.nodes.get(to);
     if (local) return { node: local };
     if (route === "local") throw fail.nodeNotFound(to);
+    const direct = node.direct.get(to);
+    if (direct?.isUp) return { link: direct };
     let [first, known] = [undefined, undefined];
     for (const link of this.linksOf(node)) {
       first ??= link;
@@ -897,7 +899,9 @@ class Core {
   /** All others that are on the bus or told of by links that are up, with their runs. */
   present(node) {
     const present = new Map();
-    for (const link of this.linksOf(node)) if (link.isUp) link.peers.forEach((run, id) => present.set(id, run));
+    for (const link of [...this.linksOf(node), ...node.direct.values()]) {
+      if (link.isUp) link.peers.forEach((run, id) => present.set(id, run));
+    }
     for (const local of this.nodes.values()) present.set(local.id, local.incarnation);
     present.delete(node.id);
     return present;
@@ -912,7 +916,7 @@ class Core {
   }
 
   reaches(node, id) {
-    if (this.nodes.has(id)) return true;
+    if (this.nodes.has(id) || node.direct.get(id)?.isUp) return true;
     for (const link of this.linksOf(node)) if (link.isUp && link.reaches(id)) return true;
     return false;
   }
@@ -1065,7 +1069,7 @@ export class Delivery {
   get level() { return this.#envelope.level; }
   get priority() { return this.#envelope.priority; }
   /** Which path it took: `bus`, or the kind of the link. */
-  get via() { return this.#link ? "websocket" : "bus"; }
+  get via() { return this.#link?.kind ?? "bus"; }
 
   /** Answers under the name of what was asked. */
   async respond(payload) {
@@ -1089,6 +1093,8 @@ class Node {
   errors = new Signal();
   counts = { sent: 0, delivered: 0, calls: 0, errors: 0 };
   link = undefined;
+  /** Links to single peers, by their ids. */
+  direct = new Map();
   /** A handler runs right now, and not only its future. */
   isServing = false;
   #seq = 0;
@@ -1216,7 +1222,7 @@ class Node {
     const placed = way.link ? way.link.offer(envelope) : way.node.accept(envelope, undefined);
     if (!placed) return undefined;
     this.counts.sent += 1;
-    return Object.freeze({ id: envelope.id, via: way.link ? "websocket" : "bus" });
+    return Object.freeze({ id: envelope.id, via: way.link?.kind ?? "bus" });
   }
 
   waitersOf(envelope, way) {
@@ -1505,6 +1511,7 @@ class Node {
     this.#abandon();
     this.core.leave(this);
     this.failPending(() => true, () => fail.closed(this.id));
+    for (const link of this.direct.values()) link.end("closed");
     this.handlers = [];
     this.interceptors = { outbound: [], inbound: [] };
     if (this.link) this.link.end("closed");
@@ -1872,6 +1879,7 @@ function addressOf(url) {
  *       └───────────── lost ──────────────┘
  */
 class Link {
+  kind = "websocket";
   state = "connecting";
   /** Why it is not up, once there was a reason. */
   error = undefined;
@@ -2830,3 +2838,13 @@ export class Mesh {
     return `Mesh[${this.peer.id} in ${this.room}]`;
   }
 }
+
+/** For the other files of this library. */
+export const parts = Object.freeze({
+  ...{ ACK_DELAY_MS, ACK_ENVELOPES, ACK_LEN, BATCH_LEN, INBOUND_PATIENCE_MS, MAX_FRAMES, MAX_MESSAGE_LEN, MAX_TIMER_MS },
+  ...{ MIN_MAX_MESSAGE_LEN, QUEUE_BYTES, QUEUE_FRAMES },
+  ...{ Malformed, checkOptions, checkPeerId, envelopeOf, fail, isAwaited, isCount, isFlag, isTime, lenOf, must, now, report },
+  ...{ decode, encodeEnvelope, has, numberIn, textIn, textOfIntent, unchecked },
+  Fifo, Outbox, Signal, Waiters,
+  nodeOf,
+});

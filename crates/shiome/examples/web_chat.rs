@@ -1,4 +1,5 @@
-//! A chat in a page: a web server, a relay, and a peer in Rust that is in the room with the peers of the pages.
+//! A chat in a page: a web server, a relay, and a peer in Rust that is in the room with the peers of the pages. Who is in it talks
+//! directly to the others, where the network lets them, and through the relay otherwise.
 //!
 //! `cargo run -p shiome --example web-chat` prints the address. With an address to listen at as its argument, such as
 //! `0.0.0.0:8640`, others in the network can come, too.
@@ -29,6 +30,7 @@ use shiome::bus::{
     Bus, BusError, Intent, Mesh, Peer,
     websocket::{Origins, ServerOptions, WebSocketServer, endpoint},
 };
+use shiome_webrtc::{Rtc, RtcOptions};
 use tokio::net::TcpListener;
 
 const FERRIS: &str = "ferris";
@@ -38,7 +40,7 @@ const ROOM: &str = "lobby";
 const REMEMBERED: usize = 50;
 
 /// What is served, besides the WebSocket.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("/", "text/html", include_str!("web_chat/index.html")),
     ("/chat.css", "text/css", include_str!("web_chat/chat.css")),
     (
@@ -50,6 +52,11 @@ const FILES: [(&str, &str, &str); 4] = [
         "/shiome.js",
         "text/javascript",
         include_str!("../../shiome-bus/web/shiome.js"),
+    ),
+    (
+        "/rtc.js",
+        "text/javascript",
+        include_str!("../../shiome-bus/web/rtc.js"),
     ),
 ];
 
@@ -67,6 +74,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let relay = Arc::new(relay);
     let room = Arc::new(Mesh::join(&ferris, ROOM)?);
     take_part(&ferris, &room)?;
+    // It ends with this.
+    let _rtc = Rtc::start(&ferris, RtcOptions::default().admit(|_| true))?;
 
     let listener = TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);

@@ -10,8 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use shiome_bus::{
-    BusError, ErrorKind, Intent, Level, LinkKind, Outcome, Peer, Priority, Route, SendOptions,
-    Verdict, Via,
+    BusError, ErrorKind, Intent, Level, Outcome, Peer, Priority, Route, SendOptions, Verdict, Via,
 };
 use tokio::sync::Notify;
 
@@ -254,9 +253,12 @@ each! {
                 }
             }).unwrap().detach();
         }
+        // What a path needs to be opened counts, too.
+        let calls = || a.stats().handler_calls + b.stats().handler_calls;
+        let before = calls();
         a.send("b", Intent::new("ball", 0).unwrap()).await.unwrap();
         assert_eq!(log.wait(1).await, ["over"]);
-        assert_eq!(a.stats().handler_calls + b.stats().handler_calls, 101);
+        assert_eq!(calls() - before, 101);
     }
 
     /// B16.
@@ -499,7 +501,6 @@ each! {
         a.send_with("b", text("x", ""), route(fits)).await.unwrap();
         assert_eq!(kind(a.send_with("b", text("x", ""), route(fails)).await), ErrorKind::NodeNotFound);
         assert_eq!(log.lines(), [receipt.via.to_string(), receipt.via.to_string()]);
-        assert_ne!(receipt.via, Via::Link(LinkKind::WEBRTC));
     }
 
     async fn what_was_accepted_is_handled_before_a_peer_closes(world) {
@@ -595,12 +596,13 @@ each! {
         }
         let handled = || peers.iter().map(|peer| peer.stats().handler_calls).sum::<u64>();
         let errors = || peers.iter().map(|peer| peer.stats().handler_errors).sum::<u64>();
+        let before = handled();
         peers[0].send("b", text("x", "")).await.unwrap();
         // The last may send it on no more.
         while errors() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!((handled(), errors()), (9, 1));
+        assert_eq!((handled() - before, errors()), (9, 1));
         assert_eq!(world.dropped(shiome_bus::DropReason::TooManyHops), 1);
     }
 }

@@ -14,4 +14,5 @@ mod memory;
 mod rooms;
 mod stage;
 mod table;
+mod webrtc;
 mod websocket;

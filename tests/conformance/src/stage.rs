@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use crate::{
     cluster::ClusterStage,
     memory::{MemoryStage, OneBus},
+    webrtc::WebRtcStage,
     websocket::{DirectStage, RelayStage},
 };
 
@@ -59,13 +60,14 @@ impl dyn World + '_ {
 }
 
 /// All paths.
-pub(crate) const STAGES: [&dyn Stage; 6] = [
+pub(crate) const STAGES: [&dyn Stage; 7] = [
     &OneBus,
     &MemoryStage,
     &RelayStage::JSON,
     &RelayStage::BINARY,
     &DirectStage,
     &ClusterStage,
+    &WebRtcStage,
 ];
 
 /// Runs a program in a world of a stage.

@@ -14,7 +14,7 @@ use crate::{
 pub(super) const NAME: &str = "bus";
 
 /// What a bench prints: in what words, in what unit, and what it should come to.
-type Measure = (&'static str, &'static str, Option<Goal>);
+pub(super) type Measure = (&'static str, &'static str, Option<Goal>);
 
 /// What the bench of the crate prints, in its words, and what that should come to.
 const MEASURES: [Measure; 10] = [
@@ -84,7 +84,7 @@ fn note(unit: &str) -> &'static str {
     }
 }
 
-fn figure(printed: &Result<String, String>, measure: &str) -> Figure {
+pub(super) fn figure(printed: &Result<String, String>, measure: &str) -> Figure {
     let printed = match printed {
         Ok(printed) => printed,
         Err(problem) => return Figure::NotMeasured(problem.clone()),

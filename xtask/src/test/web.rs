@@ -18,7 +18,8 @@ use crate::{
 const TESTS: &str = "crates/shiome-bus/web/tests";
 
 /// The programs that they talk to: variable of the environment, example.
-const PROGRAMS: [(&str, &str); 2] = [
+const PROGRAMS: [(&str, &str); 3] = [
+    ("SHIOME_RTC_TESTBED", "rtc-testbed"),
     ("SHIOME_WEB_TESTBED", "web-testbed"),
     ("SHIOME_WEB_CHAT", "web-chat"),
 ];

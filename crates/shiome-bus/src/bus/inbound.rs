@@ -330,6 +330,22 @@ impl Inbound for Gate {
         }
     }
 
+    fn diverted(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.diverted(self.id));
+            core.names_changed.send_replace(());
+        }
+    }
+
+    fn detour(&self, to: &PeerId) -> Result<Arc<dyn Link>, BusError> {
+        let core = self.core.upgrade();
+        let core = core.ok_or_else(|| BusError::Closed(to.clone()))?;
+        match core.over_link(to, Some(self.id))? {
+            Target::Link(_, link) => Ok(link),
+            Target::Local(_) => Err(BusError::NodeNotFound(to.clone())),
+        }
+    }
+
     fn closed(&self) {
         if let Some(core) = self.core.upgrade() {
             core.detach(self.id);

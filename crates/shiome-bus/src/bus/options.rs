@@ -102,6 +102,7 @@ impl BusOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkOptions {
     pub(crate) uplink: bool,
+    pub(crate) direct: bool,
     pub(crate) cost: u8,
 }
 
@@ -115,9 +116,23 @@ impl LinkOptions {
         }
     }
 
+    /// It leads to the peer itself: it is taken before all that are not direct, whatever they cost.
+    #[must_use]
+    pub fn direct(self) -> Self {
+        Self {
+            direct: true,
+            ..self
+        }
+    }
+
     /// Of several links that reach a peer, the cheapest that is up is taken, then the first. Default 0.
     #[must_use]
     pub fn cost(self, cost: u8) -> Self {
         Self { cost, ..self }
+    }
+
+    /// The lesser goes first.
+    pub(super) fn rank(self) -> (bool, u8) {
+        (!self.direct, self.cost)
     }
 }

@@ -114,6 +114,15 @@ impl Routes {
         self.forget_learned(id);
     }
 
+    /// The link is down, and who was behind it is reached over others, if at all.
+    pub(super) fn diverted(&mut self, id: LinkId) {
+        self.down(id);
+        self.forget_told(id);
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.told = 0;
+        }
+    }
+
     pub(super) fn peer_up(
         &mut self,
         id: LinkId,
@@ -242,8 +251,9 @@ impl Routes {
                 continue;
             };
             any = true;
-            let cost = (attached.options.cost, id);
-            if attached.remote.is_some() && best.is_none_or(|(id, a)| cost < (a.options.cost, id)) {
+            let rank = (attached.options.rank(), id);
+            if attached.remote.is_some() && best.is_none_or(|(id, a)| rank < (a.options.rank(), id))
+            {
                 best = Some((id, attached));
             }
         }

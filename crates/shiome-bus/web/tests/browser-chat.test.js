@@ -63,6 +63,9 @@ test("two pages and a peer in Rust talk to each other", { skip }, async (t) => {
   await bob.evaluate(enters("bob"));
   await holds(bob, "Is anybody here?");
   await Promise.all([members(alice, 3), members(bob, 3)]);
+  // Each reaches the two others directly.
+  const direct = (tab) => sees(tab, `document.querySelectorAll("#members .direct").length === 2`);
+  await Promise.all([direct(alice), direct(bob)]);
   await bob.evaluate(says("I am, on a phone. Hello alice!"));
   await holds(alice, "on a phone");
   await alice.evaluate(says("Hi bob. And what does ferris say?"));

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
 const ROOT = new URL("..", import.meta.url);
-const FILES = ["shiome.js", "tests/behaviours.js", "tests/worlds.js"];
+const FILES = ["shiome.js", "rtc.js", "tests/behaviours.js", "tests/worlds.js"];
 
 /** An empty page, in which a test does what it wants. */
 const PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>test</title><link rel=icon href=data:,>";

@@ -10,12 +10,12 @@ export const TESTBED = process.env.SHIOME_WEB_TESTBED;
 
 export class Relay {
   /** Starts one; settings are the arguments of the program. */
-  static async start(settings = {}) {
+  static async start(settings = {}, program = TESTBED) {
     const args = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-    const child = spawn(TESTBED, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: child.stdout });
     const [url] = await Promise.race([once(lines, "line"), once(child, "exit").then(() => Promise.reject(new Error("no relay")))]);
-    return Object.assign(new Relay(), { child, url, port: Number(new URL(url).port), settings });
+    return Object.assign(new Relay(), { child, url, port: Number(new URL(url).port), settings, program });
   }
 
   /** Kills the process, without a goodbye to anybody. */
@@ -29,7 +29,7 @@ export class Relay {
   /** Another process at the same port, which knows nothing of the first. */
   async restart() {
     await this.kill();
-    return Relay.start({ ...this.settings, port: this.port });
+    return Relay.start({ ...this.settings, port: this.port }, this.program);
   }
 }
 

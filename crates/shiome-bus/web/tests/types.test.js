@@ -4,15 +4,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as rtc from "../rtc.js";
 import * as shiome from "../shiome.js";
 
-const text = readFileSync(new URL("../shiome.d.ts", import.meta.url), "utf8");
+const textOf = (file) => readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
+const text = textOf("shiome.d.ts");
 
-/** For tests, and what only the module itself makes. */
-const UNTYPED = ["wire", "Delivery", "Subscription"];
+/** For tests and the other files, and what only the module itself makes. */
+const UNTYPED = ["wire", "parts", "Delivery", "Subscription"];
 
 /** Names of the members of a class in the types. */
-function typed(name) {
+function typed(name, text) {
   const [, body] = new RegExp(`^export class ${name}\\b[^{]*\\{$([^]*?)^\\}$`, "m").exec(text);
   const members = [...body.matchAll(/^ {2}(?:static )?(?:readonly )?([a-zA-Z]+)(?=[<(?:])/gm)].map((found) => found[1]);
   return new Set(members.filter((member) => member !== "constructor"));
@@ -33,9 +35,17 @@ test("all that the module exports has a type", () => {
 
 for (const name of ["Bus", "Peer", "Mesh", "Intent"]) {
   test(`the methods of ${name} have types`, () => {
-    const [declared, there] = [typed(name), methods(shiome[name])];
+    const [declared, there] = [typed(name, text), methods(shiome[name])];
     assert.deepEqual([...there].filter((method) => !declared.has(method)), []);
     const fields = { Mesh: ["room", "peer"], Intent: ["name"] }[name] ?? [];
     assert.deepEqual([...declared].filter((member) => !there.has(member) && !fields.includes(member)), []);
   });
 }
+
+test("the methods of Rtc have types", () => {
+  // Connections tell it what becomes of them.
+  const inner = ["became", "over"];
+  const there = [...methods(rtc.Rtc)].filter((method) => !inner.includes(method));
+  assert.deepEqual(there.sort(), [...typed("Rtc", textOf("rtc.d.ts"))].sort());
+  assert.deepEqual(Object.keys(rtc), ["Rtc"]);
+});

@@ -1,5 +1,6 @@
 // A page that is a peer: it is in the room "lobby" with other pages, and with a peer in Rust.
 
+import { Rtc } from "./rtc.js";
 import { Mesh, Peer } from "./shiome.js";
 
 const ROOM = "lobby";
@@ -60,15 +61,21 @@ function message(from, text, kind) {
   return fate;
 }
 
-function showMembers(peer, room) {
-  const entry = (name, tag) => {
+/** Who is there, and how it is reached: over a data channel, or through the relay, and then why. */
+function showMembers(peer, room, rtc) {
+  const entry = (name, ...tags) => {
     const item = element("li", "");
-    item.append(badge(name), element("span", "who", name));
-    if (tag) item.append(element("span", "tag", tag));
+    item.append(badge(name), element("span", "who", name), ...tags);
     return item;
   };
-  const others = room.members().map(({ id }) => entry(id, id === RUST ? "Rust" : undefined));
-  $("members").replaceChildren(entry(peer.id, "you"), ...others);
+  const others = room.members().map(({ id }) => {
+    const { path, reason } = rtc.path(id) ?? {};
+    const isDirect = path === "direct";
+    const way = element("span", `tag ${isDirect ? "direct" : ""}`, isDirect ? "direct" : "relayed");
+    if (reason) way.title = reason;
+    return entry(id, ...(id === RUST ? [element("span", "tag", "Rust")] : []), way);
+  });
+  $("members").replaceChildren(entry(peer.id, element("span", "tag", "you")), ...others);
 }
 
 const STATES = { connecting: "connecting …", up: "connected", closing: "leaving …", closed: "not connected" };
@@ -80,18 +87,25 @@ function showState({ state, error, retryInMs }) {
 }
 
 function converse(peer) {
+  const rtc = new Rtc(peer, { admit: () => true });
   const room = Mesh.join(peer, ROOM);
+  const showAll = () => showMembers(peer, room, rtc);
+  rtc.onPath(showAll);
   room.onJoin(({ id }) => {
     note(`${id} is here`);
-    showMembers(peer, room);
+    rtc.connect(id);
+    showAll();
   });
   room.onLeave(({ id }, reason) => {
-    if (reason !== "replaced") note(`${id} has left`);
-    showMembers(peer, room);
+    if (reason !== "replaced") {
+      note(`${id} has left`);
+      rtc.disconnect(id);
+    }
+    showAll();
   });
   room.on("message", (text, from) => void message(from, String(text), "other"));
   peer.on("whisper", ({ from, payload }) => void message(from, String(payload), "whisper"));
-  showMembers(peer, room);
+  showAll();
 
   $("say").addEventListener("submit", async (event) => {
     event.preventDefault();

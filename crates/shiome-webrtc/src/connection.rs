@@ -1,0 +1,565 @@
+//! One connection to a peer, without socket and clock.
+//!
+//! After each input - a method that takes `now` - the owner sends what [`Connection::poll_transmit`] gives, does what
+//! [`Connection::poll_event`] tells, and calls [`Connection::handle_timeout`] at [`Connection::timeout`].
+//!
+//! ```text
+//!  Connecting ── channel open ──► Up ── nothing heard, ICE lost ──► Lost ──┐
+//!      │ deadline                 ▲│ closed                          │ ▲   │ heard
+//!      │ no pair passes           │└─────────► Ended ◄───────────────┘ │   │
+//!      └──────────────────────────┼──────────────▲       deadline      │   │
+//!                                 └────────────────────────────────────┴───┘
+//! ```
+
+mod candidates;
+mod channels;
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use shiome_bus::{
+    Incarnation,
+    wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message},
+};
+use str0m::{
+    Candidate, IceConnectionState, Input, Output, Rtc,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    config::DtlsCert,
+    net::{Protocol, Receive, Transmit},
+};
+
+use self::{candidates::Candidates, channels::Channels};
+use crate::{
+    Failure,
+    heartbeat::{Heartbeat, Silence},
+    signal::{Body, Description},
+};
+
+pub(crate) use self::candidates::CandidateFault;
+
+/// Bytes that wait in SCTP. Its cost grows with the square of what waits, and more makes nothing faster.
+const SCTP_BUFFER_LEN: usize = 64 * 1024;
+
+/// Time for a lost connection to come back.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What an end says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) max_message: usize,
+    pub(crate) heartbeat: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) cert: Option<DtlsCert>,
+}
+
+/// What the other end said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) encoding: Encoding,
+    pub(crate) max_message: usize,
+}
+
+/// What the owner is told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// To be said to the other end.
+    Signal(Body),
+    /// Envelopes can be sent.
+    Up,
+    /// Envelopes and acknowledgements came in a message of so many bytes; `counted` if it kept all in order.
+    Heard {
+        frames: Vec<Frame>,
+        len: usize,
+        counted: bool,
+    },
+    /// Nothing gets through for now.
+    Lost,
+    /// It will never be up again.
+    Ended(Failure),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connecting { until: Instant },
+    Up,
+    Lost { until: Instant },
+    Ended,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    rtc: Rtc,
+    config: Config,
+    offered: bool,
+    pending: Option<SdpPendingOffer>,
+    terms: Option<Terms>,
+    phase: Phase,
+    heartbeat: Heartbeat,
+    candidates: Candidates,
+    channels: Channels,
+    /// Whether datagrams ever got through.
+    reached: bool,
+    /// The ping that waits for its answer: of several, the last.
+    pong: Option<u64>,
+    rtc_timeout: Instant,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Connection {
+    /// Offers a connection, with the candidates that are known so far.
+    pub(crate) fn offer(
+        now: Instant,
+        config: Config,
+        candidates: Vec<Candidate>,
+    ) -> Result<Self, Failure> {
+        let mut connection = Self::new(now, config, true, candidates);
+        let mut change = connection.rtc.sdp_api();
+        let configs = channels::configs();
+        let ids = configs.map(|config| change.add_channel_with_config(config));
+        let (offer, pending) = change.apply().expect("a channel was added");
+        connection.channels.expect(ids);
+        connection.pending = Some(pending);
+        connection.describe(offer.to_sdp_string(), Body::Offer);
+        connection.drain(now);
+        Ok(connection)
+    }
+
+    /// Answers an offer.
+    pub(crate) fn answer(
+        now: Instant,
+        config: Config,
+        candidates: Vec<Candidate>,
+        offer: &Description,
+    ) -> Result<Self, Failure> {
+        let mut connection = Self::new(now, config, false, candidates);
+        connection.terms(now, offer);
+        connection.accept_offer(offer)?;
+        connection.drain(now);
+        Ok(connection)
+    }
+
+    fn new(now: Instant, config: Config, offered: bool, candidates: Vec<Candidate>) -> Self {
+        let mut builder = Rtc::builder()
+            .clear_codecs()
+            .set_sctp_max_buffered_amount(SCTP_BUFFER_LEN);
+        if let Some(cert) = config.cert.clone() {
+            builder = builder.set_dtls_cert(cert);
+        }
+        let mut connection = Self {
+            rtc: builder.build(now),
+            offered,
+            pending: None,
+            terms: None,
+            phase: Phase::Connecting {
+                until: now + config.connect_timeout,
+            },
+            heartbeat: Heartbeat::new(now, config.heartbeat),
+            candidates: Candidates::default(),
+            channels: Channels::new(config.max_message),
+            reached: false,
+            pong: None,
+            rtc_timeout: now,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+        };
+        for candidate in candidates {
+            connection
+                .candidates
+                .add_local(&mut connection.rtc, candidate);
+        }
+        connection
+    }
+
+    fn describe(&mut self, sdp: String, body: impl Fn(Description) -> Body) {
+        let description = Description {
+            sdp,
+            incarnation: self.config.incarnation,
+            encoding: Encoding::Binary,
+            max_message: self.config.max_message,
+            heartbeat_ms: self.config.heartbeat.as_millis() as u64,
+        };
+        self.events.push_back(Event::Signal(body(description)));
+    }
+
+    fn terms(&mut self, now: Instant, said: &Description) {
+        self.terms = Some(Terms {
+            incarnation: said.incarnation,
+            encoding: said.encoding,
+            max_message: said.max_message,
+        });
+        // The shorter of both, so that each end hears enough.
+        let theirs = Duration::from_millis(said.heartbeat_ms);
+        self.config.heartbeat = self.config.heartbeat.min(theirs);
+        self.heartbeat = Heartbeat::new(now, self.config.heartbeat);
+    }
+
+    fn accept_offer(&mut self, offer: &Description) -> Result<(), Failure> {
+        let sdp = SdpOffer::from_sdp_string(&offer.sdp).map_err(Failure::malformed)?;
+        let answer = self.rtc.sdp_api().accept_offer(sdp);
+        let answer = answer.map_err(Failure::malformed)?;
+        self.candidates.described(&offer.sdp);
+        self.describe(answer.to_sdp_string(), Body::Answer);
+        Ok(())
+    }
+
+    /// What the other end said of itself, once it did.
+    pub(crate) fn remote(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+
+    /// An answer came. One that nobody waits for is skipped.
+    pub(crate) fn handle_answer(&mut self, now: Instant, answer: &Description) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        if self.terms.is_none() {
+            self.terms(now, answer);
+        }
+        let accepted = SdpAnswer::from_sdp_string(&answer.sdp)
+            .map_err(Failure::malformed)
+            .and_then(|sdp| {
+                let accepted = self.rtc.sdp_api().accept_answer(pending, sdp);
+                accepted.map_err(Failure::malformed)
+            });
+        match accepted {
+            Ok(()) => self.candidates.described(&answer.sdp),
+            Err(failure) => self.end(failure),
+        }
+        self.tick(now);
+    }
+
+    /// The other end offers to look for a way anew.
+    pub(crate) fn handle_offer(&mut self, now: Instant, offer: &Description) {
+        // Only who offered first does so: two at a time cannot happen.
+        let accepted = match self.offered {
+            true => Err(Failure::malformed("an offer of who answered")),
+            false => self.accept_offer(offer),
+        };
+        if let Err(failure) = accepted {
+            self.end(failure);
+        }
+        self.tick(now);
+    }
+
+    /// Looks for a way anew, if that is for this end to do.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        if !self.offered || matches!(self.phase, Phase::Connecting { .. } | Phase::Ended) {
+            return;
+        }
+        let mut change = self.rtc.sdp_api();
+        change.ice_restart(true);
+        if let Some((offer, pending)) = change.apply() {
+            self.pending = Some(pending);
+            self.describe(offer.to_sdp_string(), Body::Offer);
+        }
+        self.drain(now);
+    }
+
+    /// An address of this end was found.
+    pub(crate) fn add_local_candidate(&mut self, now: Instant, candidate: Candidate) {
+        if let Some(said) = self.candidates.add_local(&mut self.rtc, candidate) {
+            let body = Body::Candidate(Some(said));
+            self.events.push_back(Event::Signal(body));
+        }
+        self.drain(now);
+    }
+
+    /// No more addresses of this end will be found.
+    pub(crate) fn end_local_candidates(&mut self, now: Instant) {
+        self.candidates.end_local();
+        self.events.push_back(Event::Signal(Body::Candidate(None)));
+        self.tick(now);
+    }
+
+    /// The other end told an address, or that those were all. The address, if it is one that can be tried.
+    pub(crate) fn add_remote_candidate(
+        &mut self,
+        now: Instant,
+        candidate: Option<&str>,
+    ) -> Result<Option<SocketAddr>, CandidateFault> {
+        let added = match candidate {
+            Some(text) => self.candidates.add_remote(&mut self.rtc, text),
+            None => {
+                self.candidates.end_remote();
+                Ok(None)
+            }
+        };
+        self.tick(now);
+        added
+    }
+
+    /// A datagram came to `local`. What is none of this connection is skipped.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) {
+        let Ok(receive) = Receive::new(Protocol::Udp, source, local, datagram) else {
+            return;
+        };
+        let input = Input::Receive(now, receive);
+        if self.phase == Phase::Ended || !self.rtc.accepts(&input) {
+            return;
+        }
+        // A datagram that cannot be is that of an attacker as long as the connection lives on.
+        let handled = self.rtc.handle_input(input);
+        self.drain(now);
+        if let Err(error) = handled
+            && !self.rtc.is_alive()
+        {
+            self.end(Failure::malformed(error));
+        }
+        self.write_on(now);
+    }
+
+    /// Time has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Connecting { until } if until <= now => self.end(self.diagnosis()),
+            Phase::Lost { until } if until <= now => self.end(Failure::Unresponsive),
+            Phase::Up => match self.heartbeat.handle_timeout(now) {
+                Silence::Bearable => {}
+                Silence::Ping(nonce) => self.push(&Frame::Ping { nonce }),
+                Silence::Dead => self.lose(now),
+            },
+            _ => {}
+        }
+        self.tick(now);
+        self.write_on(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        let own = match self.phase {
+            Phase::Connecting { until } | Phase::Lost { until } => until,
+            Phase::Up => self.heartbeat.timeout(),
+            Phase::Ended => return None,
+        };
+        Some(own.min(self.rtc_timeout))
+    }
+
+    /// Why it did not open in time.
+    fn diagnosis(&self) -> Failure {
+        if self.terms.is_none() {
+            Failure::NoAnswer
+        } else if self.reached {
+            Failure::Timeout
+        } else {
+            self.candidates.diagnosis()
+        }
+    }
+
+    /// Whether a message is written at once.
+    pub(crate) fn has_room(&self) -> bool {
+        self.phase == Phase::Up && self.channels.has_room()
+    }
+
+    /// Writes a message to the channel that keeps all in order.
+    pub(crate) fn write(&mut self, now: Instant, message: &Message) {
+        self.channels.push(message);
+        self.write_on(now);
+    }
+
+    /// Writes a message of one piece to the channel that loses, if there is room.
+    pub(crate) fn write_loose(&mut self, now: Instant, message: &Message) {
+        if self.phase == Phase::Up {
+            self.channels.write_loose(&mut self.rtc, message);
+            self.drain(now);
+        }
+    }
+
+    /// Says something besides envelopes.
+    pub(crate) fn say(&mut self, now: Instant, frame: &Frame) {
+        self.push(frame);
+        self.write_on(now);
+    }
+
+    fn push(&mut self, frame: &Frame) {
+        let encoding = self.terms.as_ref().map(|terms| terms.encoding);
+        let mut batch = Batch::new(encoding.unwrap_or_default());
+        batch.push(frame);
+        self.channels.push(&batch.finish());
+    }
+
+    /// Ends it, with a goodbye if it is up.
+    pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        if self.phase == Phase::Up {
+            self.push(&Frame::Goodbye(Goodbye::new(reason)));
+            self.write_on(now);
+        }
+        self.end(Failure::Closed(reason));
+        // What it says last is for courtesy: it is gone in any case.
+        let _ = self.rtc.close();
+        self.drain(now);
+    }
+
+    #[must_use]
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    #[must_use]
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn end(&mut self, failure: Failure) {
+        if self.phase != Phase::Ended {
+            self.phase = Phase::Ended;
+            self.events.push_back(Event::Ended(failure));
+        }
+    }
+
+    fn lose(&mut self, now: Instant) {
+        if self.phase == Phase::Up {
+            self.phase = Phase::Lost {
+                until: now + RESTART_TIMEOUT,
+            };
+            self.events.push_back(Event::Lost);
+            self.restart(now);
+        }
+    }
+
+    /// The other end is there.
+    fn hear(&mut self, now: Instant) {
+        self.heartbeat.heard(now);
+        if matches!(self.phase, Phase::Lost { .. }) {
+            self.phase = Phase::Up;
+            self.events.push_back(Event::Up);
+        }
+    }
+
+    fn write_on(&mut self, now: Instant) {
+        if self.channels.has_room()
+            && let Some(nonce) = self.pong.take()
+        {
+            self.push(&Frame::Pong { nonce });
+        }
+        while self.channels.write_next(&mut self.rtc) {
+            self.drain(now);
+        }
+    }
+
+    /// Lets time pass inside.
+    fn tick(&mut self, now: Instant) {
+        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
+            self.end(Failure::Closed(CloseReason::Lost(0)));
+        }
+        self.drain(now);
+    }
+
+    /// Takes all out. To be done after each change of `rtc`, before the next.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.rtc_timeout = at;
+                    break;
+                }
+                Ok(Output::Transmit(transmit)) => self.transmits.push_back(transmit),
+                Ok(Output::Event(event)) => self.handle_event(now, event),
+                Err(error) => {
+                    self.rtc.disconnect();
+                    self.end(Failure::malformed(error));
+                    break;
+                }
+            }
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: str0m::Event) {
+        use str0m::Event::{
+            ChannelClose, ChannelData, ChannelOpen, Closed, IceConnectionStateChange,
+        };
+        match event {
+            IceConnectionStateChange(state) => self.handle_ice(now, state),
+            ChannelOpen(id, label) => {
+                if !self.channels.opened(id, &label) {
+                    return self.end(Failure::malformed("a channel that is none of ours"));
+                }
+                if self.channels.are_open() && matches!(self.phase, Phase::Connecting { .. }) {
+                    self.phase = Phase::Up;
+                    self.heartbeat.heard(now);
+                    self.events.push_back(Event::Up);
+                }
+            }
+            ChannelData(data) => match self.channels.read(&data) {
+                Ok(Some((frames, len, counted))) => self.handle_frames(now, frames, len, counted),
+                Ok(None) => self.hear(now),
+                Err(failure) => self.end(failure),
+            },
+            ChannelClose(id) if self.channels.is_main(id) => {
+                self.end(Failure::Closed(CloseReason::Lost(0)));
+            }
+            Closed => self.end(Failure::Closed(CloseReason::Lost(0))),
+            _ => {}
+        }
+    }
+
+    fn handle_ice(&mut self, now: Instant, state: IceConnectionState) {
+        match state {
+            IceConnectionState::Connected | IceConnectionState::Completed => {
+                self.reached = true;
+                if matches!(self.phase, Phase::Lost { .. }) {
+                    // Whatever comes in answer ends the loss.
+                    self.push(&Frame::Ping { nonce: 0 });
+                }
+            }
+            IceConnectionState::Disconnected => match self.phase {
+                Phase::Connecting { .. } if self.candidates.are_all_told() => {
+                    self.end(self.diagnosis());
+                }
+                Phase::Up => self.lose(now),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn handle_frames(&mut self, now: Instant, frames: Vec<Frame>, len: usize, counted: bool) {
+        self.hear(now);
+        let mut heard = Vec::with_capacity(frames.len());
+        for frame in frames {
+            match frame {
+                Frame::Envelope(_) => heard.push(frame),
+                Frame::Ack { .. } if counted => heard.push(frame),
+                Frame::Ping { nonce } if counted => self.pong = Some(nonce),
+                Frame::Pong { .. } if counted => {}
+                Frame::Goodbye(goodbye) if counted => {
+                    self.push_heard(heard, len, counted);
+                    return self.end(Failure::Closed(goodbye.reason));
+                }
+                other => {
+                    return self.end(Failure::malformed(format!("a {}", other.kind())));
+                }
+            }
+        }
+        self.push_heard(heard, len, counted);
+    }
+
+    fn push_heard(&mut self, frames: Vec<Frame>, len: usize, counted: bool) {
+        if !frames.is_empty() {
+            self.events.push_back(Event::Heard {
+                frames,
+                len,
+                counted,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,473 @@
+//! The link of a bus to one peer: over a data channel while there is one, and over a detour otherwise.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use shiome_bus::{
+    BoxFuture, BusError, Envelope, Inbound, Incarnation, Level, Link, LinkKind, LinkState,
+    LinkStats, PeerId, Priority, Remote,
+    wire::{Encoding, Message, max_envelope_len},
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use crate::{
+    RtcOptions,
+    chunk::WHOLE_LEN,
+    connection::Terms,
+    outbox::{Diverted, Full, NotSent, Outbox},
+    signal,
+};
+
+/// Bytes of an envelope that may go over the channel that loses: those of a datagram, less what is around it.
+const MAX_LOOSE_LEN: usize = 1024;
+
+/// Where envelopes go.
+///
+/// ```text
+/// Relayed ── channel open ──► Held ── nothing is under way elsewhere ──► Direct
+///    ▲                          │                                          │
+///    └── all is under way ── Diverting ◄── channel lost ───────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Over another link.
+    Relayed,
+    /// They wait: what was sent over another link is to arrive first.
+    Held,
+    /// Over the channel.
+    Direct,
+    /// What waits goes over another link, and then what comes.
+    Diverting,
+    /// Nowhere.
+    Closed,
+}
+
+/// The link to one peer. Lives on when its channel is lost, for the next one.
+pub(crate) struct RtcLink {
+    local: PeerId,
+    remote: PeerId,
+    options: Arc<RtcOptions>,
+    inbound: OnceLock<Arc<dyn Inbound>>,
+    inner: Mutex<Inner>,
+    state: watch::Sender<LinkState>,
+    /// There is something to do for who owns the channel.
+    pub(crate) work: Notify,
+    room: Notify,
+    flushed: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    outbox: Outbox,
+    terms: Option<Terms>,
+    sent: u64,
+    received: u64,
+    errors: u64,
+    /// Whoever owns the channel is to close it.
+    ending: bool,
+}
+
+/// Where an envelope is to be put.
+enum Way {
+    Done(Result<(), BusError>),
+    Detour,
+    /// Past all that waits here.
+    Ahead(Box<Envelope>),
+}
+
+impl RtcLink {
+    pub(crate) fn new(local: PeerId, remote: PeerId, options: &Arc<RtcOptions>) -> Self {
+        Self {
+            local,
+            remote,
+            options: Arc::clone(options),
+            inbound: OnceLock::new(),
+            inner: Mutex::new(Inner {
+                phase: Phase::Relayed,
+                outbox: Outbox::new(options.queue),
+                terms: None,
+                sent: 0,
+                received: 0,
+                errors: 0,
+                ending: false,
+            }),
+            state: watch::Sender::new(LinkState::Connecting),
+            work: Notify::new(),
+            room: Notify::new(),
+            flushed: Notify::new(),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // What is inside is whole after any panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bus that it is attached to.
+    pub(crate) fn inbound(&self) -> Option<Arc<dyn Inbound>> {
+        self.inbound.get().cloned()
+    }
+
+    fn not_connected(&self) -> BusError {
+        BusError::NotConnected(self.remote.clone())
+    }
+
+    /// The other link that reaches the peer.
+    pub(crate) fn detour(&self) -> Result<Arc<dyn Link>, BusError> {
+        let inbound = self.inbound.get().ok_or_else(|| self.not_connected())?;
+        inbound.detour(&self.remote)
+    }
+
+    fn put(&self, envelope: &Envelope) -> Way {
+        let name = envelope.intent.name().as_str();
+        let signals = name.starts_with(signal::PREFIX);
+        let mut inner = self.inner();
+        match inner.phase {
+            Phase::Closed => return Way::Done(Err(BusError::Closed(self.remote.clone()))),
+            Phase::Relayed => return Way::Detour,
+            // The other end takes them from no other peer.
+            _ if envelope.from != self.local => return Way::Detour,
+            // What opens a channel does not go over it.
+            _ if name == signal::SWITCH => return Way::Detour,
+            _ if signals => return Way::Ahead(Box::new(urgent(envelope))),
+            _ => {}
+        }
+        let len = max_envelope_len(envelope);
+        if let Some(limit) = inner.terms.as_ref().map(|terms| terms.max_message)
+            && len > limit
+        {
+            let len = envelope.intent.payload().text_len();
+            return Way::Done(Err(BusError::PayloadTooLarge { len, limit }));
+        }
+        let loose = inner.phase == Phase::Direct
+            && len <= MAX_LOOSE_LEN
+            && envelope.level == Level::Accepted
+            && envelope.reply_to.is_none()
+            && self.options.is_unreliable(envelope.intent.name());
+        let pushed = match loose {
+            true => inner.outbox.push_loose(&urgent(envelope)),
+            false => inner.outbox.push(envelope),
+        };
+        drop(inner);
+        let full = |Full| BusError::QueueFull(self.remote.clone());
+        let pushed = pushed.map_err(full);
+        if pushed.is_ok() {
+            self.work.notify_one();
+        }
+        Way::Done(pushed)
+    }
+
+    /// The channel is open; envelopes wait until [`go_direct`](Self::go_direct).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Inbound::peer_up`].
+    pub(crate) fn hold(&self, terms: &Terms) -> Result<(), BusError> {
+        {
+            let mut inner = self.inner();
+            if inner.phase == Phase::Closed {
+                return Err(BusError::Closed(self.remote.clone()));
+            }
+            inner.phase = Phase::Held;
+            inner.terms = Some(terms.clone());
+        }
+        let Some(inbound) = self.inbound.get() else {
+            return Err(self.not_connected());
+        };
+        inbound.up(Remote::peer(self.remote.clone()));
+        if let Err(error) = inbound.peer_up(&self.remote, terms.incarnation) {
+            inbound.diverted();
+            return Err(error);
+        }
+        self.state.send_replace(LinkState::Up);
+        Ok(())
+    }
+
+    /// Nothing is under way elsewhere.
+    pub(crate) fn go_direct(&self) -> bool {
+        let mut inner = self.inner();
+        let held = inner.phase == Phase::Held;
+        if held {
+            inner.phase = Phase::Direct;
+        }
+        drop(inner);
+        self.work.notify_one();
+        held
+    }
+
+    /// The channel is lost. Whether something may wait.
+    pub(crate) fn begin_diverting(&self) -> bool {
+        let mut inner = self.inner();
+        let lost = matches!(inner.phase, Phase::Held | Phase::Direct | Phase::Diverting);
+        if lost {
+            inner.phase = Phase::Diverting;
+        }
+        lost
+    }
+
+    /// The next envelope to go another way. When there is none, all that comes goes there from now on.
+    pub(crate) fn next_diverted(&self) -> Option<Diverted> {
+        let mut inner = self.inner();
+        if inner.phase != Phase::Diverting {
+            return None;
+        }
+        let next = inner.outbox.divert();
+        if next.is_none() {
+            inner.phase = Phase::Relayed;
+            drop(inner);
+            self.state.send_if_modified(|state| {
+                let up = *state == LinkState::Up;
+                if up {
+                    *state = LinkState::Connecting;
+                }
+                up
+            });
+            self.down();
+            self.room.notify_waiters();
+            self.flushed.notify_waiters();
+        }
+        next
+    }
+
+    /// The bus is told that the channel is lost, and what is left of the way.
+    fn down(&self) {
+        let Some(inbound) = self.inbound.get() else {
+            return;
+        };
+        match inbound.detour(&self.remote) {
+            Ok(_) => inbound.diverted(),
+            Err(error) => {
+                let terms = self.inner().terms.clone();
+                if let (BusError::NodeNotFound(_), Some(terms)) = (error, terms) {
+                    // Nobody knows of it any longer.
+                    inbound.peer_down(&self.remote, terms.incarnation);
+                }
+                // No answer comes back.
+                inbound.down();
+            }
+        }
+    }
+
+    /// One went another way.
+    pub(crate) fn diverted(&self, sent: bool) {
+        let mut inner = self.inner();
+        match sent {
+            true => inner.sent += 1,
+            false => inner.errors += 1,
+        }
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    /// One could not go another way, yet.
+    pub(crate) fn put_back(&self, diverted: Diverted) {
+        self.inner().outbox.put_back(diverted);
+    }
+
+    /// There is no way at all: what waits is lost, and who waits for an answer is told.
+    pub(crate) fn give_up(&self) {
+        let mut inner = self.inner();
+        if inner.phase == Phase::Diverting {
+            inner.phase = Phase::Relayed;
+            while inner.outbox.divert().is_some() {
+                inner.errors += 1;
+            }
+        }
+        drop(inner);
+        self.down();
+        self.room.notify_waiters();
+        self.flushed.notify_waiters();
+    }
+
+    /// A new session begins to count.
+    pub(crate) fn restart(&self) {
+        self.inner().outbox.restart();
+    }
+
+    /// The next message for the channel.
+    pub(crate) fn next_message(&self, encoding: Encoding, ack: Option<u64>) -> Option<Message> {
+        let mut inner = self.inner();
+        if inner.phase != Phase::Direct {
+            return None;
+        }
+        inner.outbox.next(encoding, ack)
+    }
+
+    /// The next message for the channel that loses.
+    pub(crate) fn next_loose(&self, encoding: Encoding) -> Option<Message> {
+        let mut inner = self.inner();
+        let next = inner.outbox.next_loose(encoding)?;
+        inner.sent += 1;
+        (next.as_bytes().len() <= WHOLE_LEN).then_some(next)
+    }
+
+    /// What may be lost is, with the channel.
+    pub(crate) fn clear_loose(&self) {
+        self.inner().outbox.clear_loose();
+    }
+
+    /// The other end has had so many.
+    pub(crate) fn acknowledge(&self, received: u64) -> Result<(), NotSent> {
+        let mut inner = self.inner();
+        let before = inner.outbox.len();
+        let more = inner.outbox.acknowledge(received)?;
+        inner.sent += (before - inner.outbox.len()) as u64;
+        drop(inner);
+        if more {
+            self.room.notify_waiters();
+            self.flushed.notify_waiters();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn received(&self, envelopes: usize) {
+        self.inner().received += envelopes as u64;
+    }
+
+    /// Whether whoever owns the channel is to close it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.inner().ending
+    }
+
+    /// Nothing goes over it any more.
+    pub(crate) fn end(&self, why: &str) {
+        {
+            let mut inner = self.inner();
+            inner.ending = true;
+            if inner.phase == Phase::Closed {
+                return;
+            }
+            inner.phase = Phase::Closed;
+        }
+        self.state.send_replace(LinkState::Closed(why.into()));
+        self.inbound.get().inspect(|inbound| inbound.closed());
+        self.work.notify_one();
+        self.room.notify_waiters();
+        self.flushed.notify_waiters();
+    }
+
+    async fn flush_own(&self) -> Result<(), BusError> {
+        let taken = self.inner().outbox.taken();
+        loop {
+            let mut news = std::pin::pin!(self.flushed.notified());
+            news.as_mut().enable();
+            {
+                let inner = self.inner();
+                if inner.phase == Phase::Closed {
+                    return Err(self.not_connected());
+                }
+                if inner.outbox.has_flushed(taken) {
+                    return Ok(());
+                }
+            }
+            news.await;
+        }
+    }
+}
+
+/// In the lane of the bus itself: what overtakes many others of its lane makes them look like copies to the other end.
+fn urgent(envelope: &Envelope) -> Envelope {
+    let mut envelope = envelope.clone();
+    envelope.priority = Priority::System;
+    envelope
+}
+
+impl Link for RtcLink {
+    fn kind(&self) -> LinkKind {
+        LinkKind::WEBRTC
+    }
+
+    fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
+        let closed = |_| BusError::Closed(self.remote.clone());
+        self.inbound.set(inbound).map_err(closed)
+    }
+
+    fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
+        match self.put(envelope) {
+            Way::Done(done) => done,
+            Way::Detour => self.detour()?.try_send(envelope),
+            Way::Ahead(envelope) => self.detour()?.try_send(&envelope),
+        }
+    }
+
+    fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            loop {
+                let mut room = std::pin::pin!(self.room.notified());
+                room.as_mut().enable();
+                match self.put(envelope) {
+                    Way::Done(Err(BusError::QueueFull(_))) => room.await,
+                    Way::Done(done) => return done,
+                    Way::Detour => return self.detour()?.send(envelope).await,
+                    Way::Ahead(envelope) => return self.detour()?.send(&envelope).await,
+                }
+            }
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        Box::pin(async move {
+            self.flush_own().await?;
+            let relayed = self.inner().phase == Phase::Relayed;
+            match self.detour() {
+                Ok(detour) if relayed => detour.flush().await,
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
+        Box::pin(async move {
+            let flushed = timeout(deadline, self.flush_own()).await;
+            let left = self.inner().outbox.len();
+            self.end("closed");
+            match flushed {
+                Err(_) if left > 0 => Err(BusError::Timeout {
+                    peer: self.remote.clone(),
+                    after: deadline,
+                }),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    fn peers(&self) -> Vec<PeerId> {
+        vec![self.remote.clone()]
+    }
+
+    fn stats(&self) -> LinkStats {
+        let inner = self.inner();
+        let mut stats = LinkStats::new(LinkKind::WEBRTC);
+        stats.messages_sent = inner.sent;
+        stats.messages_received = inner.received;
+        stats.errors = inner.errors;
+        stats.is_ready = matches!(inner.phase, Phase::Held | Phase::Direct);
+        stats.queued = inner.outbox.len();
+        stats
+    }
+
+    fn local_peer(&self, peer: &PeerId, _: Incarnation, present: bool) {
+        if *peer == self.local && !present {
+            self.inner().ending = true;
+            self.work.notify_one();
+        }
+    }
+}
+
+impl fmt::Debug for RtcLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self.inner().phase;
+        write!(f, "RtcLink({} to {}, {phase:?})", self.local, self.remote)
+    }
+}

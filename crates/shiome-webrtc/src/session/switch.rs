@@ -1,0 +1,147 @@
+//! The turn from one way to the other, in order and without copies.
+//!
+//! On the way to the channel, two signals go after all that was sent over the other link, one for each lane; when they have
+//! arrived, all that was sent before has, and the channel begins to carry. On the way back, what the channel had taken and is not
+//! acknowledged goes over the other link first. What arrives twice by that is dropped by its number.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use shiome_bus::{BoxFuture, BusError, Level, Peer, PeerId, Priority, SendOptions, WeakPeer};
+use tokio::time::sleep;
+
+use super::{RtcLink, voice::Voice};
+use crate::{
+    outbox::Diverted,
+    signal::{Body, SessionId, Signal},
+};
+
+/// Time for what is under way over another link to arrive. What has not by then is lost, or comes late.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time until a way that is not there, or full, is looked at again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// What goes on.
+pub(crate) struct Switch {
+    peer: WeakPeer,
+    remote: PeerId,
+    session: SessionId,
+    link: Arc<RtcLink>,
+    waiting: Option<BoxFuture<'static, ()>>,
+    diverting: Option<BoxFuture<'static, ()>>,
+}
+
+impl Switch {
+    pub(super) fn new(peer: &WeakPeer, voice: &Voice, link: &Arc<RtcLink>) -> Self {
+        link.restart();
+        Self {
+            peer: peer.clone(),
+            remote: voice.remote().clone(),
+            session: voice.id().clone(),
+            link: Arc::clone(link),
+            waiting: None,
+            diverting: None,
+        }
+    }
+
+    /// Begins to wait for what is under way over another link.
+    pub(super) fn wait(&mut self) {
+        self.diverting = None;
+        let wait = wait(self.peer.clone(), self.remote.clone(), self.session.clone());
+        self.waiting = Some(Box::pin(wait));
+    }
+
+    /// Begins to send what waits over another link.
+    pub(super) fn divert(&mut self) {
+        self.waiting = None;
+        if self.diverting.is_none() && self.link.begin_diverting() {
+            self.diverting = Some(Box::pin(divert(Arc::clone(&self.link))));
+        }
+    }
+
+    /// Leaves what waits where it is.
+    pub(super) fn stop(&mut self) {
+        (self.waiting, self.diverting) = (None, None);
+    }
+
+    /// Resolves when nothing is under way over another link any longer; while sending over it, when all is sent. Cancel-safe.
+    pub(super) async fn run(&mut self) {
+        if let Some(diverting) = &mut self.diverting {
+            diverting.await;
+            self.diverting = None;
+        } else if let Some(waiting) = &mut self.waiting {
+            waiting.await;
+            self.waiting = None;
+        } else {
+            pending().await
+        }
+    }
+
+    /// As [`run`](Self::run), but resolves when there is nothing to do.
+    pub(super) async fn run_out(&mut self) {
+        if self.diverting.is_some() || self.waiting.is_some() {
+            self.run().await;
+        }
+    }
+}
+
+async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) {
+    let Some(peer) = peer.upgrade() else { return };
+    // Both at once: one that is made later than what is held back would make that look like copies.
+    let normal = arrive(&peer, &remote, &session, Priority::Normal);
+    let bulk = arrive(&peer, &remote, &session, Priority::Bulk);
+    tokio::join!(normal, bulk);
+}
+
+/// Resolves when all that was sent before in a lane has arrived.
+async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) {
+    let Ok(intent) = Signal::new(session, Body::Switch).intent() else {
+        return;
+    };
+    let options = SendOptions::default().level(Level::Received);
+    let options = options.priority(priority).timeout(PATIENCE);
+    // It is said once, for the same reason. Where a queue was full, that is given the time to be emptied.
+    if let Err(BusError::QueueFull(_)) = peer.send_with(remote, intent, options).await {
+        sleep(RETRY).await;
+    }
+}
+
+/// An envelope that is put back when it is not sent.
+struct Careful<'a> {
+    link: &'a RtcLink,
+    diverted: Option<Diverted>,
+}
+
+impl Drop for Careful<'_> {
+    fn drop(&mut self) {
+        if let Some(diverted) = self.diverted.take() {
+            self.link.put_back(diverted);
+        }
+    }
+}
+
+async fn divert(link: Arc<RtcLink>) {
+    loop {
+        let mut next = Careful {
+            link: &link,
+            diverted: link.next_diverted(),
+        };
+        let Some(diverted) = &next.diverted else {
+            return;
+        };
+        let sent = match link.detour() {
+            Ok(detour) => detour.send(&diverted.envelope).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Err(BusError::NotConnected(_) | BusError::NodeNotFound(_) | BusError::QueueFull(_)) => {
+                drop(next);
+                sleep(RETRY).await;
+            }
+            sent => {
+                next.diverted = None;
+                link.diverted(sent.is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Addresses that a real server tells and lends: coturn, from Debian's packages. Without it nothing is checked, and that is said.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "support code of tests"
+)]
+
+use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use shiome_bus::{Bus, Intent, Peer, memory::MemoryLink};
+use shiome_webrtc::{Failure, IceServer, Path, Rtc, RtcOptions};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A server of this test alone.
+struct Coturn {
+    child: Child,
+    port: u16,
+}
+
+impl Coturn {
+    /// One that runs and answers, unless it is not installed.
+    fn start() -> Option<Self> {
+        // The port is free now, and nobody else asks for it within the moment.
+        let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = probe.local_addr().unwrap().port();
+        drop(probe);
+        let mut command = Command::new("turnserver");
+        command
+            .args(["--no-cli", "--no-tls", "--no-dtls", "--no-tcp"])
+            .args(["--lt-cred-mech", "--user=alice:secret", "--realm=shiome"])
+            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
+            .args(["--allow-loopback-peers", "--log-file=stdout"])
+            .args(["--pidfile=", "--userdb=/dev/null", "-n"])
+            .arg(format!("--listening-port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                eprintln!("\n!!! NOTHING IS CHECKED: no turnserver: {error}: install coturn\n");
+                return None;
+            }
+        };
+        let server = Self { child, port };
+        assert!(server.answers(), "turnserver says nothing");
+        Some(server)
+    }
+
+    /// Asks until it answers a STUN request (RFC 8489 §5).
+    fn answers(&self) -> bool {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let patience = Duration::from_millis(200);
+        socket.set_read_timeout(Some(patience)).unwrap();
+        let request: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42shiome-tests";
+        (0..100).any(|_| {
+            // Before it listens, its port refuses.
+            let _ = socket.send_to(&request, ("127.0.0.1", self.port));
+            socket.recv_from(&mut [0; 200]).is_ok()
+        })
+    }
+
+    fn turn(&self, password: &str) -> IceServer {
+        let url = format!("turn:127.0.0.1:{}", self.port);
+        IceServer::turn(&url, "alice", password).unwrap()
+    }
+
+    fn stun(&self) -> IceServer {
+        IceServer::stun(&format!("stun:127.0.0.1:{}", self.port)).unwrap()
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn options() -> RtcOptions {
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+    RtcOptions::default().addresses([loopback]).admit(|_| true)
+}
+
+/// Two peers, and the first's way to the second once it is decided.
+async fn meet(first: RtcOptions, second: RtcOptions) -> (Peer, Peer, [Rtc; 2], Path) {
+    let buses = [Bus::new(), Bus::new()];
+    let (a, b) = (buses[0].peer("a").unwrap(), buses[1].peer("b").unwrap());
+    MemoryLink::new().connect(&buses[0], &buses[1]).unwrap();
+    a.wait_for("b", SOON).await.unwrap();
+    b.wait_for("a", SOON).await.unwrap();
+    b.on("echo", |asked| {
+        asked.try_respond(asked.payload().clone()).map(drop)
+    })
+    .unwrap()
+    .detach();
+    let rtc = [
+        Rtc::start(&a, first).unwrap(),
+        Rtc::start(&b, second).unwrap(),
+    ];
+    let mut events = rtc[0].events();
+    rtc[0].connect("b").unwrap();
+    let decided = async {
+        loop {
+            let event = events.next().await.unwrap();
+            if !matches!(event.path, Path::Connecting) {
+                return event.path;
+            }
+        }
+    };
+    let path = timeout(SOON, decided).await.unwrap();
+    (a, b, rtc, path)
+}
+
+async fn talk(a: &Peer) {
+    for number in 0..20_usize {
+        let text = "x".repeat(2000 * number);
+        let intent = Intent::new("echo", text.clone()).unwrap();
+        let answer = a.request("b", intent).await.unwrap();
+        assert_eq!(answer.payload().as_str(), Some(&*text));
+        assert_eq!(answer.via().to_string(), "webrtc");
+    }
+}
+
+#[tokio::test]
+async fn addresses_that_a_server_lends_carry_at_both_ends_and_at_one() {
+    let Some(server) = Coturn::start() else {
+        return;
+    };
+    let lent = || options().ice_server(server.turn("secret")).relay_only();
+    for other in [lent(), options(), options().ice_server(server.stun())] {
+        let (a, _b, _rtc, path) = meet(lent(), other).await;
+        assert!(path.is_direct(), "{path:?}");
+        talk(&a).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_named() {
+    let Some(server) = Coturn::start() else {
+        return;
+    };
+    let wrong = options().ice_server(server.turn("wrong")).relay_only();
+    let (.., path) = meet(wrong, options()).await;
+    let Path::Relayed(Failure::TurnRefused(refused)) = path else {
+        panic!("{path:?}");
+    };
+    assert_eq!(refused.port(), server.port);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    // Nobody listens there.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = format!("turn:127.0.0.1:{}", socket.local_addr().unwrap().port());
+    let server = IceServer::turn(&url, "alice", "secret").unwrap();
+    let (.., path) = meet(options().ice_server(server).relay_only(), options()).await;
+    assert!(
+        matches!(path, Path::Relayed(Failure::TurnUnreachable(_))),
+        "{path:?}"
+    );
+}
