@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{Core, Line, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
+    MAX_HOPS, PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
