@@ -4,7 +4,7 @@
 //! +-------+------------------+---------+
 //! | flags | length           | piece   |   length, u32 big-endian, only of the first of several pieces: bytes of the message
 //! +-------+------------------+---------+
-//! flags: 1 first · 2 last · 4 the message is of the binary form · others 0
+//! flags: 1 first · 2 last · 4 the message is of the binary form · 8, alone: bytes of a stream · others 0
 //! ```
 //!
 //! The pieces of a message follow each other, without those of another between. `docs/PROTOCOL.md`, section 13.13.
@@ -22,6 +22,7 @@ pub(crate) const WHOLE_LEN: usize = CHUNK_LEN - 1;
 const FIRST: u8 = 1;
 const LAST: u8 = 2;
 const BINARY: u8 = 4;
+const BYTES: u8 = 8;
 
 /// What came is no piece of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -38,6 +39,20 @@ pub(crate) enum ChunkError {
     TooLong,
     #[error("a message of another length than it said")]
     Length,
+}
+
+/// A piece of a stream of [`WHOLE_LEN`] bytes at most; without any it is the last one.
+pub(crate) fn stream_piece(bytes: &[u8]) -> Vec<u8> {
+    let mut piece = Vec::with_capacity(bytes.len() + 1);
+    piece.push(BYTES);
+    piece.extend_from_slice(bytes);
+    piece
+}
+
+/// The bytes of a piece of a stream; `None` when it is one of a message.
+pub(crate) fn stream_bytes(piece: &[u8]) -> Option<&[u8]> {
+    let piece = piece.strip_prefix(&[BYTES]);
+    piece.filter(|bytes| bytes.len() <= WHOLE_LEN)
 }
 
 /// The pieces of a message, in order.

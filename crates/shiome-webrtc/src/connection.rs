@@ -31,11 +31,14 @@ use str0m::{
     net::{Protocol, Receive, Transmit},
 };
 
-use self::{candidates::Candidates, channels::Channels};
+use self::{
+    candidates::Candidates,
+    channels::{Channels, Read},
+};
 use crate::{
-    Failure,
+    Failure, RtcOptions,
     heartbeat::{Heartbeat, Silence},
-    signal::{Body, Description},
+    signal::{Body, Description, Purpose},
 };
 
 pub(crate) use self::candidates::CandidateFault;
@@ -54,6 +57,20 @@ pub(crate) struct Config {
     pub(crate) heartbeat: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) cert: Option<DtlsCert>,
+    pub(crate) purpose: Purpose,
+}
+
+impl Config {
+    pub(crate) fn new(purpose: Purpose, incarnation: Incarnation, options: &RtcOptions) -> Self {
+        Self {
+            incarnation,
+            max_message: usize::try_from(options.max_message).unwrap_or(usize::MAX),
+            heartbeat: options.heartbeat,
+            connect_timeout: options.connect_timeout,
+            cert: None,
+            purpose,
+        }
+    }
 }
 
 /// What the other end said of itself.
@@ -77,6 +94,8 @@ pub(crate) enum Event {
         len: usize,
         counted: bool,
     },
+    /// Bytes of the stream came; none at its end.
+    Bytes(Vec<u8>),
     /// Nothing gets through for now.
     Lost,
     /// It will never be up again.
@@ -162,7 +181,7 @@ impl Connection {
             },
             heartbeat: Heartbeat::new(now, config.heartbeat),
             candidates: Candidates::default(),
-            channels: Channels::new(config.max_message),
+            channels: Channels::new(config.purpose, config.max_message),
             reached: false,
             pong: None,
             rtc_timeout: now,
@@ -370,6 +389,27 @@ impl Connection {
         self.write_on(now);
     }
 
+    /// Writes bytes of the stream, as many as go in one piece at most; none at its end.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn write_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        self.channels.push_bytes(bytes);
+        self.write_on(now);
+    }
+
+    /// What both ends of the connection know, and whoever stands between does not: the fingerprints of both, that of who
+    /// offered first.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn fingerprints(&mut self) -> Option<[Vec<u8>; 2]> {
+        let api = self.rtc.direct_api();
+        let ours = api.local_dtls_fingerprint().bytes.clone();
+        let theirs = api.remote_dtls_fingerprint()?.bytes.clone();
+        Some(if self.offered {
+            [ours, theirs]
+        } else {
+            [theirs, ours]
+        })
+    }
+
     /// Writes a message of one piece to the channel that loses, if there is room.
     pub(crate) fn write_loose(&mut self, now: Instant, message: &Message) {
         if self.phase == Phase::Up {
@@ -497,8 +537,14 @@ impl Connection {
                 }
             }
             ChannelData(data) => match self.channels.read(&data) {
-                Ok(Some((frames, len, counted))) => self.handle_frames(now, frames, len, counted),
-                Ok(None) => self.hear(now),
+                Ok(Read::Frames(frames, len, counted)) => {
+                    self.handle_frames(now, frames, len, counted);
+                }
+                Ok(Read::Bytes(bytes)) => {
+                    self.hear(now);
+                    self.events.push_back(Event::Bytes(bytes));
+                }
+                Ok(Read::Part) => self.hear(now),
                 Err(failure) => self.end(failure),
             },
             ChannelClose(id) if self.channels.is_main(id) => {
@@ -534,7 +580,9 @@ impl Connection {
         let mut heard = Vec::with_capacity(frames.len());
         for frame in frames {
             match frame {
-                Frame::Envelope(_) => heard.push(frame),
+                Frame::Envelope(_) if self.config.purpose == Purpose::Envelopes => {
+                    heard.push(frame);
+                }
                 Frame::Ack { .. } if counted => heard.push(frame),
                 Frame::Ping { nonce } if counted => self.pong = Some(nonce),
                 Frame::Pong { .. } if counted => {}

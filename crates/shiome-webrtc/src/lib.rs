@@ -41,6 +41,8 @@ mod session;
 mod signal;
 #[cfg(test)]
 mod sim;
+#[cfg(feature = "cluster")]
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -50,3 +52,5 @@ pub use options::{
     CONNECT_TIMEOUT, HEARTBEAT, IceServer, IceServerError, MAX_ICE_SERVERS, RtcOptions,
 };
 pub use rtc::Rtc;
+#[cfg(feature = "cluster")]
+pub use stream::{RtcLinks, SCHEME};

@@ -17,7 +17,7 @@ use crate::{
     Path, RtcEvent, RtcEvents, RtcOptions,
     event::EVENTS,
     net::{Net, System},
-    signal::{Body, Signal},
+    signal::{Body, Purpose, Signal},
 };
 
 /// Orders and signals that wait. Of more, signals are refused; who sent them tries again.
@@ -212,7 +212,8 @@ impl Gate {
             tracing::debug!(%from, "signal of a stranger");
             return Err("not allowed".to_owned());
         }
-        let signal = Signal::read(delivery.intent()).map_err(|error| error.to_string())?;
+        let signal = Signal::read(Purpose::Envelopes, delivery.intent())
+            .map_err(|error| error.to_string())?;
         if signal.body == Body::Switch {
             return Ok(());
         }

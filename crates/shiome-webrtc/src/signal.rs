@@ -24,13 +24,34 @@ pub(crate) const MAX_SESSION_LEN: usize = 64;
 /// Names of encodings that are looked at.
 const MAX_ENCODINGS: usize = 8;
 
-/// What all names of signals begin with.
+/// What all names of signals for the channels of the bus begin with.
 pub(crate) const PREFIX: &str = "sys.rtc.";
-pub(crate) const OFFER: &str = "sys.rtc.offer";
-pub(crate) const ANSWER: &str = "sys.rtc.answer";
-pub(crate) const CANDIDATE: &str = "sys.rtc.candidate";
-pub(crate) const CLOSE: &str = "sys.rtc.close";
+
+/// Says that all before it has arrived.
 pub(crate) const SWITCH: &str = "sys.rtc.switch";
+
+/// What a connection is for. Each has names of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Envelopes of the bus.
+    Envelopes,
+    /// A stream of bytes.
+    #[cfg_attr(
+        not(feature = "cluster"),
+        allow(dead_code, reason = "for links of a cluster")
+    )]
+    Bytes,
+}
+
+impl Purpose {
+    /// What the names of its signals begin with.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Envelopes => PREFIX,
+            Self::Bytes => "sys.stream.",
+        }
+    }
+}
 
 /// Names one attempt to open a channel, and what comes of it. Chosen at random by who offers.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -157,12 +178,13 @@ impl Signal {
     }
 
     /// The signal that an intent is.
-    pub(crate) fn read(intent: &Intent) -> Result<Self, SignalError> {
+    pub(crate) fn read(purpose: Purpose, intent: &Intent) -> Result<Self, SignalError> {
         let payload = intent.payload();
-        let (session, body) = match intent.name().as_str() {
-            OFFER => Description::read(payload).map(|(id, read)| (id, Body::Offer(read)))?,
-            ANSWER => Description::read(payload).map(|(id, read)| (id, Body::Answer(read)))?,
-            CANDIDATE => {
+        let name = intent.name().as_str().strip_prefix(purpose.prefix());
+        let (session, body) = match name.ok_or(SignalError::Unknown)? {
+            "offer" => Description::read(payload).map(|(id, read)| (id, Body::Offer(read)))?,
+            "answer" => Description::read(payload).map(|(id, read)| (id, Body::Answer(read)))?,
+            "candidate" => {
                 let json: CandidateJson = parse(payload)?;
                 let candidate = json.candidate.filter(|text| !text.is_empty());
                 if candidate.as_ref().map_or(0, String::len) > MAX_CANDIDATE_LEN {
@@ -170,11 +192,13 @@ impl Signal {
                 }
                 (json.session, Body::Candidate(candidate))
             }
-            CLOSE => {
+            "close" => {
                 let json: CloseJson = parse(payload)?;
                 (json.session, Body::Close(json.reason))
             }
-            SWITCH => (parse::<SwitchJson>(payload)?.session, Body::Switch),
+            "switch" if purpose == Purpose::Envelopes => {
+                (parse::<SwitchJson>(payload)?.session, Body::Switch)
+            }
             _ => return Err(SignalError::Unknown),
         };
         Ok(Self {
@@ -184,25 +208,24 @@ impl Signal {
     }
 
     /// The intent that says it.
-    pub(crate) fn intent(&self) -> Result<Intent, BusError> {
+    pub(crate) fn intent(&self, purpose: Purpose) -> Result<Intent, BusError> {
         let session = self.session.0.clone();
         let (name, payload) = match &self.body {
-            Body::Offer(description) => (OFFER, description.payload(session)?),
-            Body::Answer(description) => (ANSWER, description.payload(session)?),
+            Body::Offer(description) => ("offer", description.payload(session)?),
+            Body::Answer(description) => ("answer", description.payload(session)?),
             Body::Candidate(candidate) => {
                 let candidate = candidate.clone();
-                (
-                    CANDIDATE,
-                    Payload::json(&CandidateJson { session, candidate })?,
-                )
+                let json = CandidateJson { session, candidate };
+                ("candidate", Payload::json(&json)?)
             }
             Body::Close(reason) => {
                 let reason = reason.clone();
-                (CLOSE, Payload::json(&CloseJson { session, reason })?)
+                ("close", Payload::json(&CloseJson { session, reason })?)
             }
-            Body::Switch => (SWITCH, Payload::json(&SwitchJson { session })?),
+            Body::Switch => ("switch", Payload::json(&SwitchJson { session })?),
         };
-        Ok(Intent::of(Name::any(name)?, payload))
+        let name = format!("{}{name}", purpose.prefix());
+        Ok(Intent::of(Name::any(&name)?, payload))
     }
 }
 
@@ -269,7 +292,10 @@ mod tests {
     use super::*;
 
     fn read(name: &str, payload: Value) -> Result<Signal, SignalError> {
-        Signal::read(&Intent::of(Name::any(name).unwrap(), payload.into()))
+        Signal::read(
+            Purpose::Envelopes,
+            &Intent::of(Name::any(name).unwrap(), payload.into()),
+        )
     }
 
     fn offer(changed: impl FnOnce(&mut Value)) -> Result<Signal, SignalError> {
@@ -278,7 +304,7 @@ mod tests {
             "encodings": ["binary", "json", "later"], "max_message": 65536, "heartbeat_ms": 5000,
         });
         changed(&mut payload);
-        read(OFFER, payload)
+        read("sys.rtc.offer", payload)
     }
 
     #[test]
@@ -300,14 +326,17 @@ mod tests {
             Body::Switch,
         ] {
             let signal = Signal::new(&session, body);
-            assert_eq!(Signal::read(&signal.intent().unwrap()), Ok(signal));
+            let (own, other) = (Purpose::Envelopes, Purpose::Bytes);
+            let intent = signal.intent(own).unwrap();
+            assert_eq!(Signal::read(other, &intent), Err(SignalError::Unknown));
+            assert_eq!(Signal::read(own, &intent), Ok(signal));
         }
     }
 
     #[test]
     fn what_is_left_out_is_at_its_default() {
         let payload = json!({ "version": 1, "session": "a", "sdp": "", "incarnation": 1 });
-        let Body::Offer(description) = read(OFFER, payload).unwrap().body else {
+        let Body::Offer(description) = read("sys.rtc.offer", payload).unwrap().body else {
             panic!("it is an offer");
         };
         assert_eq!(description.encoding, Encoding::Json);
@@ -343,10 +372,16 @@ mod tests {
             assert_eq!(got, Err(error));
         }
         for payload in [json!(null), json!({}), json!([1]), json!({ "version": -1 })] {
-            assert!(matches!(read(OFFER, payload), Err(SignalError::Json(_))));
+            assert!(matches!(
+                read("sys.rtc.offer", payload),
+                Err(SignalError::Json(_))
+            ));
         }
         let long = json!({ "session": "a", "candidate": "x".repeat(MAX_CANDIDATE_LEN + 1) });
-        assert_eq!(read(CANDIDATE, long), Err(SignalError::CandidateTooLong));
+        assert_eq!(
+            read("sys.rtc.candidate", long),
+            Err(SignalError::CandidateTooLong)
+        );
         assert_eq!(read("sys.rtc.dance", json!({})), Err(SignalError::Unknown));
     }
 }

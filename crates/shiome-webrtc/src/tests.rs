@@ -2,6 +2,8 @@
 
 mod bounds;
 mod doors;
+#[cfg(feature = "cluster")]
+mod links;
 mod nat;
 mod switch;
 

@@ -10,7 +10,8 @@ use str0m::{
 
 use crate::{
     Failure,
-    chunk::{Joiner, WHOLE_LEN, split},
+    chunk::{Joiner, WHOLE_LEN, split, stream_bytes, stream_piece},
+    signal::Purpose,
 };
 
 /// Label of the channel that keeps all in order.
@@ -34,9 +35,21 @@ pub(super) fn configs() -> [ChannelConfig; 2] {
     [main, loose]
 }
 
+/// What came over a channel.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// More is to come.
+    Part,
+    /// The frames of a message, its length, and whether it kept all in order.
+    Frames(Vec<Frame>, usize, bool),
+    /// Bytes of the stream.
+    Bytes(Vec<u8>),
+}
+
 /// The two channels.
 #[derive(Debug)]
 pub(super) struct Channels {
+    purpose: Purpose,
     main: Option<ChannelId>,
     loose: Option<ChannelId>,
     open: [bool; 2],
@@ -47,8 +60,9 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    pub(super) fn new(max_message: usize) -> Self {
+    pub(super) fn new(purpose: Purpose, max_message: usize) -> Self {
         Self {
+            purpose,
             main: None,
             loose: None,
             open: [false; 2],
@@ -95,6 +109,11 @@ impl Channels {
         self.unwritten.extend(split(message));
     }
 
+    #[cfg(feature = "cluster")]
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.unwritten.push_back(stream_piece(bytes));
+    }
+
     /// Writes the next piece if there is room for it. All is to be taken out of `rtc` then.
     pub(super) fn write_next(&mut self, rtc: &mut Rtc) -> bool {
         let (Some(piece), Some(main), true) = (self.unwritten.front(), self.main, self.open[0])
@@ -124,25 +143,28 @@ impl Channels {
         }
     }
 
-    /// Reads what came: the frames of a message, its length, and whether it kept all in order.
-    pub(super) fn read(
-        &mut self,
-        data: &ChannelData,
-    ) -> Result<Option<(Vec<Frame>, usize, bool)>, Failure> {
+    /// Reads what came.
+    pub(super) fn read(&mut self, data: &ChannelData) -> Result<Read, Failure> {
         let counted = self.main == Some(data.id);
+        if counted
+            && self.purpose == Purpose::Bytes
+            && let Some(bytes) = stream_bytes(&data.data)
+        {
+            return Ok(Read::Bytes(bytes.to_vec()));
+        }
         let message = if counted {
             self.joiner.push(&data.data)
         } else if self.loose == Some(data.id) {
             // A message of one piece, or none.
             Joiner::new(self.max_message.min(WHOLE_LEN)).push(&data.data)
         } else {
-            return Ok(None);
+            return Ok(Read::Part);
         };
         let Some(message) = message.map_err(Failure::malformed)? else {
-            return Ok(None);
+            return Ok(Read::Part);
         };
         let len = message.as_bytes().len();
         let frames = decode(&message).map_err(Failure::malformed)?;
-        Ok(Some((frames, len, counted)))
+        Ok(Read::Frames(frames, len, counted))
     }
 }

@@ -19,6 +19,7 @@ fn config() -> Config {
         heartbeat: 2 * SECOND,
         connect_timeout: 15 * SECOND,
         cert: None,
+        purpose: Purpose::Envelopes,
     }
 }
 
@@ -105,6 +106,7 @@ impl Pair {
                     self.signals.push_back((due, 1 - side, body));
                 }
                 Event::Up => told.ups += 1,
+                Event::Bytes(bytes) => panic!("{bytes:?}"),
                 Event::Lost => told.losses += 1,
                 Event::Heard { frames, .. } => told.seqs.extend(frames.iter().map(|f| match f {
                     Frame::Envelope(envelope) => envelope.id.seq,

@@ -23,7 +23,7 @@ use crate::{
     link::RtcLink,
     net::Net,
     session::{Command, Context, Report, Session, Start},
-    signal::{Body, Description, SessionId, Signal},
+    signal::{Body, Description, Purpose, SessionId, Signal},
 };
 
 /// What waits for one session. What comes faster than a session takes it is lost, as it may be: it is all said again.
@@ -70,13 +70,7 @@ impl Service {
         ways: Arc<Ways>,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        let config = Config {
-            incarnation: peer.incarnation(),
-            max_message: usize::try_from(options.max_message).unwrap_or(usize::MAX),
-            heartbeat: options.heartbeat,
-            connect_timeout: options.connect_timeout,
-            cert: None,
-        };
+        let config = Config::new(Purpose::Envelopes, peer.incarnation(), &options);
         Self {
             local: peer.id().clone(),
             bus: peer.bus(),
@@ -294,7 +288,7 @@ impl Service {
     /// Tells who offered that nothing comes of it.
     fn refuse(&self, remote: &PeerId, id: &SessionId, reason: CloseReason) {
         let close = Signal::new(id, Body::Close(reason.as_str().to_owned()));
-        if let (Some(peer), Ok(intent)) = (self.peer.upgrade(), close.intent()) {
+        if let (Some(peer), Ok(intent)) = (self.peer.upgrade(), close.intent(Purpose::Envelopes)) {
             // Who does not hear it waits for its deadline.
             let _ = peer.try_send(remote, intent);
         }

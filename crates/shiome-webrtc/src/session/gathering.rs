@@ -62,7 +62,7 @@ impl Gathering {
     }
 
     /// The addresses of the servers. Cancel-safe.
-    pub(super) async fn resolved(&mut self) -> Vec<Server> {
+    pub(crate) async fn resolved(&mut self) -> Vec<Server> {
         match &mut self.resolving {
             Some(resolving) => {
                 let found = resolving.await;
@@ -73,7 +73,7 @@ impl Gathering {
         }
     }
 
-    pub(super) fn begin(&mut self, now: Instant, servers: &[Server]) {
+    pub(crate) fn begin(&mut self, now: Instant, servers: &[Server]) {
         let mut gatherer = Gatherer::new(now, servers, &self.hosts, self.relay_only);
         for permit in self.permits.drain(..) {
             gatherer.permit(now, permit);
@@ -150,7 +150,7 @@ impl Gathering {
     }
 
     /// The reason behind a failure.
-    pub(super) fn explain(&self, failure: Failure) -> Failure {
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
         match failure {
             Failure::NoCandidates | Failure::ChecksFailed => {
                 let behind = self.gatherer.as_ref().and_then(Gatherer::failure);
@@ -160,7 +160,7 @@ impl Gathering {
         }
     }
 
-    pub(super) fn close(&mut self, now: Instant) {
+    pub(crate) fn close(&mut self, now: Instant) {
         if let Some(gatherer) = &mut self.gatherer {
             gatherer.close(now);
         }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::{RtcLink, voice::Voice};
 use crate::{
     outbox::Diverted,
-    signal::{Body, SessionId, Signal},
+    signal::{Body, Purpose, SessionId, Signal},
 };
 
 /// Time for what is under way over another link to arrive. What has not by then is lost, or comes late.
@@ -95,7 +95,7 @@ async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) {
 
 /// Resolves when all that was sent before in a lane has arrived.
 async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) {
-    let Ok(intent) = Signal::new(session, Body::Switch).intent() else {
+    let Ok(intent) = Signal::new(session, Body::Switch).intent(Purpose::Envelopes) else {
         return;
     };
     let options = SendOptions::default().level(Level::Received);

@@ -7,7 +7,7 @@ use shiome_bus::{BoxFuture, BusError, Level, PeerId, SendOptions, WeakPeer};
 use super::{Context, Signal};
 use crate::{
     Failure,
-    signal::{Body, SessionId},
+    signal::{Body, Purpose, SessionId},
 };
 
 /// Signals that wait to be said. A session has less than a hundred candidates.
@@ -18,6 +18,7 @@ pub(crate) struct Voice {
     peer: WeakPeer,
     remote: PeerId,
     id: SessionId,
+    purpose: Purpose,
     patience: Duration,
     unsaid: VecDeque<Body>,
     saying: Option<BoxFuture<'static, Result<(), BusError>>>,
@@ -26,11 +27,12 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(context: &Context, remote: PeerId, id: SessionId) -> Self {
+    pub(crate) fn new(context: &Context, remote: PeerId, id: SessionId) -> Self {
         Self {
             peer: context.peer.clone(),
             remote,
             id,
+            purpose: context.config.purpose,
             patience: context.options.connect_timeout,
             unsaid: VecDeque::new(),
             saying: None,
@@ -38,22 +40,22 @@ impl Voice {
         }
     }
 
-    pub(super) fn remote(&self) -> &PeerId {
+    pub(crate) fn remote(&self) -> &PeerId {
         &self.remote
     }
 
-    pub(super) fn id(&self) -> &SessionId {
+    pub(crate) fn id(&self) -> &SessionId {
         &self.id
     }
 
-    pub(super) fn say(&mut self, body: Body) {
+    pub(crate) fn say(&mut self, body: Body) {
         if self.unsaid.len() < MAX_UNSAID {
             self.unsaid.push_back(body);
         }
     }
 
     /// Says what is to be said. Resolves when something could not be. Cancel-safe.
-    pub(super) async fn run(&mut self) -> Failure {
+    pub(crate) async fn run(&mut self) -> Failure {
         loop {
             if let Err(failure) = self.next().await {
                 return failure;
@@ -65,7 +67,7 @@ impl Voice {
     }
 
     /// Says all that is to be said, as far as it can be.
-    pub(super) async fn run_out(&mut self) {
+    pub(crate) async fn run_out(&mut self) {
         while self.saying.is_some() || !self.unsaid.is_empty() {
             let _ = self.next().await;
         }
@@ -81,6 +83,7 @@ impl Voice {
                 self.peer.clone(),
                 self.remote.clone(),
                 Signal::new(&self.id, body),
+                self.purpose,
                 self.patience,
             );
             self.saying = Some(Box::pin(said));
@@ -110,10 +113,11 @@ async fn say(
     peer: WeakPeer,
     remote: PeerId,
     signal: Signal,
+    purpose: Purpose,
     patience: Duration,
 ) -> Result<(), BusError> {
     let offers = matches!(signal.body, Body::Offer(_));
-    let intent = signal.intent()?;
+    let intent = signal.intent(purpose)?;
     let peer = peer
         .upgrade()
         .ok_or_else(|| BusError::Closed(remote.clone()))?;
