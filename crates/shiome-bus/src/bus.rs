@@ -21,7 +21,7 @@ use tokio::{runtime::Handle, time::Instant};
 pub(crate) use self::{
     answer::{Answer, Asked},
     core::{Core, Target},
-    line::Line,
+    line::{InTurn, Line},
     routes::Here,
     seen::Window,
 };

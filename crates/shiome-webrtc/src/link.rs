@@ -1,5 +1,7 @@
 //! The link of a bus to one peer: over a data channel while there is one, and over a detour otherwise.
 
+mod diverting;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -20,7 +22,7 @@ use crate::{
     RtcOptions,
     chunk::WHOLE_LEN,
     connection::Terms,
-    outbox::{Diverted, Full, NotSent, Outbox},
+    outbox::{Full, NotSent, Outbox},
     signal,
 };
 
@@ -202,90 +204,6 @@ impl RtcLink {
         held
     }
 
-    /// The channel is lost. Whether something may wait.
-    pub(crate) fn begin_diverting(&self) -> bool {
-        let mut inner = self.inner();
-        let lost = matches!(inner.phase, Phase::Held | Phase::Direct | Phase::Diverting);
-        if lost {
-            inner.phase = Phase::Diverting;
-        }
-        lost
-    }
-
-    /// The next envelope to go another way. When there is none, all that comes goes there from now on.
-    pub(crate) fn next_diverted(&self) -> Option<Diverted> {
-        let mut inner = self.inner();
-        if inner.phase != Phase::Diverting {
-            return None;
-        }
-        let next = inner.outbox.divert();
-        if next.is_none() {
-            inner.phase = Phase::Relayed;
-            drop(inner);
-            self.state.send_if_modified(|state| {
-                let up = *state == LinkState::Up;
-                if up {
-                    *state = LinkState::Connecting;
-                }
-                up
-            });
-            self.down();
-            self.room.notify_waiters();
-            self.flushed.notify_waiters();
-        }
-        next
-    }
-
-    /// The bus is told that the channel is lost, and what is left of the way.
-    fn down(&self) {
-        let Some(inbound) = self.inbound.get() else {
-            return;
-        };
-        match inbound.detour(&self.remote) {
-            Ok(_) => inbound.diverted(),
-            Err(error) => {
-                let terms = self.inner().terms.clone();
-                if let (BusError::NodeNotFound(_), Some(terms)) = (error, terms) {
-                    // Nobody knows of it any longer.
-                    inbound.peer_down(&self.remote, terms.incarnation);
-                }
-                // No answer comes back.
-                inbound.down();
-            }
-        }
-    }
-
-    /// One went another way.
-    pub(crate) fn diverted(&self, sent: bool) {
-        let mut inner = self.inner();
-        match sent {
-            true => inner.sent += 1,
-            false => inner.errors += 1,
-        }
-        drop(inner);
-        self.room.notify_waiters();
-    }
-
-    /// One could not go another way, yet.
-    pub(crate) fn put_back(&self, diverted: Diverted) {
-        self.inner().outbox.put_back(diverted);
-    }
-
-    /// There is no way at all: what waits is lost, and who waits for an answer is told.
-    pub(crate) fn give_up(&self) {
-        let mut inner = self.inner();
-        if inner.phase == Phase::Diverting {
-            inner.phase = Phase::Relayed;
-            while inner.outbox.divert().is_some() {
-                inner.errors += 1;
-            }
-        }
-        drop(inner);
-        self.down();
-        self.room.notify_waiters();
-        self.flushed.notify_waiters();
-    }
-
     /// A new session begins to count.
     pub(crate) fn restart(&self) {
         self.inner().outbox.restart();
@@ -336,16 +254,18 @@ impl RtcLink {
         self.inner().ending
     }
 
-    /// Nothing goes over it any more.
+    /// Nothing goes over it any more; what waits is lost.
     pub(crate) fn end(&self, why: &str) {
-        {
+        let lost = {
             let mut inner = self.inner();
             inner.ending = true;
             if inner.phase == Phase::Closed {
                 return;
             }
             inner.phase = Phase::Closed;
-        }
+            inner.outbox.drain()
+        };
+        self.bury(&lost, &BusError::Closed(self.remote.clone()));
         self.state.send_replace(LinkState::Closed(why.into()));
         self.inbound.get().inspect(|inbound| inbound.closed());
         self.work.notify_one();

@@ -180,6 +180,13 @@ impl Outbox {
         }
     }
 
+    /// All that waits or is not acknowledged, in order. Nothing is left.
+    pub(crate) fn drain(&mut self) -> Vec<Envelope> {
+        std::iter::from_fn(|| self.divert())
+            .map(|diverted| diverted.envelope)
+            .collect()
+    }
+
     /// What may be lost is.
     pub(crate) fn clear_loose(&mut self) {
         self.loose.clear();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::timeout;
 
-use super::{Core, Line, LinkId, Target, answer};
+use super::{Core, InTurn, Line, LinkId, Target, answer};
 use crate::{
     BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
     MAX_HOPS, PeerId, Remote,
@@ -341,7 +341,7 @@ impl Inbound for Gate {
         let core = self.core.upgrade();
         let core = core.ok_or_else(|| BusError::Closed(to.clone()))?;
         match core.over_link(to, Some(self.id))? {
-            Target::Link(_, line) => Ok(Arc::clone(line.link())),
+            Target::Link(_, line) => Ok(Arc::new(InTurn(line))),
             Target::Local(_) => Err(BusError::NodeNotFound(to.clone())),
         }
     }

@@ -7,11 +7,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::{BusError, Envelope, Link, Priority};
+use crate::{
+    BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
+    PeerId, Priority,
+};
 
 /// A link, and the queues of those who wait for room on it: one for each lane, as links have room for what is urgent when they
 /// have none for the rest.
@@ -101,6 +105,65 @@ impl Queue {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A link for others to send over, in turn with all who do.
+pub(crate) struct InTurn(pub(super) Arc<Line>);
+
+impl Link for InTurn {
+    fn kind(&self) -> LinkKind {
+        self.0.kind()
+    }
+
+    fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
+        self.0.start(inbound)
+    }
+
+    fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
+        let put = |link: &dyn Link, envelope: &mut Envelope| link.try_send(envelope);
+        self.0.try_put(&mut envelope.clone(), put)
+    }
+
+    fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let put = |link: &dyn Link, envelope: &mut Envelope| link.try_send(envelope);
+            self.0.put(&mut envelope.clone(), put).await
+        })
+    }
+
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        self.0.room()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        self.0.flush()
+    }
+
+    fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
+        self.0.close(deadline)
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.0.state()
+    }
+
+    fn peers(&self) -> Vec<PeerId> {
+        self.0.peers()
+    }
+
+    fn stats(&self) -> LinkStats {
+        self.0.stats()
+    }
+
+    fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
+        self.0.local_peer(peer, incarnation, present);
+    }
+}
+
+impl fmt::Debug for InTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -139,8 +139,11 @@ async fn divert(link: Arc<RtcLink>) {
                 sleep(RETRY).await;
             }
             sent => {
-                next.diverted = None;
-                link.diverted(sent.is_ok());
+                let gone = next.diverted.take();
+                match (sent, gone) {
+                    (Err(error), Some(gone)) => link.not_diverted(&gone.envelope, error),
+                    _ => link.diverted(),
+                }
             }
         }
     }
