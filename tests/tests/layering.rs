@@ -102,6 +102,19 @@ fn the_two_codecs_do_not_know_each_other() {
 }
 
 #[test]
+fn neither_bus_nor_links_nor_bridge_know_webrtc() {
+    let dependents = dependents("shiome-webrtc", &[]);
+    assert!(
+        !dependents.is_empty(),
+        "something tests it, or this looks for the wrong name"
+    );
+    for below in ["shiome-bus", "shiome-transport", "shiome-ractor"] {
+        let depends = dependents.contains(&below.to_owned());
+        assert!(!depends, "{below} depends on shiome-webrtc");
+    }
+}
+
+#[test]
 fn every_package_has_the_lints_of_the_workspace() {
     for package in Workspace::load().packages {
         let manifest = std::fs::read_to_string(&package.manifest).unwrap();

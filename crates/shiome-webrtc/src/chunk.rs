@@ -42,6 +42,7 @@ pub(crate) enum ChunkError {
 }
 
 /// A piece of a stream of [`WHOLE_LEN`] bytes at most; without any it is the last one.
+#[cfg(feature = "cluster")]
 pub(crate) fn stream_piece(bytes: &[u8]) -> Vec<u8> {
     let mut piece = Vec::with_capacity(bytes.len() + 1);
     piece.push(BYTES);

@@ -37,6 +37,9 @@ mod net;
 mod options;
 mod outbox;
 mod rtc;
+#[cfg(feature = "_script")]
+#[doc(hidden)]
+pub mod script;
 mod session;
 mod signal;
 #[cfg(test)]

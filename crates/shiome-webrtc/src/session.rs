@@ -200,8 +200,8 @@ impl Session {
                 len,
                 counted,
             } => self.hear(now, frames, len, counted),
-            // The connection carries none.
-            Event::Bytes(_) => {}
+            // A connection for envelopes takes no others.
+            Event::Bytes(bytes) => tracing::debug!(len = bytes.len(), "bytes of a stream"),
             Event::Ended(failure) => {
                 let failure = self.carrier.gathering.explain(failure);
                 self.carrier.ended.get_or_insert(failure);

@@ -19,6 +19,7 @@ mod script;
 mod session;
 mod session_script;
 mod swim;
+mod webrtc;
 mod websocket;
 
 pub use self::{
@@ -34,6 +35,7 @@ pub use self::{
     session::session,
     session_script::session_script,
     swim::swim,
+    webrtc::{rtc_chunks, rtc_signal},
     websocket::{websocket_accept, websocket_connect, websocket_frames},
 };
 
@@ -41,7 +43,7 @@ pub use self::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 19] = [
     ("address", address),
     ("bus_binary", bus_binary),
     ("bus_json", bus_json),
@@ -53,6 +55,8 @@ pub const TARGETS: [Target; 17] = [
     ("handshake_script", handshake_script),
     ("messages", messages),
     ("node_name", node_name),
+    ("rtc_chunks", rtc_chunks),
+    ("rtc_signal", rtc_signal),
     ("session", session),
     ("session_script", session_script),
     ("swim", swim),

@@ -10,7 +10,7 @@ use str0m::{
 
 use crate::{
     Failure,
-    chunk::{Joiner, WHOLE_LEN, split, stream_bytes, stream_piece},
+    chunk::{Joiner, WHOLE_LEN, split, stream_bytes},
     signal::Purpose,
 };
 
@@ -111,7 +111,7 @@ impl Channels {
 
     #[cfg(feature = "cluster")]
     pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
-        self.unwritten.push_back(stream_piece(bytes));
+        self.unwritten.push_back(crate::chunk::stream_piece(bytes));
     }
 
     /// Writes the next piece if there is room for it. All is to be taken out of `rtc` then.
