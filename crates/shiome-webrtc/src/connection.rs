@@ -13,6 +13,7 @@
 
 mod candidates;
 mod channels;
+mod engine;
 
 use std::{
     collections::VecDeque,
@@ -25,16 +26,13 @@ use shiome_bus::{
     wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message},
 };
 use str0m::{
-    Candidate, IceConnectionState, Input, Output, Rtc,
+    Candidate, Input, Rtc,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     config::DtlsCert,
     net::{Protocol, Receive, Transmit},
 };
 
-use self::{
-    candidates::Candidates,
-    channels::{Channels, Read},
-};
+use self::{candidates::Candidates, channels::Channels};
 use crate::{
     Failure, RtcOptions,
     heartbeat::{Heartbeat, Silence},
@@ -460,151 +458,6 @@ impl Connection {
         if self.phase != Phase::Ended {
             self.phase = Phase::Ended;
             self.events.push_back(Event::Ended(failure));
-        }
-    }
-
-    fn lose(&mut self, now: Instant) {
-        if self.phase == Phase::Up {
-            self.phase = Phase::Lost {
-                until: now + RESTART_TIMEOUT,
-            };
-            self.events.push_back(Event::Lost);
-            self.restart(now);
-        }
-    }
-
-    /// The other end is there.
-    fn hear(&mut self, now: Instant) {
-        self.heartbeat.heard(now);
-        if matches!(self.phase, Phase::Lost { .. }) {
-            self.phase = Phase::Up;
-            self.events.push_back(Event::Up);
-        }
-    }
-
-    fn write_on(&mut self, now: Instant) {
-        if self.channels.has_room()
-            && let Some(nonce) = self.pong.take()
-        {
-            self.push(&Frame::Pong { nonce });
-        }
-        while self.channels.write_next(&mut self.rtc) {
-            self.drain(now);
-        }
-    }
-
-    /// Lets time pass inside.
-    fn tick(&mut self, now: Instant) {
-        if self.rtc.handle_input(Input::Timeout(now)).is_err() {
-            self.end(Failure::Closed(CloseReason::Lost(0)));
-        }
-        self.drain(now);
-    }
-
-    /// Takes all out. To be done after each change of `rtc`, before the next.
-    fn drain(&mut self, now: Instant) {
-        loop {
-            match self.rtc.poll_output() {
-                Ok(Output::Timeout(at)) => {
-                    self.rtc_timeout = at;
-                    break;
-                }
-                Ok(Output::Transmit(transmit)) => self.transmits.push_back(transmit),
-                Ok(Output::Event(event)) => self.handle_event(now, event),
-                Err(error) => {
-                    self.rtc.disconnect();
-                    self.end(Failure::malformed(error));
-                    break;
-                }
-            }
-        }
-    }
-
-    fn handle_event(&mut self, now: Instant, event: str0m::Event) {
-        use str0m::Event::{
-            ChannelClose, ChannelData, ChannelOpen, Closed, IceConnectionStateChange,
-        };
-        match event {
-            IceConnectionStateChange(state) => self.handle_ice(now, state),
-            ChannelOpen(id, label) => {
-                if !self.channels.opened(id, &label) {
-                    return self.end(Failure::malformed("a channel that is none of ours"));
-                }
-                if self.channels.are_open() && matches!(self.phase, Phase::Connecting { .. }) {
-                    self.phase = Phase::Up;
-                    self.heartbeat.heard(now);
-                    self.events.push_back(Event::Up);
-                }
-            }
-            ChannelData(data) => match self.channels.read(&data) {
-                Ok(Read::Frames(frames, len, counted)) => {
-                    self.handle_frames(now, frames, len, counted);
-                }
-                Ok(Read::Bytes(bytes)) => {
-                    self.hear(now);
-                    self.events.push_back(Event::Bytes(bytes));
-                }
-                Ok(Read::Part) => self.hear(now),
-                Err(failure) => self.end(failure),
-            },
-            ChannelClose(id) if self.channels.is_main(id) => {
-                self.end(Failure::Closed(CloseReason::Lost(0)));
-            }
-            Closed => self.end(Failure::Closed(CloseReason::Lost(0))),
-            _ => {}
-        }
-    }
-
-    fn handle_ice(&mut self, now: Instant, state: IceConnectionState) {
-        match state {
-            IceConnectionState::Connected | IceConnectionState::Completed => {
-                self.reached = true;
-                if matches!(self.phase, Phase::Lost { .. }) {
-                    // Whatever comes in answer ends the loss.
-                    self.push(&Frame::Ping { nonce: 0 });
-                }
-            }
-            IceConnectionState::Disconnected => match self.phase {
-                Phase::Connecting { .. } if self.candidates.are_all_told() => {
-                    self.end(self.diagnosis());
-                }
-                Phase::Up => self.lose(now),
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-
-    fn handle_frames(&mut self, now: Instant, frames: Vec<Frame>, len: usize, counted: bool) {
-        self.hear(now);
-        let mut heard = Vec::with_capacity(frames.len());
-        for frame in frames {
-            match frame {
-                Frame::Envelope(_) if self.config.purpose == Purpose::Envelopes => {
-                    heard.push(frame);
-                }
-                Frame::Ack { .. } if counted => heard.push(frame),
-                Frame::Ping { nonce } if counted => self.pong = Some(nonce),
-                Frame::Pong { .. } if counted => {}
-                Frame::Goodbye(goodbye) if counted => {
-                    self.push_heard(heard, len, counted);
-                    return self.end(Failure::Closed(goodbye.reason));
-                }
-                other => {
-                    return self.end(Failure::malformed(format!("a {}", other.kind())));
-                }
-            }
-        }
-        self.push_heard(heard, len, counted);
-    }
-
-    fn push_heard(&mut self, frames: Vec<Frame>, len: usize, counted: bool) {
-        if !frames.is_empty() {
-            self.events.push_back(Event::Heard {
-                frames,
-                len,
-                counted,
-            });
         }
     }
 }
