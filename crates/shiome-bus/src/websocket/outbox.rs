@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::{
     Envelope, Priority,
-    wire::{Batch, Encoding, Frame, Message, decode, max_envelope_len},
+    wire::{Batch, Encoding, Frame, Message, decode_apart, max_envelope_len},
 };
 
 /// Bytes of a message to which envelopes are put together while they wait.
@@ -331,11 +331,8 @@ impl Waiting {
 
 /// The envelopes of a message of one's own.
 fn envelopes(message: &Message) -> impl Iterator<Item = Envelope> + use<> {
-    let frames = decode(message).unwrap_or_default();
-    frames.into_iter().filter_map(|frame| match frame {
-        Frame::Envelope(envelope) => Some(envelope),
-        _ => None,
-    })
+    let frames = decode_apart(message).unwrap_or_default();
+    frames.envelopes.into_iter()
 }
 
 /// A queue that was long once does not keep its memory for ever.

@@ -21,7 +21,8 @@ use crate::{
         pump::{End, now},
     },
     wire::{
-        CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION, Welcome,
+        Apart, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION,
+        Welcome,
     },
 };
 
@@ -143,36 +144,46 @@ impl ServerEnd {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Frame>, bytes: usize) -> Result<(), CloseReason> {
-        let mut envelopes = Vec::with_capacity(heard.len());
+    /// Takes what came in the order in which it came, up to what the client may not say.
+    fn hear(&mut self, heard: Apart, bytes: usize) -> Result<(), CloseReason> {
+        let (mut envelopes, mut others) = (heard.envelopes, heard.others.into_iter().peekable());
         let (mut count, mut result) = (0, Ok(()));
-        for heard in heard {
-            let took = match heard {
-                Frame::Envelope(envelope) => {
-                    count += 1;
-                    let allowed = self.hub.check(&self.member, &envelope);
-                    if allowed == Ok(true) {
-                        envelopes.push(envelope);
-                    }
-                    allowed.map(drop)
-                }
-                Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
-                Frame::Presence(_) => Err(CloseReason::Malformed),
-                Frame::Goodbye(goodbye) => {
-                    self.goodbye = true;
-                    Err(goodbye.reason)
-                }
-                _ => Ok(()),
-            };
-            if took.is_err() {
-                result = took;
+        envelopes.retain(|envelope| {
+            while result.is_ok()
+                && let Some((_, other)) = others.next_if(|(before, _)| *before <= count)
+            {
+                result = self.hear_other(other);
+            }
+            if result.is_err() {
+                return false;
+            }
+            count += 1;
+            let allowed = self.hub.check(&self.member, envelope);
+            result = allowed.map(drop);
+            allowed == Ok(true)
+        });
+        for (_, other) in others {
+            if result.is_err() {
                 break;
             }
+            result = self.hear_other(other);
         }
         if result != Err(CloseReason::Malformed) && count > 0 {
             self.park(envelopes, count, bytes);
         }
         result
+    }
+
+    fn hear_other(&mut self, heard: Frame) -> Result<(), CloseReason> {
+        match heard {
+            Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
+            Frame::Presence(_) => Err(CloseReason::Malformed),
+            Frame::Goodbye(goodbye) => {
+                self.goodbye = true;
+                Err(goodbye.reason)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn hear_presence(&mut self, presence: Presence) -> Result<(), CloseReason> {

@@ -74,15 +74,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
-    let (mut bytes, mut len, mut value) = ([0; MAX_VARINT_LEN], 0, value);
+#[inline]
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        bytes[len] = value as u8 | 0x80;
+        out.push(value as u8 | 0x80);
         value >>= 7;
-        len += 1;
     }
-    bytes[len] = value as u8;
-    out.extend_from_slice(&bytes[..=len]);
+    out.push(value as u8);
 }
 
 pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
