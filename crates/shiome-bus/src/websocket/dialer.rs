@@ -15,8 +15,8 @@ use super::{
 use crate::{
     Envelope, Incarnation, PeerId,
     wire::{
-        Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret, VERSION,
-        Welcome, decode,
+        Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret,
+        VERSION, Welcome, decode,
     },
 };
 

@@ -9,9 +9,7 @@ use super::{
     heartbeat::{Heartbeat, Silence},
     session::Session,
 };
-use crate::wire::{
-    Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Message, decode_apart,
-};
+use crate::wire::{Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Message, decode_apart};
 
 /// Nonce of a ping whose answer is not measured.
 const ASKED: u64 = 0;
@@ -69,7 +67,11 @@ impl OpenLink {
     ) -> Result<Apart, CloseReason> {
         self.heartbeat.heard(now);
         let agreed = matches!(message, Message::Text(_)) || self.encoding == Encoding::Binary;
-        let frames = if agreed { decode_apart(message).ok() } else { None };
+        let frames = if agreed {
+            decode_apart(message).ok()
+        } else {
+            None
+        };
         let mut frames = frames.ok_or(CloseReason::Malformed)?;
         let mut all = Ok(());
         frames.others.retain(|(_, frame)| {

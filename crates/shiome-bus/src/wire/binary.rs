@@ -20,7 +20,7 @@ use super::{
     Apart, CloseReason, Frame, Goodbye, MAX_FRAMES, MAX_PRESENCE, Presence, Refused, WireError,
     parts::{self, Before},
 };
-use crate::{Envelope, Payload};
+use crate::{Envelope, Intent, Payload};
 
 mod reader;
 
@@ -113,9 +113,9 @@ fn read_envelope(
         return Err(WireError::Value("flags"));
     }
     let id = parts::message_id(body.varint()?, body.varint()?)?;
-    let from = before.from(body.str()?)?;
-    let to = before.to(body.str()?)?;
-    let name = body.str()?;
+    let from = before.from(body.counted()?)?;
+    let to = before.to(body.counted()?)?;
+    let name = before.name(body.counted()?)?;
     let sent_at = parts::number(body.varint()?)?;
     let hops = parts::hops(body.u8()?.into())?;
     let reply_to = match flags & HAS_REPLY_TO {
@@ -131,7 +131,7 @@ fn read_envelope(
         id,
         from,
         to,
-        intent: before.intent(name, payload)?,
+        intent: Intent::of(name, payload),
         sent_at,
         reply_to,
         hops,

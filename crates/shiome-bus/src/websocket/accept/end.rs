@@ -146,27 +146,29 @@ impl ServerEnd {
 
     /// Takes what came in the order in which it came, up to what the client may not say.
     fn hear(&mut self, heard: Apart, bytes: usize) -> Result<(), CloseReason> {
-        let (mut envelopes, mut others) = (heard.envelopes, heard.others.into_iter().peekable());
-        let (mut count, mut result) = (0, Ok(()));
-        envelopes.retain(|envelope| {
-            while result.is_ok()
-                && let Some((_, other)) = others.next_if(|(before, _)| *before <= count)
-            {
-                result = self.hear_other(other);
+        let (mut envelopes, mut others) = (heard.envelopes, heard.others.into_iter());
+        let (mut count, mut forged, mut result) = (0, Vec::new(), Ok(()));
+        while result.is_ok() {
+            let is_next = |(before, _): &(usize, Frame)| *before <= count;
+            if others.as_slice().first().is_some_and(is_next) {
+                result = others
+                    .next()
+                    .map_or(Ok(()), |(_, other)| self.hear_other(other));
+                continue;
             }
-            if result.is_err() {
-                return false;
-            }
-            count += 1;
-            let allowed = self.hub.check(&self.member, envelope);
-            result = allowed.map(drop);
-            allowed == Ok(true)
-        });
-        for (_, other) in others {
-            if result.is_err() {
+            let Some(envelope) = envelopes.get(count) else {
                 break;
+            };
+            let allowed = self.hub.check(&self.member, envelope);
+            if allowed != Ok(true) {
+                forged.push(count);
             }
-            result = self.hear_other(other);
+            result = allowed.map(drop);
+            count += 1;
+        }
+        envelopes.truncate(count);
+        for place in forged.into_iter().rev() {
+            envelopes.remove(place);
         }
         if result != Err(CloseReason::Malformed) && count > 0 {
             self.park(envelopes, count, bytes);

@@ -5,6 +5,12 @@ use super::super::WireError;
 /// Longest varint of a `u64`.
 const MAX_VARINT_LEN: usize = 10;
 
+/// Bytes that are looked at together: all varints but the longest fit.
+const WORD_LEN: usize = size_of::<u64>();
+
+/// The bit of each byte of a varint that says that another one follows.
+const MORE: u64 = 0x8080_8080_8080_8080;
+
 /// Reads a body from its start. Whatever it is asked for beyond the end is [`WireError::Truncated`].
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -27,7 +33,32 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint in its shortest form.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
+        if let [byte @ 0..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok((*byte).into());
+        }
+        let Some(word) = self.rest.first_chunk::<WORD_LEN>() else {
+            return self.any_varint();
+        };
+        let word = u64::from_le_bytes(*word);
+        let ends = !word & MORE;
+        if ends == 0 {
+            return self.any_varint();
+        }
+        // Up to the first byte after which there is no more.
+        let bits = ends.trailing_zeros() + 1;
+        let groups = word & (u64::MAX >> (u64::BITS - bits));
+        if groups >> (bits - 8) == 0 {
+            return Err(WireError::Varint);
+        }
+        self.rest = &self.rest[bits as usize / 8..];
+        Ok(gather(groups & !MORE))
+    }
+
+    /// One that is long, or near the end.
+    fn any_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (at, &byte) in self.rest.iter().take(MAX_VARINT_LEN).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * at);
@@ -61,6 +92,7 @@ impl<'a> Reader<'a> {
         self.bytes(usize::try_from(len).map_err(|_| WireError::Truncated)?)
     }
 
+    #[inline]
     pub(super) fn str(&mut self) -> Result<&'a str, WireError> {
         std::str::from_utf8(self.counted()?).map_err(|_| WireError::Utf8)
     }
@@ -75,12 +107,42 @@ impl<'a> Reader<'a> {
 }
 
 #[inline]
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        return out.push(value as u8);
+    }
+    let len = varint_len(value);
+    if len > WORD_LEN {
+        return put_long_varint(out, value);
+    }
+    let more = MORE & !(u64::MAX << (8 * (len - 1)));
+    let end = out.len() + len;
+    out.extend_from_slice(&(spread(value) | more).to_le_bytes());
+    out.truncate(end);
+}
+
+/// One that does not fit into a word.
+#[cold]
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Puts groups of 7 bits each into a byte of its own: a varint but for the bits that say that there is more.
+fn spread(value: u64) -> u64 {
+    let halves = (value & 0xfff_ffff) | ((value & 0xff_ffff_f000_0000) << 4);
+    let quarters = (halves & 0x3fff_0000_3fff) | ((halves & 0xfff_c000_0fff_c000) << 2);
+    (quarters & 0x7f_007f_007f_007f) | ((quarters & 0x3f80_3f80_3f80_3f80) << 1)
+}
+
+/// The value of groups that were [spread].
+fn gather(groups: u64) -> u64 {
+    let quarters = (groups & 0x7f_007f_007f_007f) | ((groups & 0x7f00_7f00_7f00_7f00) >> 1);
+    let halves = (quarters & 0x3fff_0000_3fff) | ((quarters & 0x3fff_0000_3fff_0000) >> 2);
+    (halves & 0xfff_ffff) | ((halves & 0xfff_ffff_0000_0000) >> 4)
 }
 
 pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
