@@ -126,7 +126,12 @@ impl Outbox {
             return Err(Full);
         }
         let lane = &mut self.waiting[envelope.priority.lane()];
-        let new = || Waiting::new(self.encoding, self.usual_len, self.taken);
+        // One that grows is copied: what was half full may well be full now.
+        let capacity = match self.usual_len > BATCH_LEN / 2 {
+            true => BATCH_LEN,
+            false => self.usual_len,
+        };
+        let new = || Waiting::new(self.encoding, capacity, self.taken);
         self.bytes += append(lane, envelope, len, new);
         self.envelopes += 1;
         self.taken += 1;

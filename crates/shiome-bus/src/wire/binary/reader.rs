@@ -39,25 +39,31 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Ok((*byte).into());
         }
-        let Some(word) = self.rest.first_chunk::<WORD_LEN>() else {
-            return self.any_varint();
-        };
-        let word = u64::from_le_bytes(*word);
+        match self.varint_of_word() {
+            Some(value) => Ok(value),
+            None => self.any_varint(),
+        }
+    }
+
+    /// One that ends within the next word, if that is all there and has one.
+    fn varint_of_word(&mut self) -> Option<u64> {
+        let word = u64::from_le_bytes(*self.rest.first_chunk::<WORD_LEN>()?);
         let ends = !word & MORE;
         if ends == 0 {
-            return self.any_varint();
+            return None;
         }
         // Up to the first byte after which there is no more.
         let bits = ends.trailing_zeros() + 1;
         let groups = word & (u64::MAX >> (u64::BITS - bits));
         if groups >> (bits - 8) == 0 {
-            return Err(WireError::Varint);
+            return None;
         }
-        self.rest = &self.rest[bits as usize / 8..];
-        Ok(gather(groups & !MORE))
+        self.rest = self.rest.get(bits as usize / 8..)?;
+        Some(gather(groups & !MORE))
     }
 
-    /// One that is long, or near the end.
+    /// One that is long, near the end, or none.
+    #[cold]
     fn any_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (at, &byte) in self.rest.iter().take(MAX_VARINT_LEN).enumerate() {
