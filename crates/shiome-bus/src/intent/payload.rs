@@ -200,12 +200,11 @@ fn is_plain_string(text: &str) -> bool {
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
     inner.is_some_and(|inner| {
-        let (mut low, mut high, mut special) = (u8::MAX, 0, false);
-        for byte in inner.bytes() {
-            (low, high) = (low.min(byte), high.max(byte));
-            special |= (byte == b'"') | (byte == b'\\');
-        }
-        low >= b' ' && high <= b'~' && !special
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+        inner
+            .as_bytes()
+            .iter()
+            .fold(true, |all, byte| all & plain(byte))
     })
 }
 

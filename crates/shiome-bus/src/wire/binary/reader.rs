@@ -151,13 +151,17 @@ fn gather(groups: u64) -> u64 {
     (halves & 0xfff_ffff) | ((halves & 0xfff_ffff_0000_0000) >> 4)
 }
 
+#[inline]
 pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
     put_varint(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
+#[inline]
 pub(super) fn varint_len(value: u64) -> usize {
-    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    // For up to 64 bits that is one byte for each 7 bits begun.
+    ((bits * 9 + 64) / 64) as usize
 }
 
 #[cfg(test)]
@@ -176,11 +180,14 @@ mod tests {
                 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x81, 0x00,
             ],
         ] {
-            assert_eq!(
-                Reader::new(bytes).varint(),
-                Err(WireError::Varint),
-                "{bytes:x?}"
-            );
+            let amid_others = [bytes, &[0x01; WORD_LEN]].concat();
+            for bytes in [bytes, &amid_others] {
+                assert_eq!(
+                    Reader::new(bytes).varint(),
+                    Err(WireError::Varint),
+                    "{bytes:x?}"
+                );
+            }
         }
         let longest = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(Reader::new(&longest).varint(), Ok(u64::MAX));
@@ -199,6 +206,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn varints_survive_amid_others(values: Vec<(u64, u8)>) {
+            // Of all lengths.
+            let values: Vec<_> = values.into_iter().map(|(value, by)| value >> (by % 64)).collect();
+            let mut out = Vec::new();
+            values.iter().for_each(|value| put_varint(&mut out, *value));
+            let mut reader = Reader::new(&out);
+            for value in values {
+                prop_assert_eq!(reader.varint(), Ok(value));
+            }
+            prop_assert!(reader.is_empty());
+        }
+
         #[test]
         fn varints_survive(value: u64) {
             let mut out = Vec::new();
