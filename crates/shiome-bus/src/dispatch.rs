@@ -113,6 +113,10 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
 
 /// Hands the next envelope to its handlers, outside of the future of the task, into which it would have to be moved. One whose
 /// handlers are futures is given back. The peer goes into the delivery and comes back from it, which costs no reference count.
+#[expect(
+    clippy::result_large_err,
+    reason = "it stays on the stack; a box would be an allocation for each delivery"
+)]
 fn next(
     receiver: &mut Receiver<Item>,
     node: Arc<Node>,
