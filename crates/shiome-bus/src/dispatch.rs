@@ -85,32 +85,19 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     let (mut receiver, mut snapshot) = (Receiver::default(), Snapshot::default());
     let (mut ended, mut turns) = (node.ended(), 0);
     while ready(&mut receiver, &node.mailboxes()[mailbox], &mut snapshot).await {
-        let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
-            continue;
-        };
-        if node.is_ended() {
-            node.leave(&item);
-            continue;
-        }
-        let mut delivery = Delivery { item, node };
-        if begin(&mut delivery, &mut snapshot) {
-            let span = span(&delivery);
-            let handled = match snapshot.awaits() {
-                false => Some(span.in_scope(|| handle_at_once(&delivery, &snapshot))),
-                true => select! {
+        node = match next(&mut receiver, node, mailbox, &mut snapshot) {
+            Ok(node) => node,
+            Err(delivery) => {
+                let handled = handle(&delivery, &snapshot).instrument(span(&delivery));
+                select! {
                     biased;
-                    handled = handle(&delivery, &snapshot).instrument(span) => Some(handled),
+                    handled = handled => report(&delivery, handled),
                     // The peer has ended, and whatever its handler waits for.
-                    _ = ended.wait_for(|ended| *ended) => None,
-                },
-            };
-            match handled {
-                Some(handled) => report(&delivery, handled),
-                None => delivery.node.leave(&delivery.item),
+                    _ = ended.wait_for(|ended| *ended) => delivery.node.leave(&delivery.item),
+                }
+                delivery.node
             }
-        }
-        // Back from the delivery, which costs no reference count that way.
-        node = delivery.node;
+        };
         turns += 1;
         if turns == TURNS {
             turns = 0;
@@ -122,6 +109,37 @@ async fn run(mut guard: Guard, mut node: Arc<Node>, mailbox: usize) {
     node.worked_off().await;
     // Others of the same peer may still run.
     guard.0 = None;
+}
+
+/// Hands the next envelope to its handlers, outside of the future of the task, into which it would have to be moved. One whose
+/// handlers are futures is given back. The peer goes into the delivery and comes back from it, which costs no reference count.
+#[expect(
+    clippy::result_large_err,
+    reason = "it stays on the stack; a box would be an allocation for each delivery"
+)]
+fn next(
+    receiver: &mut Receiver<Item>,
+    node: Arc<Node>,
+    mailbox: usize,
+    snapshot: &mut Snapshot,
+) -> Result<Arc<Node>, Delivery> {
+    let Some(item) = receiver.next(&node.mailboxes()[mailbox]) else {
+        return Ok(node);
+    };
+    if node.is_ended() {
+        node.leave(&item);
+        return Ok(node);
+    }
+    let mut delivery = Delivery { item, node };
+    if !begin(&mut delivery, snapshot) {
+        return Ok(delivery.node);
+    }
+    if snapshot.awaits() {
+        return Err(delivery);
+    }
+    let handled = span(&delivery).in_scope(|| handle_at_once(&delivery, snapshot));
+    report(&delivery, handled);
+    Ok(delivery.node)
 }
 
 /// Waits for an envelope, without keeping handlers; `false` at the end.

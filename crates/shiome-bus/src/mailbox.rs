@@ -241,6 +241,12 @@ impl<T> Place<'_, T> {
     /// Puts something in.
     #[inline]
     pub(crate) fn put(self, item: T) -> Result<(), NoPlace> {
+        self.put_with(|| item)
+    }
+
+    /// Puts in what `item` gives, from where it is to where it stays. It is not asked for anything if nothing goes in.
+    #[inline]
+    pub(crate) fn put_with(self, item: impl FnOnce() -> T) -> Result<(), NoPlace> {
         let (lane, places) = (self.lane, self.places);
         let receiver = {
             let mut queue = self.mailbox.lock();
@@ -249,7 +255,10 @@ impl<T> Place<'_, T> {
                 drop(queue);
                 return Err(NoPlace::Closed);
             }
-            queue.lanes[lane].push_back(Kept { item, places });
+            queue.lanes[lane].push_back(Kept {
+                item: item(),
+                places,
+            });
             if places > 1 {
                 let beyond = &self.mailbox.beyond[lane];
                 beyond.fetch_add(places as usize - 1, Ordering::Relaxed);

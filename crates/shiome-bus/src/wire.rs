@@ -18,6 +18,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
+pub(crate) use self::apart::Apart;
 pub use self::{
     batch::{Batch, max_envelope_len},
     frame::{Frame, Goodbye, Hello, Presence, Refused, Secret, Welcome},
@@ -25,6 +26,7 @@ pub use self::{
 };
 use crate::MAX_PAYLOAD_LEN;
 
+mod apart;
 mod batch;
 mod binary;
 mod frame;
@@ -166,6 +168,11 @@ pub enum WireError {
 ///
 /// [`WireError`]
 pub fn decode(message: &Message) -> Result<Vec<Frame>, WireError> {
+    decode_apart(message).map(Apart::into_frames)
+}
+
+/// The same, envelopes apart from the rest.
+pub(crate) fn decode_apart(message: &Message) -> Result<Apart, WireError> {
     match message {
         Message::Text(text) => {
             json::decode(std::str::from_utf8(text).map_err(|_| WireError::Utf8)?)

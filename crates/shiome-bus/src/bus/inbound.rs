@@ -1,6 +1,9 @@
 //! What comes over a link: whether it may, whether it is new, and for whom it is.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    vec,
+};
 
 use tokio::time::timeout;
 
@@ -42,28 +45,43 @@ impl Gate {
         Path::Link(self.id, self.kind)
     }
 
-    async fn take(&self, envelopes: impl IntoIterator<Item = Envelope>) {
+    async fn take(&self, envelopes: Vec<Envelope>) {
         let Some(core) = self.core.upgrade() else {
             return;
         };
+        let mut envelopes = envelopes.into_iter();
+        // Who waited may find everything changed after it.
+        while let Some(waits) = self.take_some(&core, &mut envelopes) {
+            self.wait(&core, waits).await;
+        }
+    }
+
+    /// Takes envelopes, up to one that has to wait for room.
+    fn take_some(
+        &self,
+        core: &Arc<Core>,
+        envelopes: &mut vec::IntoIter<Envelope>,
+    ) -> Option<Waits> {
         let mut before = Before::default();
-        for mut envelope in envelopes {
-            match self.check(&core, &envelope, &mut before) {
-                Ok(()) => {
-                    envelope.keep_lane();
-                    let waits = match envelope.reply_to {
-                        Some(_) => self.take_answer(&core, envelope),
-                        None => self.pass(&core, envelope, &mut before),
-                    };
-                    if let Some(waits) = waits {
-                        // Who waits may find everything changed after it.
-                        before = Before::default();
-                        self.wait(&core, waits).await;
-                    }
+        while let Some(first) = envelopes.as_mut_slice().first_mut() {
+            if let Err(refusal) = self.check(core, first, &mut before) {
+                self.refuse(core, first, refusal);
+                envelopes.next();
+                continue;
+            }
+            first.keep_lane();
+            let waits = match first.reply_to {
+                None => self.pass(core, envelopes, &mut before),
+                Some(_) => {
+                    let answer = envelopes.next()?;
+                    self.take_answer(core, answer)
                 }
-                Err(refusal) => self.refuse(&core, &envelope, refusal),
+            };
+            if waits.is_some() {
+                return waits;
             }
         }
+        None
     }
 
     /// Whether an envelope may come in here.
@@ -116,28 +134,61 @@ impl Gate {
         Ok(())
     }
 
-    /// To the peer if it is here; on only if this bus is a relay; else it is dropped. An envelope that has to wait for room is
-    /// handed back.
-    fn pass(&self, core: &Arc<Core>, envelope: Envelope, before: &mut Before) -> Option<Waits> {
-        let known = before
-            .to
-            .as_ref()
-            .is_some_and(|node| node.id == envelope.to);
+    /// Passes on the first envelope: to the peer if it is here; on only if this bus is a relay; else it is dropped. One that has
+    /// to wait for room is handed back.
+    fn pass(
+        &self,
+        core: &Arc<Core>,
+        envelopes: &mut vec::IntoIter<Envelope>,
+        before: &mut Before,
+    ) -> Option<Waits> {
+        let first = envelopes.as_slice().first()?;
+        let known = before.to.as_ref().is_some_and(|node| node.id == first.to);
         if !known {
-            before.to = core.local(&envelope.to);
+            before.to = core.local(&first.to);
         }
         let Some(node) = &before.to else {
+            let envelope = envelopes.next()?;
             return self.relay(core, envelope);
         };
-        if node.ignores(&envelope) {
+        if node.ignores(first) {
+            envelopes.next();
             return None;
         }
-        match node.try_reserve(&envelope) {
-            Err(NoPlace::Full) => Some(Waits::Mailbox(Arc::clone(node), envelope)),
-            place => {
-                self.put(core, node, place, envelope);
-                None
+        match node.try_reserve(first) {
+            Err(NoPlace::Full) => {
+                let envelope = envelopes.next()?;
+                return Some(Waits::Mailbox(Arc::clone(node), envelope));
             }
+            Ok(place) if first.level != Level::Received => {
+                self.put_first(core, node, place, envelopes);
+            }
+            place => {
+                let envelope = envelopes.next()?;
+                self.put(core, node, place, envelope);
+            }
+        }
+        None
+    }
+
+    /// Puts the first envelope, of which nobody is told, from where it is into the mailbox.
+    #[inline]
+    fn put_first(
+        &self,
+        core: &Core,
+        node: &Node,
+        place: Place<'_, Item>,
+        envelopes: &mut vec::IntoIter<Envelope>,
+    ) {
+        let path = self.path();
+        let first = || {
+            let envelope = envelopes.next();
+            node.item(envelope.expect("the place is for the first"), path)
+        };
+        if place.put_with(first).is_err() {
+            // It closed between the two.
+            envelopes.next();
+            core.drops.count(DropReason::Closed);
         }
     }
 
@@ -395,7 +446,7 @@ impl Inbound for Gate {
     }
 
     fn deliver(&self, envelope: Envelope) -> BoxFuture<'_, ()> {
-        Box::pin(self.take([envelope]))
+        Box::pin(self.take(vec![envelope]))
     }
 
     fn deliver_all(&self, envelopes: Vec<Envelope>) -> BoxFuture<'_, ()> {

@@ -232,6 +232,12 @@ impl Routes {
 
     /// The way to `peer`, not back over `not`.
     pub(super) fn way(&self, peer: &PeerId, not: Option<LinkId>) -> Way {
+        if let Some((id, attached)) = self.only_way(peer)
+            && Some(id) != not
+            && attached.remote.is_some()
+        {
+            return Way::Over(id, Arc::clone(&attached.link));
+        }
         let known = self.best(self.links_of(peer), not);
         let uplink = |(id, attached): (LinkId, &Attached)| attached.options.uplink.then_some(id);
         match known {
@@ -241,6 +247,15 @@ impl Routes {
                 uplink => uplink,
             },
         }
+    }
+
+    /// The link that told of a peer, if it is the only one that is known to lead there.
+    fn only_way(&self, peer: &PeerId) -> Option<(LinkId, &Attached)> {
+        let [told] = self.told.get(peer)?.as_slice() else {
+            return None;
+        };
+        let attached = self.links.get(&told.link)?;
+        (!self.learned.contains_key(peer)).then_some((told.link, attached))
     }
 
     /// The cheapest of the links that is up.

@@ -31,27 +31,28 @@ type Windows = [Window; Priority::ALL.len()];
 impl Seen {
     /// Whether the envelope is new. It no longer is then.
     pub(crate) fn first(&mut self, envelope: &Envelope) -> bool {
-        let lane = envelope.priority.lane();
-        let lives = self.lives(&envelope.from);
-        windows(lives, envelope.id.incarnation)[lane].first(envelope.id.seq)
-    }
-
-    fn lives(&mut self, sender: &PeerId) -> &mut Lives {
-        if !self.recent.contains_key(sender) {
-            if self.recent.len() >= MAX_SENDERS {
-                self.old = std::mem::take(&mut self.recent);
-            }
-            let lives = self.old.remove(sender).unwrap_or_default();
-            self.recent.insert(sender.clone(), lives);
+        if let Some(lives) = self.recent.get_mut(&envelope.from) {
+            return first(lives, envelope);
         }
-        let lives = self.recent.get_mut(sender);
-        lives.expect("it was there, or was put there")
+        if self.recent.len() >= MAX_SENDERS {
+            self.old = std::mem::take(&mut self.recent);
+        }
+        let mut lives = self.old.remove(&envelope.from).unwrap_or_default();
+        let new = first(&mut lives, envelope);
+        self.recent.insert(envelope.from.clone(), lives);
+        new
     }
+}
+
+fn first(lives: &mut Lives, envelope: &Envelope) -> bool {
+    let windows = windows(lives, envelope.id.incarnation);
+    windows[envelope.priority.lane()].first(envelope.id.seq)
 }
 
 /// Those of one life, which then is the last.
 fn windows(lives: &mut Lives, life: Incarnation) -> &mut Windows {
     match lives.iter().rposition(|(known, _)| *known == life) {
+        Some(place) if place + 1 == lives.len() => {}
         Some(place) => lives[place..].rotate_left(1),
         None => {
             if lives.len() == MAX_LIVES {

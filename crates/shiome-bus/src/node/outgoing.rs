@@ -18,7 +18,9 @@ pub(super) struct Outgoing {
 struct Last {
     /// Of each lane; also where the link had no room.
     seqs: [u64; Priority::ALL.len()],
+    /// Those of the envelopes before, and which of them was the last.
     over: BTreeSet<LinkId>,
+    latest: Option<LinkId>,
 }
 
 impl Outgoing {
@@ -34,7 +36,9 @@ impl Outgoing {
 
     /// The link is there no longer.
     pub(super) fn forget(&self, link: LinkId) {
-        self.last().over.remove(&link);
+        let mut last = self.last();
+        last.over.remove(&link);
+        last.latest = None;
     }
 }
 
@@ -57,7 +61,10 @@ impl Node {
             }
         }
         last.seqs[lane] = envelope.id.seq;
-        last.over.insert(id);
+        if last.latest != Some(id) {
+            last.over.insert(id);
+            last.latest = Some(id);
+        }
         link.try_send(envelope)
     }
 

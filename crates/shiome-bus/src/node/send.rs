@@ -1,6 +1,6 @@
 //! How an envelope leaves a peer: checked, seen by interceptors, and handed to exactly one mailbox or link.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -93,9 +93,55 @@ impl Node {
     }
 
     pub(crate) async fn send(&self, to: PeerId, intent: Intent) -> Result<Receipt, BusError> {
+        let mut waits = None;
+        if let Some(receipt) = self.send_now(to, intent, &mut waits)? {
+            return Ok(receipt);
+        }
+        let (envelope, target) = waits.expect("what was not sent waits");
+        self.hand_over_by(envelope, &target, None, None).await
+    }
+
+    /// Sends an envelope if there is room for it now; if not, it `waits`. Outside of any future, into which it would have to be
+    /// moved.
+    fn send_now(
+        &self,
+        to: PeerId,
+        intent: Intent,
+        waits: &mut Option<(Envelope, Target)>,
+    ) -> Result<Option<Receipt>, BusError> {
         let mut envelope = self.envelope(to, intent, &SendOptions::default())?;
         let target = self.way(&mut envelope, Route::Any)?;
-        self.hand_over_by(envelope, &target, None, None).await
+        match &target {
+            Target::Link(id, line) => {
+                let put = |link: &dyn Link, envelope: &mut Envelope| {
+                    self.put_over(*id, link, envelope, None)
+                };
+                match line.try_put(&mut envelope, put) {
+                    Ok(()) => {}
+                    Err(BusError::QueueFull(_)) => {
+                        *waits = Some((envelope, target));
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(self.failed(&envelope, error)),
+                }
+                count(&self.totals.out.sent);
+                Ok(Some(receipt(&envelope, &target)))
+            }
+            Target::Local(node) if !node.ignores(&envelope) => {
+                let receipt = receipt(&envelope, &target);
+                match node.try_reserve(&envelope) {
+                    Ok(place) => self.put(node, place, envelope)?,
+                    Err(NoPlace::Full) => {
+                        *waits = Some((envelope, Target::Local(Arc::clone(node))));
+                        return Ok(None);
+                    }
+                    Err(no_place) => return Err(self.failed(&envelope, no_place.of(&node.id))),
+                }
+                count(&self.totals.out.sent);
+                Ok(Some(receipt))
+            }
+            Target::Local(_) => self.hand_over(envelope, &target).map(Some),
+        }
     }
 
     pub(crate) async fn send_with(

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     Envelope, Incarnation, PeerId,
     wire::{
-        Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret, VERSION,
-        Welcome, decode,
+        Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Refused, Secret,
+        VERSION, Welcome, decode,
     },
 };
 
@@ -46,7 +46,9 @@ pub(crate) enum ClientEvent {
     Dial,
     /// The link is up.
     Up(Box<Welcome>),
-    /// Something came.
+    /// Envelopes came, those of one message.
+    Envelopes(Vec<Envelope>),
+    /// Something else came.
     Heard(Frame),
     /// What is not sent, as the new server takes no message of that length.
     TooLong(Vec<Envelope>),
@@ -166,14 +168,20 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Frame>) -> Result<(), CloseReason> {
-        for heard in heard {
-            if let Frame::Goodbye(goodbye) = heard {
-                return Err(goodbye.reason);
+    fn hear(&mut self, heard: Apart) -> Result<(), CloseReason> {
+        let (mut envelopes, mut result) = (heard.envelopes, Ok(()));
+        for (before, other) in heard.others {
+            if let Frame::Goodbye(goodbye) = other {
+                envelopes.truncate(before);
+                result = Err(goodbye.reason);
+                break;
             }
-            self.events.push_back(ClientEvent::Heard(heard));
+            self.events.push_back(ClientEvent::Heard(other));
         }
-        Ok(())
+        if !envelopes.is_empty() {
+            self.events.push_back(ClientEvent::Envelopes(envelopes));
+        }
+        result
     }
 
     fn handle_opening(

@@ -9,7 +9,7 @@ use super::{
     heartbeat::{Heartbeat, Silence},
     session::Session,
 };
-use crate::wire::{Batch, CloseReason, Encoding, Frame, Goodbye, Message, decode};
+use crate::wire::{Apart, Batch, CloseReason, Encoding, Frame, Goodbye, Message, decode_apart};
 
 /// Nonce of a ping whose answer is not measured.
 const ASKED: u64 = 0;
@@ -64,13 +64,17 @@ impl OpenLink {
         now: Instant,
         session: &mut Session,
         message: &Message,
-    ) -> Result<Vec<Frame>, CloseReason> {
+    ) -> Result<Apart, CloseReason> {
         self.heartbeat.heard(now);
         let agreed = matches!(message, Message::Text(_)) || self.encoding == Encoding::Binary;
-        let frames = if agreed { decode(message).ok() } else { None };
+        let frames = if agreed {
+            decode_apart(message).ok()
+        } else {
+            None
+        };
         let mut frames = frames.ok_or(CloseReason::Malformed)?;
         let mut all = Ok(());
-        frames.retain(|frame| {
+        frames.others.retain(|(_, frame)| {
             let handled = self.handle_frame(now, session, frame);
             handled.unwrap_or_else(|reason| {
                 all = Err(reason);

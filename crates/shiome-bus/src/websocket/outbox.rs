@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::{
     Envelope, Priority,
-    wire::{Batch, Encoding, Frame, Message, decode, max_envelope_len},
+    wire::{Batch, Encoding, Frame, Message, decode_apart, max_envelope_len},
 };
 
 /// Bytes of a message to which envelopes are put together while they wait.
@@ -126,7 +126,12 @@ impl Outbox {
             return Err(Full);
         }
         let lane = &mut self.waiting[envelope.priority.lane()];
-        let new = || Waiting::new(self.encoding, self.usual_len, self.taken);
+        // One that grows is copied: what was half full may well be full now.
+        let capacity = match self.usual_len > BATCH_LEN / 2 {
+            true => BATCH_LEN,
+            false => self.usual_len,
+        };
+        let new = || Waiting::new(self.encoding, capacity, self.taken);
         self.bytes += append(lane, envelope, len, new);
         self.envelopes += 1;
         self.taken += 1;
@@ -331,11 +336,8 @@ impl Waiting {
 
 /// The envelopes of a message of one's own.
 fn envelopes(message: &Message) -> impl Iterator<Item = Envelope> + use<> {
-    let frames = decode(message).unwrap_or_default();
-    frames.into_iter().filter_map(|frame| match frame {
-        Frame::Envelope(envelope) => Some(envelope),
-        _ => None,
-    })
+    let frames = decode_apart(message).unwrap_or_default();
+    frames.envelopes.into_iter()
 }
 
 /// A queue that was long once does not keep its memory for ever.

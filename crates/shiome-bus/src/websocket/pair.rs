@@ -202,9 +202,11 @@ impl Pair {
                 self.unacknowledged = left.map(|envelope| envelope.id.seq).collect();
             }
             ClientEvent::Close(_) => self.server.link = None,
-            ClientEvent::Heard(Frame::Envelope(envelope)) => {
-                self.session.receive(self.now, 1, 100);
-                self.heard.push(envelope.id.seq);
+            ClientEvent::Envelopes(envelopes) => {
+                for envelope in envelopes {
+                    self.session.receive(self.now, 1, 100);
+                    self.heard.push(envelope.id.seq);
+                }
             }
             ClientEvent::Heard(_) | ClientEvent::TooLong(_) => {}
         }
@@ -249,11 +251,8 @@ impl Server {
             match link.handle_message(now, &mut self.session, message) {
                 Ok(heard) => {
                     let before = self.heard.len();
-                    self.heard
-                        .extend(heard.iter().filter_map(|heard| match heard {
-                            Frame::Envelope(envelope) => Some(envelope.id.seq),
-                            _ => None,
-                        }));
+                    let envelopes = heard.envelopes.iter();
+                    self.heard.extend(envelopes.map(|envelope| envelope.id.seq));
                     let envelopes = (self.heard.len() - before) as u64;
                     let bytes = message.as_bytes().len();
                     self.session.receive(now, envelopes, bytes);

@@ -17,10 +17,10 @@
 
 use self::reader::{Reader, put_str, put_varint, varint_len};
 use super::{
-    CloseReason, Frame, Goodbye, MAX_FRAMES, MAX_PRESENCE, Presence, Refused, WireError,
+    Apart, CloseReason, Frame, Goodbye, MAX_FRAMES, MAX_PRESENCE, Presence, Refused, WireError,
     parts::{self, Before},
 };
-use crate::{Envelope, Payload};
+use crate::{Envelope, Intent, Payload};
 
 mod reader;
 
@@ -43,15 +43,21 @@ const ALL: u8 = 0b001;
 const PARTIAL: u8 = 0b010;
 const MORE: u8 = 0b100;
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
-    let mut frames = Vec::with_capacity(count(bytes)?);
+pub(super) fn decode(bytes: &[u8]) -> Result<Apart, WireError> {
+    let mut apart = Apart::with_capacity(count(bytes)?);
     let mut before = Before::default();
     let mut reader = Reader::new(bytes);
     while !reader.is_empty() {
-        let tag = reader.u8()?;
-        frames.extend(frame(tag, reader.counted()?, &mut before)?);
+        match reader.u8()? {
+            ENVELOPE => read_envelope(reader.counted()?, &mut before, &mut apart.envelopes)?,
+            tag => {
+                if let Some(frame) = frame(tag, reader.counted()?)? {
+                    apart.push(frame);
+                }
+            }
+        }
     }
-    Ok(frames)
+    Ok(apart)
 }
 
 /// How many frames there are, not looked into.
@@ -68,11 +74,10 @@ fn count(bytes: &[u8]) -> Result<usize, WireError> {
     Ok(count)
 }
 
-/// The frame, unless its tag is not known.
-fn frame(tag: u8, body: &[u8], before: &mut Before) -> Result<Option<Frame>, WireError> {
+/// The frame, which is no envelope, unless its tag is not known.
+fn frame(tag: u8, body: &[u8]) -> Result<Option<Frame>, WireError> {
     let mut body = Reader::new(body);
     let frame = match tag {
-        ENVELOPE => Frame::Envelope(read_envelope(&mut body, before)?),
         ACK => Frame::Ack {
             received: parts::number(body.varint()?)?,
         },
@@ -96,15 +101,21 @@ fn frame(tag: u8, body: &[u8], before: &mut Before) -> Result<Option<Frame>, Wir
     Ok(Some(frame))
 }
 
-fn read_envelope(body: &mut Reader<'_>, before: &mut Before) -> Result<Envelope, WireError> {
+/// Reads an envelope to where it stays: it is too large to be handed from one to the next.
+fn read_envelope(
+    body: &[u8],
+    before: &mut Before,
+    envelopes: &mut Vec<Envelope>,
+) -> Result<(), WireError> {
+    let mut body = Reader::new(body);
     let flags = body.u8()?;
     if flags & !ENVELOPE_FLAGS != 0 {
         return Err(WireError::Value("flags"));
     }
     let id = parts::message_id(body.varint()?, body.varint()?)?;
-    let from = before.from(body.str()?)?;
-    let to = before.to(body.str()?)?;
-    let name = body.str()?;
+    let from = before.from(body.counted()?)?;
+    let to = before.to(body.counted()?)?;
+    let name = before.name(body.counted()?)?;
     let sent_at = parts::number(body.varint()?)?;
     let hops = parts::hops(body.u8()?.into())?;
     let reply_to = match flags & HAS_REPLY_TO {
@@ -115,17 +126,19 @@ fn read_envelope(body: &mut Reader<'_>, before: &mut Before) -> Result<Envelope,
         "" => Payload::null(),
         text => parts::payload(text)?,
     };
-    Ok(Envelope {
+    let priority = parts::priority_of_number(flags >> PRIORITY_SHIFT)?;
+    envelopes.push(Envelope {
         id,
         from,
         to,
-        intent: before.intent(name, payload)?,
+        intent: Intent::of(name, payload),
         sent_at,
         reply_to,
         hops,
         level: parts::level_of_number(flags >> LEVEL_SHIFT),
-        priority: parts::priority_of_number(flags >> PRIORITY_SHIFT)?,
-    })
+        priority,
+    });
+    Ok(())
 }
 
 fn read_presence(body: &mut Reader<'_>) -> Result<Presence, WireError> {

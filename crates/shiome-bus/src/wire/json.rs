@@ -10,20 +10,22 @@ use serde_json::value::RawValue;
 
 pub(super) use self::write::{encode, encode_envelope};
 use self::{limited::Limited, members::Members};
-use super::{Frame, MAX_FRAMES, WireError, parts::Before};
+use super::{Apart, Frame, MAX_FRAMES, WireError, parts::Before};
 
 mod limited;
 mod members;
 mod write;
 
-pub(super) fn decode(text: &str) -> Result<Vec<Frame>, WireError> {
+pub(super) fn decode(text: &str) -> Result<Apart, WireError> {
     let objects: Limited<&RawValue, MAX_FRAMES> = serde_json::from_str(text).map_err(json_error)?;
-    let mut frames = Vec::with_capacity(objects.0.len());
+    let mut apart = Apart::with_capacity(objects.0.len());
     let mut before = Before::default();
     for raw in objects.0 {
-        frames.extend(frame(raw.get(), &mut before)?);
+        if let Some(frame) = frame(raw.get(), &mut before)? {
+            apart.push(frame);
+        }
     }
-    Ok(frames)
+    Ok(apart)
 }
 
 /// The frame, unless its type is not known.

@@ -1,9 +1,7 @@
 //! What frames are made of, checked alike in both forms.
 
 use super::{MAX_DETAIL_LEN, WireError};
-use crate::{
-    Incarnation, Intent, Level, MAX_HOPS, MAX_NUMBER, MessageId, Name, Payload, PeerId, Priority,
-};
+use crate::{Incarnation, Level, MAX_HOPS, MAX_NUMBER, MessageId, Name, Payload, PeerId, Priority};
 
 pub(super) fn number(number: u64) -> Result<u64, WireError> {
     if number > MAX_NUMBER {
@@ -49,31 +47,34 @@ pub(super) struct Before {
 }
 
 impl Before {
-    pub(super) fn from(&mut self, text: &str) -> Result<PeerId, WireError> {
+    #[inline]
+    pub(super) fn from(&mut self, text: &[u8]) -> Result<PeerId, WireError> {
         again(&mut self.from, text, PeerId::as_str, peer_id)
     }
 
-    pub(super) fn to(&mut self, text: &str) -> Result<PeerId, WireError> {
+    #[inline]
+    pub(super) fn to(&mut self, text: &[u8]) -> Result<PeerId, WireError> {
         again(&mut self.to, text, PeerId::as_str, peer_id)
     }
 
-    pub(super) fn intent(&mut self, name: &str, payload: Payload) -> Result<Intent, WireError> {
-        let name = again(&mut self.name, name, Name::as_str, intent_name)?;
-        Ok(Intent::of(name, payload))
+    #[inline]
+    pub(super) fn name(&mut self, text: &[u8]) -> Result<Name, WireError> {
+        again(&mut self.name, text, Name::as_str, intent_name)
     }
 }
 
 /// What `make` makes of `text`, which may be what it made last.
+#[inline]
 fn again<T: Clone>(
     last: &mut Option<T>,
-    text: &str,
+    text: &[u8],
     text_of: impl Fn(&T) -> &str,
     make: impl Fn(&str) -> Result<T, WireError>,
 ) -> Result<T, WireError> {
     match last {
-        Some(known) if text_of(known) == text => Ok(known.clone()),
+        Some(known) if text_of(known).as_bytes() == text => Ok(known.clone()),
         _ => {
-            let made = make(text)?;
+            let made = make(std::str::from_utf8(text).map_err(|_| WireError::Utf8)?)?;
             *last = Some(made.clone());
             Ok(made)
         }

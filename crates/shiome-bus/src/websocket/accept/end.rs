@@ -21,7 +21,8 @@ use crate::{
         pump::{End, now},
     },
     wire::{
-        CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION, Welcome,
+        Apart, CloseReason, Encoding, Frame, Goodbye, Hello, Message, Presence, Refused, VERSION,
+        Welcome,
     },
 };
 
@@ -143,36 +144,48 @@ impl ServerEnd {
         }
     }
 
-    fn hear(&mut self, heard: Vec<Frame>, bytes: usize) -> Result<(), CloseReason> {
-        let mut envelopes = Vec::with_capacity(heard.len());
-        let (mut count, mut result) = (0, Ok(()));
-        for heard in heard {
-            let took = match heard {
-                Frame::Envelope(envelope) => {
-                    count += 1;
-                    let allowed = self.hub.check(&self.member, &envelope);
-                    if allowed == Ok(true) {
-                        envelopes.push(envelope);
-                    }
-                    allowed.map(drop)
-                }
-                Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
-                Frame::Presence(_) => Err(CloseReason::Malformed),
-                Frame::Goodbye(goodbye) => {
-                    self.goodbye = true;
-                    Err(goodbye.reason)
-                }
-                _ => Ok(()),
-            };
-            if took.is_err() {
-                result = took;
-                break;
+    /// Takes what came in the order in which it came, up to what the client may not say.
+    fn hear(&mut self, heard: Apart, bytes: usize) -> Result<(), CloseReason> {
+        let (mut envelopes, mut others) = (heard.envelopes, heard.others.into_iter());
+        let (mut count, mut forged, mut result) = (0, Vec::new(), Ok(()));
+        while result.is_ok() {
+            let is_next = |(before, _): &(usize, Frame)| *before <= count;
+            if others.as_slice().first().is_some_and(is_next) {
+                result = others
+                    .next()
+                    .map_or(Ok(()), |(_, other)| self.hear_other(other));
+                continue;
             }
+            let Some(envelope) = envelopes.get(count) else {
+                break;
+            };
+            let allowed = self.hub.check(&self.member, envelope);
+            if allowed != Ok(true) {
+                forged.push(count);
+            }
+            result = allowed.map(drop);
+            count += 1;
+        }
+        envelopes.truncate(count);
+        for place in forged.into_iter().rev() {
+            envelopes.remove(place);
         }
         if result != Err(CloseReason::Malformed) && count > 0 {
             self.park(envelopes, count, bytes);
         }
         result
+    }
+
+    fn hear_other(&mut self, heard: Frame) -> Result<(), CloseReason> {
+        match heard {
+            Frame::Presence(presence) if self.member.gateway => self.hear_presence(presence),
+            Frame::Presence(_) => Err(CloseReason::Malformed),
+            Frame::Goodbye(goodbye) => {
+                self.goodbye = true;
+                Err(goodbye.reason)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn hear_presence(&mut self, presence: Presence) -> Result<(), CloseReason> {

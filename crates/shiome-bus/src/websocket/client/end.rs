@@ -116,18 +116,16 @@ impl ClientEnd {
 
     /// The same, when a message of so many bytes came.
     fn poll_event_of(&mut self, bytes: usize) -> Option<ClientEvent> {
-        let mut envelopes = Vec::new();
-        let dial = loop {
-            match self.client.poll_event() {
-                None => break None,
-                Some(ClientEvent::Dial) => break Some(ClientEvent::Dial),
-                Some(ClientEvent::Heard(Frame::Envelope(envelope))) => envelopes.push(envelope),
-                Some(event) => self.handle_event(event),
+        loop {
+            match self.client.poll_event()? {
+                ClientEvent::Dial => return Some(ClientEvent::Dial),
+                ClientEvent::Envelopes(envelopes) => {
+                    let count = envelopes.len();
+                    self.intake.push(envelopes, count, bytes);
+                }
+                event => self.handle_event(event),
             }
-        };
-        let count = envelopes.len();
-        self.intake.push(envelopes, count, bytes);
-        dial
+        }
     }
 
     fn handle_event(&mut self, event: ClientEvent) {
@@ -149,7 +147,7 @@ impl ClientEnd {
             }
             ClientEvent::Down(reason) => self.down(reason),
             ClientEvent::Ended(ended) => self.end(ended),
-            ClientEvent::Dial | ClientEvent::Heard(_) => {}
+            ClientEvent::Dial | ClientEvent::Envelopes(_) | ClientEvent::Heard(_) => {}
         }
     }
 

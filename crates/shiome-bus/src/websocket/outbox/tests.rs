@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Incarnation, Intent, MessageId, PeerId};
+use crate::{Incarnation, Intent, MessageId, PeerId, wire::decode};
 
 /// Bytes of an envelope of one of these tests at most.
 const LEN: usize = 300;

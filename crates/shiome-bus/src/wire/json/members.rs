@@ -12,7 +12,7 @@ use super::super::{
     parts::{self, Before},
 };
 use super::limited::Limited;
-use crate::Envelope;
+use crate::{Envelope, Intent};
 
 /// Encodings that a hello may name, known or not.
 const MAX_ENCODINGS: usize = 16;
@@ -112,14 +112,14 @@ impl EnvelopeMembers<'_> {
     fn value(self, before: &mut Before) -> Result<Envelope, WireError> {
         let payload = self.payload.map(|payload| parts::payload(payload.get()));
         let payload = payload.transpose()?.unwrap_or_default();
-        let intent = before.intent(&self.name, payload)?;
+        let intent = Intent::of(before.name(self.name.as_bytes())?, payload);
         let reply_to = self.reply_to.map(|id| parts::message_id_of(&id));
         let level = self.level.map(|level| parts::level(&level)).transpose()?;
         let priority = self.priority.map(|priority| parts::priority(&priority));
         Ok(Envelope {
             id: parts::message_id_of(&self.id)?,
-            from: before.from(&self.from)?,
-            to: before.to(&self.to)?,
+            from: before.from(self.from.as_bytes())?,
+            to: before.to(self.to.as_bytes())?,
             intent,
             sent_at: parts::number(self.sent_at)?,
             reply_to: reply_to.transpose()?,
