@@ -57,6 +57,7 @@ Configuration:
 /// Prints one line on standard output for each of these events:
 ///
 ///   listening NAME at ADDRESS    the node is up; once more for each --listen-at
+///   dashboard URL                where browsers find the dashboard, with --dashboard
 ///   ready NAME at ADDRESS        a session with that node is up
 ///   lost NAME: WHY               that session has ended
 ///   unsent NAME: HOW MANY        messages to that node were not sent
@@ -133,6 +134,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     };
     let events = node.events();
     tell_addresses(&node);
+    if let Some(url) = operating.dashboard() {
+        say(format_args!("dashboard {url}"));
+    }
     let mut reconnect = Reconnect::default();
     reconnect.max_attempts = max_dials.map(|dials| dials.get());
     for address in connect {

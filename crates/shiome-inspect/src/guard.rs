@@ -115,6 +115,15 @@ impl Guard {
         self
     }
 
+    /// The guard of what can be read without the token, and whether there is a token.
+    pub(crate) fn for_reading(&self) -> (Self, bool) {
+        let reading = Self {
+            token: None,
+            ..self.clone()
+        };
+        (reading, self.token.is_some())
+    }
+
     /// Puts the guard before all routes that the router has by now.
     pub fn protect(self, router: axum::Router) -> axum::Router {
         router.layer(axum::middleware::from_fn_with_state(Arc::new(self), check))

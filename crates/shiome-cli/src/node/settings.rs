@@ -203,6 +203,17 @@ pub(super) struct Operation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) http: Option<SocketAddr>,
 
+    /// Serve a page there that shows the node and its cluster as they are, to whoever asks on this host.
+    #[arg(long, value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dashboard: Option<SocketAddr>,
+
+    /// File with the token by which the dashboard can send messages to actors: 16 characters at least. Default: it shows, and
+    /// does nothing.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dashboard_token_file: Option<PathBuf>,
+
     /// On a signal to stop, first be not ready for so long: 0 to 600. Default: 0.
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -283,7 +294,7 @@ layers! {
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
-    Operation { admin, admin_token_file, http, drain }
+    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, drain }
     Admission {
         max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
         max_remembered,
@@ -299,14 +310,19 @@ impl Settings {
     /// Lets paths that are relative start at `dir`.
     pub(super) fn starting_at(mut self, dir: &Path) -> Self {
         let Tls { cert, key, ca, .. } = &mut self.tls;
-        let token = &mut self.operation.admin_token_file;
+        let Operation {
+            admin_token_file,
+            dashboard_token_file,
+            ..
+        } = &mut self.operation;
         let paths = [
             &mut self.cookie_file,
             &mut self.gossip.state,
             cert,
             key,
             ca,
-            token,
+            admin_token_file,
+            dashboard_token_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = dir.join(&path);
