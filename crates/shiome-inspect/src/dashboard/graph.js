@@ -1,10 +1,10 @@
 // The cluster, drawn: this node in the middle, the others on rings around it.
 
-const CENTER = { x: 500, y: 280 };
-const OUTER = { x: 440, y: 230 };
-/** Labels of more nodes than these cover each other. */
-const MAX_LABELLED = 40;
-const MAX_MEASURED = 16;
+/** A phone is held upright. Labels of more nodes than `labelled` cover each other, with figures of more than `measured`. */
+const WIDE = { x: 500, y: 280, outerX: 430, outerY: 225, labelled: 40, measured: 16, font: 14 };
+const TALL = { x: 300, y: 300, outerX: 235, outerY: 255, labelled: 12, measured: 6, font: 20 };
+const narrow = matchMedia("(max-width: 52rem)");
+let stage = WIDE;
 
 const drawn = new Map();
 const svg = (name, attributes = {}) => {
@@ -28,24 +28,26 @@ function places(total) {
     left -= here;
     for (let at = 0; at < here; at += 1) {
       const angle = 2 * Math.PI * (at + (ring % 2) / 2) / here - Math.PI / 2;
-      const [x, y] = [CENTER.x + OUTER.x * size * Math.cos(angle), CENTER.y + OUTER.y * size * Math.sin(angle)];
+      const [x, y] = [stage.x + stage.outerX * size * Math.cos(angle), stage.y + stage.outerY * size * Math.sin(angle)];
       all.push({ x: Math.round(x), y: Math.round(y) });
     }
   });
   return all;
 }
 
-let placed = { total: -1, all: [] };
+let placed = { total: -1, stage, all: [] };
 
 function drawGraph() {
   const others = model.nodes.slice(1);
-  if (placed.total !== others.length) placed = { total: others.length, all: places(others.length) };
-  const radius = others.length <= 12 ? 20 : others.length <= MAX_LABELLED ? 14 : others.length <= 150 ? 9 : 6;
+  stage = narrow.matches ? TALL : WIDE;
+  attribute($("graph"), "viewBox", `0 0 ${2 * stage.x} ${2 * stage.y}`);
+  if (placed.total !== others.length || placed.stage !== stage) placed = { total: others.length, stage, all: places(others.length) };
+  const radius = others.length <= 12 ? 20 : others.length <= 40 ? 14 : others.length <= 150 ? 9 : 6;
   const seen = new Set();
   model.nodes.forEach((entry, at) => {
     seen.add(entry.key);
     const figure = drawn.get(entry.key) ?? draw(entry);
-    place(figure, entry, at === 0 ? CENTER : placed.all[at - 1], at === 0 ? Math.max(radius, 16) : radius);
+    place(figure, entry, at === 0 ? stage : placed.all[at - 1], at === 0 ? Math.max(radius, 16) : radius);
   });
   for (const [key, figure] of drawn) {
     if (seen.has(key)) continue;
@@ -92,17 +94,21 @@ function place({ group, line, circle, mark, label, title }, entry, { x, y }, rad
   const text = `${entry.name}: ${entry.word}${figures && `, ${figures}`}`;
   attribute(group, "aria-label", text);
   say(title, text);
-  const isLabelled = placed.total <= MAX_LABELLED || isChosen || entry.state === "own";
-  const isMeasured = placed.total <= MAX_MEASURED && figures;
+  const isLabelled = placed.total <= stage.labelled || isChosen || entry.state === "own";
+  const isMeasured = placed.total <= stage.measured && figures;
   say(label, isLabelled ? (isMeasured ? `${entry.name} · ${figures}` : entry.name) : "");
-  attribute(label, "y", String(y > CENTER.y ? radius + 17 : -radius - 8));
-  attribute(label, "font-size", placed.total <= 12 ? "16" : "13");
+  // A label at the side begins or ends there, and stays inside.
+  const side = (x - stage.x) / stage.x;
+  attribute(label, "text-anchor", side > 0.5 ? "end" : side < -0.5 ? "start" : "middle");
+  attribute(label, "x", String(Math.abs(side) > 0.5 ? Math.sign(side) * radius : 0));
+  attribute(label, "y", String(y > stage.y ? radius + stage.font : -radius - 8));
+  attribute(label, "font-size", String(stage.font));
   link(line, entry, { x, y }, moved, trip);
 }
 
 /** The line to this node: as thick as much passes, as red as it is slow. */
 function link(line, entry, { x, y }, moved, trip) {
-  for (const [name, value] of Object.entries({ x1: CENTER.x, y1: CENTER.y, x2: x, y2: y })) attribute(line, name, String(value));
+  for (const [name, value] of Object.entries({ x1: stage.x, y1: stage.y, x2: x, y2: y })) attribute(line, name, String(value));
   attribute(line, "visibility", entry.session ? "visible" : "hidden");
   if (!entry.session) return;
   attribute(line, "data-to", entry.name);
@@ -133,6 +139,7 @@ function choose(key) {
   render();
 }
 
+narrow.addEventListener("change", () => render());
 $("graph").addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const last = model.nodes.length - 1;

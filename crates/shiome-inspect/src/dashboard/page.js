@@ -79,7 +79,7 @@ class Table {
     return button;
   }
 
-  /** Rows of cells: text, or `{ text, state }`, or `{ meter, of, text }`, or `{ button, act }`. */
+  /** Rows of cells: text, or `{ text, state }`, or `{ button, act }`. */
   show(rows) {
     while (this.#body.children.length > rows.length) this.#body.lastChild.remove();
     rows.forEach((cells, at) => {
@@ -95,13 +95,6 @@ class Table {
       if (!place.firstElementChild) place.replaceChildren(make("button", { type: "button" }));
       say(place.firstChild, cell.button);
       place.firstChild.onclick = cell.act;
-    } else if (cell.meter !== undefined) {
-      if (!place.firstElementChild) place.replaceChildren(make("meter"), " ", make("span"));
-      const [meter, text] = place.children;
-      if (meter.max !== cell.of) meter.max = cell.of;
-      if (meter.value !== cell.meter) meter.value = cell.meter;
-      attribute(meter, "aria-label", cell.text);
-      say(text, cell.text);
     } else {
       say(place, cell.text);
       attribute(place, "class", cell.state);
