@@ -75,8 +75,9 @@ test("what the page shows is what the node says", { skip }, async (t) => {
   await opens(tab, "groups");
   await sees(tab, `document.querySelector("#panel-groups [role=status]").textContent.startsWith("${groups.total} in all")`);
   await opens(tab, "gossip");
-  assert.match(await tab.evaluate(`document.getElementById("panel-gossip").textContent`), /2 up, 0 of them suspected/);
+  await sees(tab, `document.getElementById("panel-gossip").textContent.includes("2 up, 0 of them suspected")`);
   await opens(tab, "members");
+  await sees(tab, `${rows("members")}.length === 3`);
   const members = await tab.evaluate(rows("members"));
   assert.deepEqual(members.map(([name, , state]) => [name, state]), [[a.name, "this node"], [b.name, "alive"], [c.name, "alive"]]);
   const addresses = members.map(([, address]) => address);
