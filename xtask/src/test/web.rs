@@ -32,8 +32,16 @@ const BROWSER: &str = "browser";
 
 /// Those of them that take pictures if they are told where to put them, the variable for that, and the place.
 const PICTURES: [(&str, &str, &str); 2] = [
-    ("browser-chat.test.js", "SHIOME_SCREENSHOT", "docs/web-chat.png"),
-    ("browser-dashboard.test.js", "SHIOME_DASHBOARD_PICTURES", "docs"),
+    (
+        "browser-chat.test.js",
+        "SHIOME_SCREENSHOT",
+        "docs/web-chat.png",
+    ),
+    (
+        "browser-dashboard.test.js",
+        "SHIOME_DASHBOARD_PICTURES",
+        "docs",
+    ),
 ];
 
 /// The first Node with the parts that the tests need.
