@@ -2,7 +2,7 @@
 
 /** A phone is held upright. Labels of more nodes than `labelled` cover each other, with figures of more than `measured`. */
 const WIDE = { x: 500, y: 280, outerX: 430, outerY: 225, labelled: 40, measured: 16, font: 14 };
-const TALL = { x: 300, y: 300, outerX: 235, outerY: 255, labelled: 12, measured: 6, font: 20 };
+const TALL = { x: 300, y: 300, outerX: 235, outerY: 255, labelled: 12, measured: 2, font: 20 };
 const narrow = matchMedia("(max-width: 52rem)");
 let stage = WIDE;
 
