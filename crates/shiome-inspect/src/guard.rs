@@ -51,8 +51,8 @@ impl Token {
         Ok(Self(text.into()))
     }
 
-    /// As long as both are of one length, what differs does not show in the time.
-    fn is(&self, text: &str) -> bool {
+    /// Whether this is its text. As long as both are of one length, what differs does not show in the time.
+    pub fn is(&self, text: &str) -> bool {
         self.0.as_bytes().ct_eq(text.as_bytes()).into()
     }
 }

@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{Core, Line, LinkId, Target, answer};
 use crate::{
-    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, LinkKind, MAX_HOPS,
-    PeerId, Remote,
+    BoxFuture, BusError, DropReason, Envelope, Inbound, Incarnation, Level, Link, LinkKind,
+    MAX_HOPS, PeerId, Remote,
     bus::Answer,
     mailbox::{Item, NoPlace, Path, Place},
     node::Node,
@@ -341,7 +341,7 @@ impl Inbound for Gate {
         let core = self.core.upgrade();
         let core = core.ok_or_else(|| BusError::Closed(to.clone()))?;
         match core.over_link(to, Some(self.id))? {
-            Target::Link(_, link) => Ok(link),
+            Target::Link(_, line) => Ok(Arc::clone(line.link())),
             Target::Local(_) => Err(BusError::NodeNotFound(to.clone())),
         }
     }

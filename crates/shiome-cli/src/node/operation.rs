@@ -6,6 +6,7 @@ use shiome::{
     Node,
     transport::{Address, Links, Listener, Policy},
 };
+use shiome_bus::Bus;
 use shiome_inspect::{Guard, Inspect, metrics::Prometheus, serve};
 use tokio::{
     sync::watch,
@@ -34,9 +35,13 @@ impl Operating {
     pub(super) async fn start(
         settings: &Operation,
         node: &Node,
+        bus: Option<Bus>,
         prometheus: &Prometheus,
     ) -> Result<Self, Error> {
-        let inspect = Inspect::new(node.inspect());
+        let inspect = match bus {
+            Some(bus) => Inspect::with_bus(node.inspect(), bus),
+            None => Inspect::new(node.inspect()),
+        };
         let (stop, _) = watch::channel(());
         let mut operating = Self {
             inspect,

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{AdminAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
+use super::value::{AdminAddress, BusAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
 
 mod check;
 
@@ -75,6 +75,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(skip_serializing_if = "is_unset")]
     pub(super) operation: Operation,
+
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "is_unset")]
+    pub(super) bus: Bus,
 
     #[arg(skip)]
     #[serde(skip_serializing_if = "is_unset")]
@@ -220,6 +224,32 @@ pub(super) struct Operation {
     pub(super) drain: Option<Whole<0, 600>>,
 }
 
+/// A relay that peers of the bus come to, in browsers and elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Deserialize, Serialize)]
+#[command(next_help_heading = "Bus")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Bus {
+    /// Take peers of the bus there, on this host, and pass on what they send to each other. The dashboard shows them.
+    #[arg(id = "bus", long = "bus", value_name = "ws://IP:PORT/PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listen: Option<BusAddress>,
+
+    /// File with the token that peers have to show: 16 characters at least. Default: whoever reaches the port is let in.
+    #[arg(id = "bus-token-file", long = "bus-token-file", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_file: Option<PathBuf>,
+
+    /// Take pages of this site, such as https://example.org. Can be given several times. Default: no page.
+    #[arg(
+        id = "bus-origin",
+        long = "bus-origin",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) origin: Vec<String>,
+}
+
 /// What strangers are allowed. In the configuration file only.
 #[derive(Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -289,8 +319,9 @@ macro_rules! layers {
 layers! {
     Settings {
         name, listen, listen_at, advertise, connect, max_dials, cookie_file, isolated, sessions, tls, gossip,
-        operation, admission,
+        operation, bus, admission,
     }
+    Bus { listen, token_file, origin }
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
@@ -317,6 +348,7 @@ impl Settings {
         } = &mut self.operation;
         let paths = [
             &mut self.cookie_file,
+            &mut self.bus.token_file,
             &mut self.gossip.state,
             cert,
             key,

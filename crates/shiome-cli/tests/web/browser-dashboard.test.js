@@ -11,6 +11,8 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 
 import { CHROMIUM, Chromium } from "../../../shiome-bus/web/tests/chromium.js";
+import { Peer } from "../../../shiome-bus/web/shiome.js";
+import { WebSocket } from "../../../shiome-bus/web/tests/socket.js";
 import { SHIOME, TOKEN, cluster } from "./nodes.js";
 import { Simulated } from "./simulated.js";
 
@@ -156,6 +158,20 @@ async function simulated(t, size) {
   t.after(() => feed.stop());
   return { feed, url: await feed.serve() };
 }
+
+test("peers of the bus and what was dropped are shown", { skip }, async (t) => {
+  const nodes = await cluster(t);
+  const a = await nodes.start("a", "--dashboard", "127.0.0.1:0", "--bus", "ws://127.0.0.1:0/bus");
+  const relay = (await a.line("bus ")).split(" ")[1];
+  const tab = await (await browse(t)).open(await a.dashboard(), DESKTOP);
+  await opens(tab, "bus");
+  await sees(tab, `${tile("Bus peers")} === "0"`);
+  const alice = await Peer.connect("alice", { url: relay, storage: null, WebSocket });
+  await sees(tab, `document.querySelector("#panel-bus p").textContent === "alice" && ${tile("Bus peers")} === "1"`);
+  assert.deepEqual((await tab.evaluate(rows("bus"))).map(([, state]) => state), ["up"]);
+  await alice.close();
+  await sees(tab, `${tile("Bus peers")} === "0"`);
+});
 
 test("500 nodes are shown without a freeze", { skip }, async (t) => {
   const { feed, url } = await simulated(t, 500);

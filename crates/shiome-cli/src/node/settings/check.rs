@@ -30,6 +30,12 @@ impl Settings {
         }
         self.check_admin()?;
         self.check_dashboard()?;
+        let bus = &self.bus;
+        if bus.listen.is_none() && (bus.token_file.is_some() || !bus.origin.is_empty()) {
+            return Err(
+                "`bus-token-file` and `bus-origin` are for `bus`, which is not given".to_owned(),
+            );
+        }
         self.check_name()?;
         self.check_links(given > 0)
     }
