@@ -80,10 +80,7 @@ pub struct DeadLetterView {
 pub(crate) fn view(bus: &Bus) -> BusView {
     let stats = bus.stats();
     let reached = bus.reached();
-    let mut names: Vec<_> = reached
-        .iter()
-        .map(|id| id.as_str().to_owned())
-        .collect();
+    let mut names: Vec<_> = reached.iter().map(|id| id.as_str().to_owned()).collect();
     names.sort();
     names.truncate(MAX_PEERS);
     let links = bus.links();
