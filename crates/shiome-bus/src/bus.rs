@@ -143,6 +143,12 @@ impl Bus {
         nodes.iter().map(|node| node.id.clone()).collect()
     }
 
+    /// Names of the peers of this bus, and of those that its links tell of.
+    #[must_use]
+    pub fn reached(&self) -> Vec<PeerId> {
+        self.core.reached()
+    }
+
     /// Lets a link carry envelopes from now on.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! `shiome demo`: a cluster at work, on this machine.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::ValueEnum;
 
@@ -49,6 +49,9 @@ use table::Table;
 /// demo; keys are told on standard input, too. At last two nodes that know the cookie are refused: one with a certificate of
 /// another authority, and one with the certificate of another node.
 ///
+/// With --dashboard the first node serves its dashboard, and the nodes go on sending until Enter is pressed: before one is
+/// killed, and before all stop.
+///
 /// Prints a table with what was seen and how long it took. Where the configuration promises a time, with a second more
 /// for a busy machine, that is the deadline, and is printed too. Every other wait has a deadline as well. When a step
 /// fails, it is named with what was expected and what was seen, no process is left behind, and the exit code is 1.
@@ -61,6 +64,10 @@ pub(crate) struct Args {
     /// Protect all links by TLS, with certificates on both sides.
     #[arg(long)]
     tls: bool,
+
+    /// Serve the dashboard of the first node there, on this host. Default: at any free port.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:0", value_parser = loopback)]
+    dashboard: Option<SocketAddr>,
 
     /// Also write the steps to FILE, as a JSON list of rows.
     #[arg(long, value_name = "FILE")]
@@ -78,10 +85,19 @@ enum Sabotage {
     Cookie,
 }
 
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let addr = text.parse::<SocketAddr>();
+    let addr = addr.map_err(|_| "not of the form IP:PORT".to_owned())?;
+    match addr.ip().is_loopback() {
+        true => Ok(addr),
+        false => Err("not of this host alone".to_owned()),
+    }
+}
+
 /// Runs the demo; its nodes log as `log` says.
 pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
     let certificates = args.tls.then(Certificates::new).transpose()?;
-    let mut cluster = Cluster::new(members(&args, certificates.as_ref())?, log);
+    let mut cluster = Cluster::new(members(&args, certificates.as_ref())?, args.dashboard, log);
     let cookie = random_cookie();
     let secrets = |label| secrets(label, &cookie, certificates.as_ref());
     let mut pair = Pair::new([secrets('x')?, secrets('y')?], log);

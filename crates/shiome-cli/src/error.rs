@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use shiome::{BuildError, ConnectError, KeepError, transport::TransportError};
+use shiome_bus::BusError;
 use shiome_inspect::metrics::RecorderInstalled;
 use thiserror::Error;
 
@@ -57,6 +58,8 @@ pub(crate) enum Error {
         address: String,
         source: TransportError,
     },
+    #[error("cannot take peers of the bus at {url}")]
+    Bus { url: String, source: BusError },
     #[error(transparent)]
     Token(#[from] TokenFileError),
     #[error(transparent)]

@@ -7,6 +7,7 @@ use shiome_inspect::metrics::Prometheus;
 
 use crate::{cookie, error::Error, print};
 
+mod bus;
 mod environment;
 mod error;
 mod events;
@@ -18,6 +19,7 @@ mod settings;
 mod tls;
 mod value;
 
+use bus::Relay;
 pub(crate) use error::ConfigError;
 use operation::Operating;
 use settings::Settings;
@@ -57,6 +59,8 @@ Configuration:
 /// Prints one line on standard output for each of these events:
 ///
 ///   listening NAME at ADDRESS    the node is up; once more for each --listen-at
+///   dashboard URL                where browsers find the dashboard, with --dashboard
+///   bus URL                      where peers of the bus find the relay, with --bus
 ///   ready NAME at ADDRESS        a session with that node is up
 ///   lost NAME: WHY               that session has ended
 ///   unsent NAME: HOW MANY        messages to that node were not sent
@@ -115,7 +119,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
             .map_err(Error::Print);
     }
     let (tls, max_dials) = (settings.tls.clone(), settings.max_dials);
-    let operation = settings.operation.clone();
+    let (operation, bus) = (settings.operation.clone(), settings.bus.clone());
     let connect = dialled(&settings);
     let builder = tls::apply(builder(settings, cookie)?, loaded.as_ref());
     // Before the node is up: a signal from then on is a request to stop it.
@@ -123,8 +127,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let follow = tls::follow(loaded, tls);
     // Before the node, which records from its start.
     let prometheus = Prometheus::install()?;
+    let relay = Relay::start(&bus).await?;
+    let bus = relay.as_ref().map(|relay| relay.bus.clone());
     let node = builder.start().await?;
-    let operating = match Operating::start(&operation, &node, &prometheus).await {
+    let operating = match Operating::start(&operation, &node, bus, &prometheus).await {
         Ok(operating) => operating,
         Err(error) => {
             node.stop().await;
@@ -133,6 +139,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     };
     let events = node.events();
     tell_addresses(&node);
+    if let Some(url) = operating.dashboard() {
+        say(format_args!("dashboard {url}"));
+    }
+    if let Some(relay) = &relay {
+        say(format_args!("bus {}", relay.url()));
+    }
     let mut reconnect = Reconnect::default();
     reconnect.max_attempts = max_dials.map(|dials| dials.get());
     for address in connect {

@@ -13,7 +13,7 @@ const MAX_PEERS: usize = 1000;
 #[serde(default)]
 #[non_exhaustive]
 pub struct BusView {
-    /// Peers that are on the bus.
+    /// Peers that are on the bus, or that its links tell of.
     pub peers: usize,
     /// Their names, up to 1000.
     pub names: Vec<String>,
@@ -79,11 +79,8 @@ pub struct DeadLetterView {
 
 pub(crate) fn view(bus: &Bus) -> BusView {
     let stats = bus.stats();
-    let mut names: Vec<_> = bus
-        .names()
-        .iter()
-        .map(|id| id.as_str().to_owned())
-        .collect();
+    let reached = bus.reached();
+    let mut names: Vec<_> = reached.iter().map(|id| id.as_str().to_owned()).collect();
     names.sort();
     names.truncate(MAX_PEERS);
     let links = bus.links();
@@ -105,7 +102,7 @@ pub(crate) fn view(bus: &Bus) -> BusView {
     });
     let drops = stats.drops.iter();
     BusView {
-        peers: stats.nodes_registered,
+        peers: reached.len(),
         names,
         handlers: stats.total_callbacks,
         routed: stats.messages_routed,

@@ -51,8 +51,8 @@ impl Token {
         Ok(Self(text.into()))
     }
 
-    /// As long as both are of one length, what differs does not show in the time.
-    fn is(&self, text: &str) -> bool {
+    /// Whether this is its text. As long as both are of one length, what differs does not show in the time.
+    pub fn is(&self, text: &str) -> bool {
         self.0.as_bytes().ct_eq(text.as_bytes()).into()
     }
 }
@@ -113,6 +113,15 @@ impl Guard {
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into().to_ascii_lowercase());
         self
+    }
+
+    /// The guard of what can be read without the token, and whether there is a token.
+    pub(crate) fn for_reading(&self) -> (Self, bool) {
+        let reading = Self {
+            token: None,
+            ..self.clone()
+        };
+        (reading, self.token.is_some())
     }
 
     /// Puts the guard before all routes that the router has by now.

@@ -29,6 +29,7 @@
 //! | `/healthz`         | 200 while the process answers; 503 when the node has stopped                            |
 //! | `/readyz`          | 200 while the node is fit to be used: it runs and does not drain                        |
 //! | `/metrics`         | metrics for Prometheus                                                                  |
+//! | `/`                | the dashboard, a page of all this: [`Inspect::dashboard`]                               |
 //! | `POST /v1/ping`    | asks a peer for a sign of life: [`PingRequest`]                                         |
 //! | `POST /v1/call`    | calls an actor, or casts to it: [`CallRequest`]                                         |
 //!
@@ -42,6 +43,7 @@ mod actions;
 mod api;
 #[cfg(feature = "bus")]
 mod bus;
+mod dashboard;
 mod feed;
 mod guard;
 mod health;

@@ -1,4 +1,4 @@
-//! Tests of the peers in JavaScript, in Node and in a browser, against a relay in Rust.
+//! Tests of the peers in JavaScript, in Node and in a browser, against a relay in Rust, and of the dashboard of a node.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where the tests are.
-const TESTS: &str = "crates/shiome-bus/web/tests";
+const TESTS: [&str; 2] = ["crates/shiome-bus/web/tests", "crates/shiome-cli/tests/web"];
 
 /// The programs that they talk to: variable of the environment, example.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -24,12 +24,25 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("SHIOME_WEB_CHAT", "web-chat"),
 ];
 
+/// And the binary.
+const BINARY: (&str, &str) = ("SHIOME_BIN", "shiome");
+
 /// What the names of tests begin with that need a browser.
 const BROWSER: &str = "browser";
 
-/// The one of them that takes a picture if it is told where to put it, and that place.
-const CHAT: &str = "browser-chat.test.js";
-const PICTURE: &str = "docs/web-chat.png";
+/// Those of them that take pictures if they are told where to put them, the variable for that, and the place.
+const PICTURES: [(&str, &str, &str); 2] = [
+    (
+        "browser-chat.test.js",
+        "SHIOME_SCREENSHOT",
+        "docs/web-chat.png",
+    ),
+    (
+        "browser-dashboard.test.js",
+        "SHIOME_DASHBOARD_PICTURES",
+        "docs",
+    ),
+];
 
 /// The first Node with the parts that the tests need.
 const LEAST_NODE: u32 = 18;
@@ -69,10 +82,11 @@ pub(crate) fn screenshots(root: &Path, mut args: Parser) -> Result<(), Stop> {
     }
     let taken = with_browser(root, |node, browser| {
         let mut runner = runner(root, node)?;
+        let takes_one = |name: &str| PICTURES.iter().any(|(test, ..)| *test == name);
         runner
-            .args(tests(root, |name| name == CHAT)?)
+            .args(tests(root, takes_one)?)
             .env("SHIOME_CHROMIUM", browser)
-            .env("SHIOME_SCREENSHOT", root.join(PICTURE));
+            .envs(PICTURES.map(|(_, variable, place)| (variable, root.join(place))));
         cargo::succeed(&mut runner)
     });
     match taken {
@@ -119,6 +133,10 @@ fn runner(root: &Path, node: &Path) -> Result<Command, String> {
         let program = format!("debug/examples/{example}{}", env::consts::EXE_SUFFIX);
         runner.env(variable, cargo::target_dir(root).join(program));
     }
+    let (variable, binary) = BINARY;
+    build.args(["--bin", binary]);
+    let program = format!("debug/{binary}{}", env::consts::EXE_SUFFIX);
+    runner.env(variable, cargo::target_dir(root).join(program));
     cargo::succeed(&mut build)?;
     if cargo::works(tool(root, node).args([TEST_TIMEOUT, "--version"])) {
         runner.arg(TEST_TIMEOUT);
@@ -128,15 +146,15 @@ fn runner(root: &Path, node: &Path) -> Result<Command, String> {
 
 /// The files of tests whose names are wanted.
 fn tests(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, String> {
-    let dir = root.join(TESTS);
-    let entries = std::fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut tests: Vec<_> = paths
-        .filter(|path| {
+    let mut tests = Vec::new();
+    for dir in TESTS.map(|dir| root.join(dir)) {
+        let entries = std::fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        tests.extend(paths.filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             name.ends_with(".test.js") && wanted(&name)
-        })
-        .collect();
+        }));
+    }
     tests.sort();
     Ok(tests)
 }

@@ -27,6 +27,7 @@ use super::{
 use crate::{error::chain, print};
 
 mod actors;
+mod page;
 mod user;
 mod watcher;
 
@@ -45,10 +46,21 @@ pub(super) async fn run() -> io::Result<()> {
     };
     let setup: Setup = serde_json::from_str(&setup)?;
     let role = setup.role.clone();
-    match start(setup).await {
-        Ok(node) => serve(node, role, orders).await,
-        Err(error) => tell(&Line::Failed(error)),
+    let node = match start(setup).await {
+        Ok(node) => node,
+        Err(error) => return tell(&Line::Failed(error)),
+    };
+    if let Role::Member {
+        dashboard: Some(addr),
+        ..
+    } = &role
+    {
+        match page::show(&node, *addr).await {
+            Ok(url) => tell(&Line::Dashboard(url))?,
+            Err(error) => return tell(&Line::Failed(error)),
+        }
     }
+    serve(node, role, orders).await
 }
 
 async fn start(setup: Setup) -> Result<Node, String> {
@@ -70,7 +82,7 @@ fn credentials(tls: &Tls) -> Result<Arc<Credentials>, LoadError> {
 /// Makes the node one for that.
 fn play(builder: Builder, role: Role) -> Builder {
     match role {
-        Role::Member { seeds } => builder
+        Role::Member { seeds, .. } => builder
             .seeds(seeds)
             .gossip(Gossip::new().config(promise::config())),
         Role::Owner => builder.expose(Expose::Explicit).session(promise::session()),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -23,19 +24,26 @@ const CALLS: usize = 100;
 pub(super) struct Cluster {
     nodes: Vec<Node>,
     log: String,
+    /// Where the first node serves its dashboard.
+    dashboard: Option<SocketAddr>,
     /// Casts that must have been counted, by sender and receiver.
     sent: BTreeMap<(usize, usize), u64>,
 }
 
 impl Cluster {
     /// Nodes of these labels, none running, with their secrets.
-    pub(super) fn new(nodes: Vec<(char, Secrets)>, log: &str) -> Self {
+    pub(super) fn new(
+        nodes: Vec<(char, Secrets)>,
+        dashboard: Option<SocketAddr>,
+        log: &str,
+    ) -> Self {
         let nodes = nodes.into_iter();
         Self {
             nodes: nodes
                 .map(|(label, secrets)| Node::new(label, secrets))
                 .collect(),
             log: log.to_owned(),
+            dashboard,
             sent: BTreeMap::new(),
         }
     }
@@ -76,15 +84,22 @@ impl Cluster {
             _ if first => Vec::new(),
             address => vec![address],
         };
+        let dashboard = self.dashboard.filter(|_| first);
         let nodes = &mut self.nodes[nodes];
         for node in &mut *nodes {
             let seeds = seeds.clone();
-            node.start(&self.log, Role::Member { seeds }).await?;
+            let role = Role::Member { seeds, dashboard };
+            node.start(&self.log, role).await?;
         }
         for node in nodes {
             node.listening().await?;
         }
         Ok(())
+    }
+
+    /// Where browsers find the dashboard of the first node, if it has one.
+    pub(super) fn dashboard(&self) -> Option<String> {
+        self.nodes[0].observer().dashboard()
     }
 
     /// The ports that these nodes listen on.

@@ -47,6 +47,8 @@ impl Failure {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Status {
     pub(super) address: Option<SocketAddr>,
+    /// Where its dashboard is, if it has one.
+    pub(super) dashboard: Option<String>,
     pub(super) view: View,
     /// Why nothing more will come.
     ended: Option<String>,
@@ -178,6 +180,7 @@ async fn read(stdout: ChildStdout, status: watch::Sender<Status>, waiting: Waiti
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Line::Listening(address)) => status.send_modify(|s| s.address = Some(address)),
+            Ok(Line::Dashboard(url)) => status.send_modify(|s| s.dashboard = Some(url)),
             Ok(Line::View(view)) => status.send_modify(|s| s.view = view),
             Ok(Line::Answer { id, answer }) => {
                 if let Some(waiting) = lock(&waiting).remove(&id) {
@@ -208,6 +211,11 @@ pub(super) struct Observer {
 }
 
 impl Observer {
+    /// Where the dashboard of the process is, if it has said so.
+    pub(super) fn dashboard(&self) -> Option<String> {
+        self.status.borrow().dashboard.clone()
+    }
+
     /// Waits until what the process says is as it must be, so long at most.
     pub(super) async fn until(
         &self,

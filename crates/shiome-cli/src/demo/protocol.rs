@@ -33,7 +33,11 @@ pub(super) struct Tls {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Role {
     /// One of a cluster that gossips, with these seeds. Has a counter.
-    Member { seeds: Vec<SocketAddr> },
+    Member {
+        seeds: Vec<SocketAddr>,
+        /// Where to serve the dashboard.
+        dashboard: Option<SocketAddr>,
+    },
     /// Knows of nobody. Has the actors of [`Owned`], and exposes those that it exports.
     Owner,
     /// Keeps connected to the owner there, and uses its actors.
@@ -134,6 +138,8 @@ impl Owned {
 pub(super) enum Line {
     /// The node is up.
     Listening(SocketAddr),
+    /// Browsers find the dashboard there. Comes before that the node is up.
+    Dashboard(String),
     /// The node cannot go on.
     Failed(String),
     /// What the node sees has changed.

@@ -17,6 +17,7 @@ use super::{
     table::{Seen, Table},
 };
 
+mod look;
 mod pair;
 mod tls;
 
@@ -28,6 +29,10 @@ pub(super) async fn run(
     table: &mut Table<impl Write>,
 ) -> Result<(), Step> {
     table.step(Step::Start, start(cluster)).await?;
+    let dashboard = cluster.dashboard();
+    if let Some(url) = &dashboard {
+        table.say(&format!("dashboard {url}"));
+    }
     table.step(Step::Join, meet(cluster)).await?;
     if strangers.is_some() {
         table.step(Step::Encrypt, encrypted(cluster)).await?;
@@ -35,6 +40,9 @@ pub(super) async fn run(
     table.step(Step::Group, group(cluster)).await?;
     table.step(Step::Cast, cast(cluster)).await?;
     table.step(Step::Call, call(cluster)).await?;
+    if dashboard.is_some() {
+        look::until_enter(cluster, table, "a node is killed, and comes back").await?;
+    }
     kill(cluster, table).await?;
     table.step(Step::NewCall, call_the_dead(cluster)).await?;
     table.step(Step::Survive, survive(cluster)).await?;
@@ -45,6 +53,9 @@ pub(super) async fn run(
     freeze(cluster, table).await?;
     #[cfg(unix)]
     thaw(cluster, table).await?;
+    if dashboard.is_some() {
+        look::until_enter(cluster, table, "the nodes stop, the dashboard too").await?;
+    }
     table.step(Step::Stop, stop(cluster)).await?;
     pair::run(pair, table).await?;
     match strangers {

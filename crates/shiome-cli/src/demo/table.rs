@@ -136,6 +136,11 @@ impl<W: Write> Table<W> {
         self.rows.extend(rest);
     }
 
+    /// Prints a line that is no step.
+    pub(super) fn say(&mut self, text: &str) {
+        self.line(&format!("  {text}"));
+    }
+
     fn rule(&mut self) {
         let [step, seen, ms, promised] = WIDTHS.map(|width| "─".repeat(width));
         self.row(&step, &seen, &ms, &promised);

@@ -6,6 +6,7 @@ use shiome::{
     Node,
     transport::{Address, Links, Listener, Policy},
 };
+use shiome_bus::Bus;
 use shiome_inspect::{Guard, Inspect, metrics::Prometheus, serve};
 use tokio::{
     sync::watch,
@@ -24,6 +25,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Operating {
     inspect: Inspect,
     drain: Duration,
+    dashboard: Option<Address>,
     servers: JoinSet<()>,
     stop: watch::Sender<()>,
 }
@@ -33,13 +35,18 @@ impl Operating {
     pub(super) async fn start(
         settings: &Operation,
         node: &Node,
+        bus: Option<Bus>,
         prometheus: &Prometheus,
     ) -> Result<Self, Error> {
-        let inspect = Inspect::new(node.inspect());
+        let inspect = match bus {
+            Some(bus) => Inspect::with_bus(node.inspect(), bus),
+            None => Inspect::new(node.inspect()),
+        };
         let (stop, _) = watch::channel(());
         let mut operating = Self {
             inspect,
             drain: Duration::from_secs(settings.drain.map_or(0, |secs| secs.get())),
+            dashboard: None,
             servers: JoinSet::new(),
             stop,
         };
@@ -49,7 +56,23 @@ impl Operating {
             let listener = listen(&at(http)?).await?;
             operating.serve(listener, router);
         }
+        if let Some(addr) = settings.dashboard {
+            let mut guard = Guard::new(operating.inspect.refusals().clone());
+            if let Some(file) = &settings.dashboard_token_file {
+                guard = guard.token(token::read(file)?);
+            }
+            let listener = listen(&at(addr)?).await?;
+            operating.dashboard = Some(listener.local().clone());
+            operating.serve(listener, operating.inspect.dashboard(guard));
+        }
         Ok(operating)
+    }
+
+    /// Where browsers find the dashboard, if there is one.
+    pub(super) fn dashboard(&self) -> Option<String> {
+        let at = self.dashboard.as_ref()?.to_string();
+        let at = at.strip_prefix("tcp://").unwrap_or(&at);
+        Some(format!("http://{at}/"))
     }
 
     async fn start_admin(

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{AdminAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
+use super::value::{AdminAddress, BusAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
 
 mod check;
 
@@ -75,6 +75,10 @@ pub(super) struct Settings {
     #[command(flatten)]
     #[serde(skip_serializing_if = "is_unset")]
     pub(super) operation: Operation,
+
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "is_unset")]
+    pub(super) bus: Bus,
 
     #[arg(skip)]
     #[serde(skip_serializing_if = "is_unset")]
@@ -203,10 +207,47 @@ pub(super) struct Operation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) http: Option<SocketAddr>,
 
+    /// Serve a page there that shows the node and its cluster as they are, to whoever asks on this host.
+    #[arg(long, value_name = "IP:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dashboard: Option<SocketAddr>,
+
+    /// File with the token by which the dashboard can send messages to actors: 16 characters at least. Default: it shows, and
+    /// does nothing.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dashboard_token_file: Option<PathBuf>,
+
     /// On a signal to stop, first be not ready for so long: 0 to 600. Default: 0.
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) drain: Option<Whole<0, 600>>,
+}
+
+/// A relay that peers of the bus come to, in browsers and elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Deserialize, Serialize)]
+#[command(next_help_heading = "Bus")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Bus {
+    /// Take peers of the bus there, on this host, and pass on what they send to each other. The dashboard shows them.
+    #[arg(id = "bus", long = "bus", value_name = "ws://IP:PORT/PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listen: Option<BusAddress>,
+
+    /// File with the token that peers have to show: 16 characters at least. Default: whoever reaches the port is let in.
+    #[arg(id = "bus-token-file", long = "bus-token-file", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_file: Option<PathBuf>,
+
+    /// Take pages of this site, such as https://example.org. Can be given several times. Default: no page.
+    #[arg(
+        id = "bus-origin",
+        long = "bus-origin",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) origin: Vec<String>,
 }
 
 /// What strangers are allowed. In the configuration file only.
@@ -278,12 +319,13 @@ macro_rules! layers {
 layers! {
     Settings {
         name, listen, listen_at, advertise, connect, max_dials, cookie_file, isolated, sessions, tls, gossip,
-        operation, admission,
+        operation, bus, admission,
     }
+    Bus { listen, token_file, origin }
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
-    Operation { admin, admin_token_file, http, drain }
+    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, drain }
     Admission {
         max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
         max_remembered,
@@ -299,14 +341,20 @@ impl Settings {
     /// Lets paths that are relative start at `dir`.
     pub(super) fn starting_at(mut self, dir: &Path) -> Self {
         let Tls { cert, key, ca, .. } = &mut self.tls;
-        let token = &mut self.operation.admin_token_file;
+        let Operation {
+            admin_token_file,
+            dashboard_token_file,
+            ..
+        } = &mut self.operation;
         let paths = [
             &mut self.cookie_file,
+            &mut self.bus.token_file,
             &mut self.gossip.state,
             cert,
             key,
             ca,
-            token,
+            admin_token_file,
+            dashboard_token_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = dir.join(&path);

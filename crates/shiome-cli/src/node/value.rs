@@ -112,6 +112,8 @@ macro_rules! text_value {
 text_value! {
     /// What a node is called, and where it is dialled. Port 0 takes any free port.
     NodeAddress: is_node_address, "name@host:port";
+    /// Where peers of the bus are taken.
+    BusAddress: is_bus_address, "ws://IP:PORT/PATH with an IP address of this host alone";
     /// Where gossip is asked for.
     HostPort: is_host_port, "HOST:PORT";
     /// Where a node is dialled, over any kind of link.
@@ -176,6 +178,13 @@ fn is_node_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(name, host_port)| {
         !name.is_empty() && split(host_port).is_some_and(|(host, _)| !host.is_empty())
     })
+}
+
+/// Beyond this host, `ws` would show the network what passes.
+fn is_bus_address(text: &str) -> bool {
+    let rest = text.strip_prefix("ws://");
+    let addr = rest.and_then(|rest| rest.split_once('/')?.0.parse::<SocketAddr>().ok());
+    addr.is_some_and(|addr| addr.ip().is_loopback())
 }
 
 /// Accepts what can be asked, if somebody is there.
@@ -271,6 +280,22 @@ mod tests {
             "http://127.0.0.1:1",
         ] {
             assert!(wrong.parse::<AdminAddress>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn peers_of_the_bus_come_from_this_host() {
+        for right in ["ws://127.0.0.1:0/bus", "ws://[::1]:8480/"] {
+            assert!(right.parse::<BusAddress>().is_ok(), "{right}");
+        }
+        for wrong in [
+            "",
+            "ws://127.0.0.1:1",
+            "wss://127.0.0.1:1/",
+            "ws://10.0.0.1:1/",
+            "ws://h:1/",
+        ] {
+            assert!(wrong.parse::<BusAddress>().is_err(), "{wrong}");
         }
     }
 

@@ -73,8 +73,12 @@ fn the_demo_takes_all_steps_over_tls_and_refuses_wrong_certificates() {
         "z of another CA: refused, \"fatal alert: UnknownCA\"",
         "z with certificate of x: \"refused: not allowed\"",
         "x, with its own certificate, is let in",
+        "  dashboard http://127.0.0.1:",
+        // There is no input to wait for.
+        "  Enter goes on: a node is killed",
+        "  Enter goes on: the nodes stop",
     ];
-    takes_all_steps(&["--tls"], &more, 40);
+    takes_all_steps(&["--tls", "--dashboard"], &more, 43);
 }
 
 #[test]

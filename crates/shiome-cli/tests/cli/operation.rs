@@ -232,6 +232,14 @@ fn over_tcp_nothing_goes_without_the_token() {
         ),
         (vec!["--admin-token-file", token], "is for `admin` over TCP"),
         (
+            vec!["--dashboard", "10.0.0.1:1"],
+            "`dashboard` 10.0.0.1:1 is not of this host alone",
+        ),
+        (
+            vec!["--dashboard-token-file", token],
+            "is for `dashboard`, which is not given",
+        ),
+        (
             vec!["--admin", "nowhere"],
             "unix:/PATH, tcp://IP:PORT or off",
         ),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod actions;
+mod dashboard;
 mod feed;
 mod limits;
 #[cfg(feature = "prometheus")]

@@ -29,6 +29,13 @@ impl Settings {
             );
         }
         self.check_admin()?;
+        self.check_dashboard()?;
+        let bus = &self.bus;
+        if bus.listen.is_none() && (bus.token_file.is_some() || !bus.origin.is_empty()) {
+            return Err(
+                "`bus-token-file` and `bus-origin` are for `bus`, which is not given".to_owned(),
+            );
+        }
         self.check_name()?;
         self.check_links(given > 0)
     }
@@ -49,6 +56,22 @@ impl Settings {
             }
             (Some(AdminAddress::Tcp(_)), Some(_)) | (_, None) => Ok(()),
             (_, Some(_)) => Err("`admin-token-file` is for `admin` over TCP".to_owned()),
+        }
+    }
+
+    /// That the page is shown on this host alone.
+    fn check_dashboard(&self) -> Result<(), String> {
+        match (
+            self.operation.dashboard,
+            &self.operation.dashboard_token_file,
+        ) {
+            (Some(addr), _) if !addr.ip().is_loopback() => Err(format!(
+                "`dashboard` {addr} is not of this host alone, and would show all to the network"
+            )),
+            (None, Some(_)) => {
+                Err("`dashboard-token-file` is for `dashboard`, which is not given".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 
