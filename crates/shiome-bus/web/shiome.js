@@ -1339,8 +1339,8 @@ class Node {
       if (!this.resolve(envelope, link)) this.#traceUnasked(envelope);
       return true;
     }
-    this.checkOpen();
     if (this.#ignores(envelope)) return true;
+    this.checkOpen();
     if (!this.mailbox.put({ envelope, link }, len)) return false;
     this.#run();
     return true;
