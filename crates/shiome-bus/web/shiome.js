@@ -604,14 +604,15 @@ class Waiters {
     return this.#all.size;
   }
 
-  /** Waits until `attempt` gives something, at most so long; `late` makes the error then. */
-  wait(attempt, ms, late, signal) {
+  /** Waits until `attempt` gives something, at most so long; `late` makes the error then. Not beyond what `ends` tells of. */
+  wait(attempt, ms, late, signal, ends) {
     return new Promise((resolve, reject) => {
       const waiter = { attempt };
       const leave = () => {
         this.#all.delete(waiter);
         clearTimeout(timer);
         signal?.removeEventListener("abort", aborted);
+        end?.cancel();
       };
       const aborted = () => {
         leave();
@@ -630,6 +631,7 @@ class Waiters {
         reject(error);
       };
       signal?.addEventListener("abort", aborted);
+      const end = ends?.add(waiter.reject);
       this.#all.add(waiter);
     });
   }
@@ -1091,6 +1093,8 @@ class Node {
   phase = "open";
   states = new Signal();
   errors = new Signal();
+  /** Why nothing more will come of what waits: it has ended. */
+  ends = new Signal();
   counts = { sent: 0, delivered: 0, calls: 0, errors: 0 };
   link = undefined;
   /** Links to single peers, by their ids. */
@@ -1248,7 +1252,7 @@ class Node {
       if (receipt) return receipt;
       // A handler that waits for its own peer would wait for itself.
       if (way.node?.isServing) throw full();
-      return await waiters.wait(attempt, timeoutMs, full, signal);
+      return await waiters.wait(attempt, timeoutMs, full, signal, this.ends);
     } catch (error) {
       throw error instanceof BusError ? this.failed(envelope, error) : error;
     }
@@ -1345,8 +1349,8 @@ class Node {
       if (!this.resolve(envelope, link)) this.#traceUnasked(envelope);
       return true;
     }
-    this.checkOpen();
     if (this.#ignores(envelope)) return true;
+    this.checkOpen();
     if (!this.mailbox.put({ envelope, link }, len)) return false;
     this.#run();
     return true;
@@ -1512,6 +1516,7 @@ class Node {
     this.core.leave(this);
     this.failPending(() => true, () => fail.closed(this.id));
     for (const link of this.direct.values()) link.end("closed");
+    this.ends.tell(fail.closed(this.id));
     this.handlers = [];
     this.interceptors = { outbound: [], inbound: [] };
     if (this.link) this.link.end("closed");
@@ -1657,10 +1662,12 @@ export class Peer {
   async waitFor(id, timeoutMs = this.#node.core.requestTimeoutMs) {
     checkPeerId(id);
     if (this.reachable(id)) return;
+    if (this.#node.phase === "ended") throw fail.closed(this.id);
     const waiters = new Waiters();
     const subscription = this.#node.core.names.add(() => waiters.admit());
+    const late = () => fail.nodeNotFound(id);
     try {
-      await waiters.wait(() => this.reachable(id) || undefined, timeoutMs, () => fail.nodeNotFound(id));
+      await waiters.wait(() => this.reachable(id) || undefined, timeoutMs, late, undefined, this.#node.ends);
     } finally {
       subscription.cancel();
     }
@@ -2576,7 +2583,8 @@ export class Mesh {
       node.register(names.full, (delivery) => this.#closedBy(delivery), false),
       node.register(names.say, (delivery) => this.#said(delivery), false),
       node.core.names.add(() => this.#lookSoon()),
-      node.states.add(({ state }) => (state === "closed" && node.phase === "ended" ? this.#end() : this.#lookSoon())),
+      node.states.add(() => this.#lookSoon()),
+      node.ends.add(() => this.#end()),
     ];
     this.#lookSoon();
   }
@@ -2595,7 +2603,10 @@ export class Mesh {
 
   /** Waits until a peer is a member. */
   async waitFor(id, timeoutMs = this.#node.core.requestTimeoutMs) {
-    const isIn = () => this.#members.has(id) || undefined;
+    const isIn = () => {
+      this.#checkIn();
+      return this.#members.has(id) || undefined;
+    };
     if (!isIn()) await this.#waiters.wait(isIn, timeoutMs, () => fail.nodeNotFound(id));
   }
 
@@ -2603,7 +2614,7 @@ export class Mesh {
   async send(what, payload) {
     const [intent] = said(what, [payload]);
     const turn = (currentTurn ?? this.#node.latestTurn()) + 1;
-    if (!this.#registrations[0].active) throw fail.closed(this.peer.id);
+    this.#checkIn();
     if (turn > MAX_TURNS) throw fail.tooManyHops(this.peer.id);
     this.#node.checkOpen();
     const seq = this.#node.nextSaid();
@@ -2670,11 +2681,20 @@ export class Mesh {
     this.#end();
   }
 
+  get #isIn() {
+    return this.#registrations[0].active;
+  }
+
+  #checkIn() {
+    if (!this.#isIn) throw fail.closed(this.peer.id);
+  }
+
   #end() {
     clearTimeout(this.#again);
     this.#registrations.forEach((registration) => registration.cancel());
     [this.#members, this.#closed, this.#waiting].forEach((peers) => peers.clear());
     this.#handlers = [];
+    this.#waiters.admit();
     this.#joins.clear();
     this.#leaves.clear();
   }
@@ -2801,7 +2821,7 @@ export class Mesh {
     this.#isLooking = true;
     queueMicrotask(() => {
       this.#isLooking = false;
-      if (this.#registrations[0].active) this.#look();
+      if (this.#isIn) this.#look();
     });
   }
 

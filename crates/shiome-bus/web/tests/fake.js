@@ -7,7 +7,7 @@ export async function tasks() {
   for (let turn = 0; turn < 4; turn += 1) await new Promise(setImmediate);
 }
 
-/** Time that stands still. It is that of the whole process until the test ends. */
+/** Time that stands still. It is that of the whole process until the test ends; timers from before are still those of real time. */
 export class Clock {
   #now = 1_000_000;
   #timers = new Map();
@@ -20,7 +20,8 @@ export class Clock {
       this.#timers.set(this.#last, { at: this.#now + ms, call });
       return this.#last;
     });
-    t.mock.method(globalThis, "clearTimeout", (id) => this.#timers.delete(id));
+    const { clearTimeout } = globalThis;
+    t.mock.method(globalThis, "clearTimeout", (id) => this.#timers.delete(id) || clearTimeout(id));
   }
 
   /** Times from now at which something is due. */

@@ -212,6 +212,22 @@ test("receipts and pongs wait for room where the link is full of something else"
   assert.equal(alice.bus.dropped(), before);
 });
 
+test("greetings of rooms are no loss of a peer that closes", async (t) => {
+  const { alice, socket } = await connected(t);
+  let release;
+  alice.on("hold", () => new Promise((free) => (release = free)));
+  socket.say(envelope({ name: "hold" }));
+  await tasks();
+  const closed = alice.close();
+  socket.say(envelope({ name: "sys.mesh.join.lobby", payload: { answer: true }, priority: "system" }), envelope({ name: "x" }));
+  await tasks();
+  assert.equal(alice.bus.dropped("closed"), 1, "what was said to it, and no greeting");
+  release();
+  await tasks();
+  socket.say({ type: "pong", nonce: 0 });
+  await closed;
+});
+
 test("a server that tells no more of who is there takes nobody away", async (t) => {
   const { alice, socket } = await connected(t);
   const room = Mesh.join(alice, "lobby");
