@@ -42,11 +42,7 @@ mod opening;
 mod options;
 mod outbox;
 #[cfg(any(test, feature = "_script"))]
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "support code of tests, which use all of it"
-)]
+#[allow(dead_code, reason = "support code of tests, which use all of it")]
 mod pair;
 mod presence;
 mod pump;

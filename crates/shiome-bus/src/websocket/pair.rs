@@ -24,16 +24,20 @@ pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 pub(super) fn id(text: &str) -> PeerId {
-    PeerId::new(text).unwrap()
+    PeerId::new(text).expect("it is a name")
+}
+
+/// Each end has one run only.
+fn first_life() -> Incarnation {
+    Incarnation::new(1).expect("it is a small number")
 }
 
 pub(super) fn envelope(number: u64) -> Envelope {
-    let incarnation = Incarnation::new(1).unwrap();
     let message = MessageId {
-        incarnation,
+        incarnation: first_life(),
         seq: number,
     };
-    let intent = Intent::new("n", number).unwrap();
+    let intent = Intent::new("n", number).expect("it is a name");
     let mut envelope = Envelope::new(message, id("alice"), id("bob"), intent);
     envelope.priority = Priority::Normal;
     envelope
@@ -42,7 +46,7 @@ pub(super) fn envelope(number: u64) -> Envelope {
 pub(super) fn config() -> ClientConfig {
     ClientConfig {
         id: id("alice"),
-        incarnation: Incarnation::new(1).unwrap(),
+        incarnation: first_life(),
         token: None,
         reclaim: None,
         encodings: vec![Encoding::Binary, Encoding::Json],
@@ -212,7 +216,8 @@ impl Pair {
 
     pub(super) fn send(&mut self, numbers: impl IntoIterator<Item = u64>) {
         for number in numbers {
-            self.session.push(&envelope(number)).unwrap();
+            let pushed = self.session.push(&envelope(number));
+            pushed.expect("scripts send no more than there is room for");
         }
     }
 
@@ -262,7 +267,7 @@ impl Server {
             }
             return None;
         }
-        let frames = decode(message).unwrap();
+        let frames = decode(message).expect("the client is ours");
         let [Frame::Hello(hello)] = &frames[..] else {
             // Of a connection that is over.
             return None;
@@ -278,13 +283,13 @@ impl Server {
     }
 
     fn open(&mut self, now: Instant, hello: &Hello) -> Welcome {
-        let resumed = self.remembers
-            && hello.received.is_some()
-            && self.session.taken() + self.session.received() > 0;
+        let knows = self.remembers && self.session.taken() + self.session.received() > 0;
+        let had = hello.received.filter(|_| knows);
+        let resumed = had.is_some();
         let received = self.session.received();
-        if resumed {
-            let had = hello.received.unwrap();
-            self.session.resume(had, self.encoding).unwrap();
+        if let Some(had) = had {
+            let goes_on = self.session.resume(had, self.encoding);
+            goes_on.expect("the client has had no more than was sent");
         } else {
             self.session = Session::new(QueueLimits::default());
             self.session.restart(self.encoding, usize::MAX);
@@ -298,7 +303,7 @@ impl Server {
         Welcome {
             version: VERSION,
             id: id("relay"),
-            incarnation: Incarnation::new(1).unwrap(),
+            incarnation: first_life(),
             relay: true,
             gateway: false,
             encoding: self.encoding,

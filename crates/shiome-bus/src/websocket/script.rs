@@ -1,7 +1,5 @@
 //! A link between the machines of a client and a server as a script, for the fuzz targets: what holds whatever happens when.
 
-#![allow(clippy::unwrap_used, reason = "support code of tests")]
-
 use std::time::Duration;
 
 use super::pair::{MS, Pair, config, envelope};
