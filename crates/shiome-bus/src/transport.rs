@@ -33,8 +33,8 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// When it cannot begin; it is not attached then.
     fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError>;
 
-    /// Takes an envelope into its queue, if there is room now. Called under a lock of the sender, for whom nothing is to be sent from
-    /// within.
+    /// Takes an envelope into its queue, if there is room now. Called under a lock that keeps what the sender sends in order: nothing is
+    /// to be sent for the same peer from within. What the link finds out, as that it is down or closed, its [`Inbound`] may be told.
     ///
     /// # Errors
     ///

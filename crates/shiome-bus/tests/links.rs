@@ -38,7 +38,7 @@ fn first_word(from: &PeerId, number: u64, to: &Peer, intent: Intent) -> Envelope
     Envelope::new(first, from.clone(), to.id().clone(), intent)
 }
 
-/// A link whose other end is the test. It takes all that is sent.
+/// A link whose other end is the test. It takes all that is sent, but what is called `end`: with that it ends.
 #[derive(Debug)]
 struct ByHand {
     inbound: Mutex<Option<Arc<dyn Inbound>>>,
@@ -69,8 +69,13 @@ impl Link for ByHand {
         Ok(())
     }
 
-    fn try_send(&self, _: &Envelope) -> Result<(), BusError> {
-        Ok(())
+    fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
+        if envelope.intent.name().as_str() != "end" {
+            return Ok(());
+        }
+        let inbound = self.inbound.lock().unwrap().take();
+        inbound.unwrap().closed();
+        Err(BusError::Closed(envelope.to.clone()))
     }
 
     fn send<'a>(&'a self, _: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
@@ -120,6 +125,21 @@ async fn what_a_link_says_last_of_its_own_side_holds_however_its_clocks_go() {
     assert_eq!(refused.kind(), ErrorKind::NameTaken);
     far.peer_down(&bob, life(2000));
     assert!(!a.reachable("bob"));
+}
+
+#[tokio::test]
+async fn a_link_may_end_while_it_is_sent_to() {
+    let bus = Bus::new();
+    let a = bus.peer("a").unwrap();
+    let (inbound, _) = ByHand::up(&bus, Remote::gateway(id("relay")));
+    inbound.peer_up(&id("bob"), life(1)).unwrap();
+    a.send("bob", intent()).await.unwrap();
+    let sent = a.send("bob", Intent::new("end", ()).unwrap()).await;
+    assert_eq!(sent.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(bus.links().is_empty() && !a.reachable("bob"));
+    let sent = a.send("bob", intent()).await;
+    assert_eq!(sent.unwrap_err().kind(), ErrorKind::NodeNotFound);
+    a.close(SOON).await.unwrap();
 }
 
 #[tokio::test]

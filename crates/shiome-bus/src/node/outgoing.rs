@@ -11,34 +11,34 @@ use crate::{BusError, Envelope, Link, Priority, bus::LinkId, pending::Wait};
 /// The numbers that came to links last, and those links.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    last: Mutex<Last>,
+    /// Held while a link takes an envelope: no other of its lane comes between number and link.
+    lanes: [Mutex<Lane>; Priority::ALL.len()],
+    /// Links that something went over. Never held while anything else runs, so that a link that ends as it is sent to is forgotten.
+    over: Mutex<BTreeSet<LinkId>>,
 }
 
+/// The envelope of a lane that came to a link last; also where that had no room.
 #[derive(Debug, Default)]
-struct Last {
-    /// Of each lane; also where the link had no room.
-    seqs: [u64; Priority::ALL.len()],
-    /// Those of the envelopes before, and which of them was the last.
-    over: BTreeSet<LinkId>,
-    latest: Option<LinkId>,
+struct Lane {
+    seq: u64,
+    link: Option<LinkId>,
 }
 
 impl Outgoing {
-    fn last(&self) -> MutexGuard<'_, Last> {
+    fn lane(&self, priority: Priority) -> MutexGuard<'_, Lane> {
         // It is whole after any panic.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        let lane = self.lanes[priority.lane()].lock();
+        lane.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self) -> MutexGuard<'_, BTreeSet<LinkId>> {
+        // It is whole after any panic.
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether something went over that link.
     pub(super) fn went_over(&self, link: LinkId) -> bool {
-        self.last().over.contains(&link)
-    }
-
-    /// The link is there no longer.
-    pub(super) fn forget(&self, link: LinkId) {
-        let mut last = self.last();
-        last.over.remove(&link);
-        last.latest = None;
+        self.over().contains(&link)
     }
 }
 
@@ -52,24 +52,23 @@ impl Node {
         envelope: &mut Envelope,
         wait: Option<&mut Wait<'_>>,
     ) -> Result<(), BusError> {
-        let mut last = self.outgoing.last();
-        let lane = envelope.priority.lane();
-        if envelope.id.seq < last.seqs[lane] {
+        let mut last = self.outgoing.lane(envelope.priority);
+        if envelope.id.seq < last.seq {
             envelope.id = self.next_id();
             if let Some(wait) = wait {
                 wait.renumber(envelope.id.seq);
             }
         }
-        last.seqs[lane] = envelope.id.seq;
-        if last.latest != Some(id) {
-            last.over.insert(id);
-            last.latest = Some(id);
+        last.seq = envelope.id.seq;
+        if last.link != Some(id) {
+            self.outgoing.over().insert(id);
+            last.link = Some(id);
         }
         link.try_send(envelope)
     }
 
-    /// A link is there no longer.
+    /// A link is there no longer. None has its name again.
     pub(crate) fn forget_link(&self, id: LinkId) {
-        self.outgoing.forget(id);
+        self.outgoing.over().remove(&id);
     }
 }
