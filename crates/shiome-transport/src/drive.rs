@@ -14,7 +14,9 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, writer::write_to};
+use crate::{
+    error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, turnover, writer::write_to,
+};
 
 /// Time to write what waits when a link is closed in good order.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,6 +100,7 @@ pub async fn drive<C: Send + 'static, S: EventSink<C>>(
     peer: &Arc<Peer<C>>,
     sink: &mut S,
 ) -> LinkEnd {
+    turnover::announce();
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let peer = Arc::clone(peer);

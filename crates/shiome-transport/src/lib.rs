@@ -34,6 +34,7 @@ pub mod memory;
 mod peer;
 pub mod tcp;
 pub mod tls;
+mod turnover;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(feature = "websocket")]

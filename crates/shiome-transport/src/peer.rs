@@ -98,9 +98,19 @@ impl<C> Peer<C> {
     /// Waits until the peer's outbox has room for messages of users, or the session is closed. Others may have taken the
     /// room when this returns: [`SendError::Full`](shiome_session::SendError::Full) says so. Cancel-safe.
     pub async fn room(&self) {
+        self.wait_while(Session::is_full).await;
+    }
+
+    /// Waits until less waits than senders that can wait should add to, see
+    /// [`Config::high_water`](shiome_session::Config::high_water), or the session is closed. Cancel-safe.
+    pub async fn low_water(&self) {
+        self.wait_while(Session::is_high).await;
+    }
+
+    async fn wait_while(&self, blocked: impl Fn(&Session<C>) -> bool) {
         loop {
             let emptied = self.emptied.notified();
-            if !self.lock().session.is_full() {
+            if !blocked(&self.lock().session) {
                 return;
             }
             emptied.await;
@@ -239,12 +249,12 @@ impl<C> Peer<C> {
     ) -> Option<R> {
         let now = now();
         let state = &mut *self.lock();
-        let was_full = state.session.is_full();
+        let (was_full, was_high) = (state.session.is_full(), state.session.is_high());
         let had_events = state.session.has_events();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, &mut state.progress, now);
         state.writer_waits = result.is_none();
-        if was_full && !state.session.is_full() {
+        if was_full && !state.session.is_full() || was_high && !state.session.is_high() {
             self.emptied.notify_waiters();
         }
         // A reply that leaves can start the clock of its actor's end.

@@ -27,6 +27,8 @@ pub(super) enum Limit {
 
 /// What keeps a message from being handed to the link.
 pub(super) enum Obstacle {
+    /// Enough waits for casts to wait, too.
+    High,
     /// The outbox is full.
     Full,
     /// The node has not told its actors yet, so it is not known whether there is such an actor.
@@ -57,8 +59,8 @@ impl<M> RemoteRef<M> {
             let link = self.run.link()?;
             let sent = link.peer.hand_over(|session| {
                 check(session, self.pid)?;
-                let cast = cast.take_if(|_| !session.is_full());
-                Ok(session.cast(cast.ok_or(Obstacle::Full)?))
+                let cast = cast.take_if(|_| !session.is_high());
+                Ok(session.cast(cast.ok_or(Obstacle::High)?))
             });
             match sent {
                 Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
@@ -70,6 +72,7 @@ impl<M> RemoteRef<M> {
     /// Waits until the obstacle may be gone.
     async fn pass(&self, obstacle: Obstacle, link: &Arc<Shared>) {
         match obstacle {
+            Obstacle::High => link.peer.low_water().await,
             Obstacle::Full => link.peer.room().await,
             Obstacle::NotReady => link.introduction().await,
             Obstacle::Ending => self.run.moves_on_from(link).await,

@@ -45,7 +45,9 @@ impl<C> Session<C> {
         if !urgent {
             self.channels.passed_by(leaving.len);
         }
-        self.full &= self.queued_len() >= self.low_water();
+        let queued = self.queued_len();
+        self.full.fell(queued);
+        self.high.fell(queued);
         self.traffic.left(&leaving);
         match leaving.whole {
             Some(class) => self.left(class, leaving.len),
@@ -130,7 +132,13 @@ impl<C> Session<C> {
     /// Whether casts are refused, and calls that cannot go ahead of what waits: since as much waits as
     /// [`Config::max_outbox`](crate::Config::max_outbox), until a quarter of it is free again.
     pub fn is_full(&self) -> bool {
-        self.full
+        self.full.is_reached()
+    }
+
+    /// Whether so much waits that a sender that can wait should, see [`Config::high_water`](crate::Config::high_water).
+    /// Nothing is refused for that.
+    pub fn is_high(&self) -> bool {
+        self.high.is_reached()
     }
 
     /// All that was polled has been written to the link; it is `now`. For drivers that call this before they poll first,
@@ -172,24 +180,26 @@ impl<C> Session<C> {
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }
-        self.full |= self.queued_len() >= self.config.max_outbox;
+        let queued = self.queued_len();
+        self.full.rose(queued);
+        self.high.rose(queued);
     }
 
     /// Whether a call with `what_len` bytes of arguments to that actor is not refused for want of room. One that can go
     /// ahead of what waits does not need as much as a cast.
     pub fn has_room_for_call(&self, to: u64, what_len: usize) -> bool {
-        !self.full
+        !self.is_full()
             || !self.lanes.has_bulk_to(to) && self.lanes.has_express_room(what_len + CALL_OVERHEAD)
     }
 
     /// Whether a reply of that length should be sent now. [`reply`](Self::reply) refuses none for want of room, so that
     /// who sends them asks.
     pub fn has_room_for_reply(&self, what_len: usize) -> bool {
-        !self.full || self.lanes.has_express_room(what_len + CALL_OVERHEAD)
+        !self.is_full() || self.lanes.has_express_room(what_len + CALL_OVERHEAD)
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {
-        if self.full {
+        if self.is_full() {
             return Err(self.no_room());
         }
         Ok(())
@@ -198,13 +208,8 @@ impl<C> Session<C> {
     pub(super) fn no_room(&self) -> SendError {
         SendError::Full {
             queued: self.queued_len(),
-            limit: self.config.max_outbox,
+            limit: self.full.limit(),
         }
-    }
-
-    /// What stays full until less than so much waits.
-    fn low_water(&self) -> usize {
-        self.config.max_outbox / 4 * 3
     }
 
     pub(super) fn can(&self, capability: Capabilities) -> bool {

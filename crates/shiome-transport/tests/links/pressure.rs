@@ -146,14 +146,17 @@ async fn two_ends_with_full_outboxes_get_out_of_it() {
 async fn no_sender_is_left_asleep() {
     for native in [None, Some(Capabilities::ALL)] {
         let mut limits = Config::default();
-        limits.max_outbox = 20_000;
+        (limits.high_water, limits.max_outbox) = (10_000, 20_000);
         let (a, mut b) = Endpoint::pair_with(memory().await, limits, [native; 2]).await;
-        let senders = (0..16).map(|_| {
+        let senders = (0..16).map(|number| {
             let peer = Arc::clone(&a.peer);
             tokio::spawn(async move {
                 let mut sent = 0;
                 while sent < 500 {
-                    peer.room().await;
+                    match number % 2 {
+                        0 => peer.room().await,
+                        _ => peer.low_water().await,
+                    }
                     let cast = node::Cast {
                         to: PID,
                         what: chunk(1000),
@@ -179,7 +182,7 @@ async fn senders_are_let_go_when_the_link_ends() {
     a.cast(FREEZE);
     while a.try_cast(chunk(10_000)).is_ok() {}
     let peer = Arc::clone(&a.peer);
-    let waits = tokio::spawn(async move { peer.room().await });
+    let waits = tokio::spawn(async move { tokio::join!(peer.room(), peer.low_water()) });
     drop(b.end);
     a.peer.abandon(drop);
     timeout(Duration::from_millis(1), waits)
