@@ -238,7 +238,8 @@ impl<C> Batch<C> {
             let read = self.read(reader);
             let taken = self.messages.len();
             if taken > 0 {
-                let received = peer.receive(self.messages.drain(..));
+                let messages = self.messages.drain(..);
+                let received = peer.receive(messages, S::is_quick, &mut self.events);
                 self.deliver(peer, sink).await?;
                 received?;
             }

@@ -175,15 +175,21 @@ impl<C> Peer<C> {
         self.lock().session.heard(now);
     }
 
-    /// Takes in messages, up to the one by which the peer breaks a rule.
+    /// Takes in messages, up to the one by which the peer breaks a rule. Casts that nothing waits before go to the end of
+    /// `events` at once, if `quick` is true of them; [`next_events`](Self::next_events) has the rest.
     pub(crate) fn receive(
         &self,
         messages: impl IntoIterator<Item = NetworkMessage>,
+        quick: impl Fn(&Event<C>) -> bool,
+        events: &mut Vec<Event<C>>,
     ) -> Result<(), SessionError> {
         let now = now();
         let mut state = self.lock();
         let mut messages = messages.into_iter();
-        let result = messages.try_for_each(|message| state.session.handle_message(now, message));
+        let result = messages.try_for_each(|message| {
+            events.extend(state.session.take_in(now, message, &quick)?);
+            Ok(())
+        });
         self.changed(&mut state, now);
         result
     }

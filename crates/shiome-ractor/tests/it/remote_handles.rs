@@ -215,9 +215,10 @@ async fn casts_wait_from_the_high_water_mark_on_and_attempts_do_not() {
     {
         sent += 1;
     }
-    // What the link and the peer's window take goes ahead of what waits.
-    let waits = sent * text.len() - session::WINDOW as usize;
-    assert!(waits < session::HIGH_WATER + 256 * 1024, "{sent} casts");
+    // The link takes some.
+    let mark = session::HIGH_WATER;
+    let waits = mark / 10 * 9..mark + 512 * 1024;
+    assert!(waits.contains(&(sent * text.len())), "{sent} casts");
     assert_eq!(worker.try_cast(note("tried")), Ok(()));
     let waiting = worker.cast(note("the last"));
     tokio::pin!(waiting);

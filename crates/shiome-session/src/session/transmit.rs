@@ -18,11 +18,19 @@ use crate::{
 /// What a call or reply takes besides its contents, in bytes, unless its variant's name is absurd.
 const CALL_OVERHEAD: usize = 1024;
 
+/// Casts to one actor that leave at a time, in bytes: as few as others hardly wait for, as many as make it worth while.
+const RUN_LEN: usize = 4 * 1024;
+
 impl<C> Session<C> {
-    /// Appends the frame of the next message to send to `frames`; `false`, and nothing is, also while what waits is more
-    /// than the peer takes now.
+    /// Appends the frame of the next message to send to `frames`, or those of several short casts to one actor; `false`,
+    /// and nothing is, also while what waits is more than the peer takes now.
     #[must_use]
     pub fn poll_frame(&mut self, frames: &mut Frames) -> bool {
+        self.poll_run(RUN_LEN, frames)
+    }
+
+    /// As [`poll_frame`](Self::poll_frame), with casts that take `run_len` bytes together, but one in any case.
+    fn poll_run(&mut self, run_len: usize, frames: &mut Frames) -> bool {
         if self.is_closed() {
             return self.poll_farewell(frames);
         }
@@ -33,10 +41,10 @@ impl<C> Session<C> {
             return true;
         }
         let urgent = self.lanes.is_urgent();
-        let mut leaving = self.lanes.pop(frames);
+        let mut leaving = self.lanes.pop(run_len, frames);
         if leaving.is_none() && self.lanes.take_ping_wanted() {
             self.ping(self.clock);
-            leaving = self.lanes.pop(frames);
+            leaving = self.lanes.pop(run_len, frames);
         }
         let Some(leaving) = leaving else {
             let is_last = self.phase == Phase::Finishing && self.lanes.is_empty();
@@ -50,7 +58,7 @@ impl<C> Session<C> {
         self.high.fell(queued);
         self.traffic.left(&leaving);
         match leaving.whole {
-            Some(class) => self.left(class, leaving.len),
+            Some(class) => self.left(class, leaving.count, leaving.len),
             None => {
                 if let Some(unwritten) = &mut self.unwritten {
                     unwritten.bytes += leaving.len;
@@ -65,7 +73,7 @@ impl<C> Session<C> {
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
         let mut frames = Frames::new();
-        if !self.poll_frame(&mut frames) {
+        if !self.poll_run(0, &mut frames) {
             return None;
         }
         frames.advance(LENGTH_PREFIX_LEN);
@@ -83,9 +91,9 @@ impl<C> Session<C> {
         is_there
     }
 
-    fn left(&mut self, class: Class, len: usize) {
+    fn left(&mut self, class: Class, count: usize, len: usize) {
         if let Some(unwritten) = &mut self.unwritten {
-            unwritten.add(class, len);
+            unwritten.add(class, count, len);
         }
         match class {
             Class::Call { pid, tag } => self.calls.written(pid, tag),
