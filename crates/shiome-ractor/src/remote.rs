@@ -277,10 +277,11 @@ impl<M: Message> RemoteRef<M> {
             metadata: metadata.map(Into::into),
             ..node::Call::default()
         };
-        let begun = Instant::now();
+        let caller = Caller::told(reply, ended);
+        let begun = caller.began();
         let mut message = Some(Outgoing {
             call,
-            caller: Caller::told(reply, ended),
+            caller,
             limit: Limit::FromThen(timeout),
         });
         match self.attempt(&mut message) {

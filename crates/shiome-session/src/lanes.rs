@@ -273,8 +273,8 @@ impl Lanes {
 
     /// Recounts, and returns how many replies and call errors wait, by actor.
     #[cfg(test)]
-    pub(crate) fn check_invariants(&self) -> std::collections::HashMap<u64, usize> {
-        let mut answers = std::collections::HashMap::new();
+    pub(crate) fn check_invariants(&self) -> crate::numbers::NumberMap<usize> {
+        let mut answers = crate::numbers::NumberMap::default();
         let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
         self.control.check_invariants(0);
         self.express.items.check_invariants(0);

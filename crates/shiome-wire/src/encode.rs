@@ -9,7 +9,7 @@
 //!
 //! The bytes are those of prost's generated code.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use crate::{
@@ -81,6 +81,13 @@ impl Head {
         head.varint(node_len as u64);
         head.put(&[tag]);
         head.varint(len as u64);
+        head
+    }
+
+    /// As [`node`](Self::node), and the actor that it goes to.
+    fn addressed(tag: u8, len: usize, to: u64) -> Self {
+        let mut head = Self::node(tag, len);
+        head.number(tag::TO, to);
         head
     }
 
@@ -164,17 +171,9 @@ impl Encode for Cast {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::CAST, cast_len(&self));
-        head.number(tag::TO, self.to);
-        head.content(tag::WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
-        let mut tail = Tail(frames);
-        tail.text(tag::CAST_VARIANT, &self.variant);
-        if let Some(metadata) = self.metadata {
-            tail.begin(tag::METADATA, metadata.len() as u64);
-            frames.put_payload(metadata);
-        }
+        let head = Head::addressed(tag::CAST, cast_len(&self), self.to);
+        put_content(head, tag::WHAT, self.what, frames);
+        put_kind(tag::CAST_VARIANT, &self.variant, self.metadata, frames);
     }
 }
 
@@ -184,21 +183,14 @@ impl Encode for Call {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::CALL, call_len(&self));
-        head.number(tag::TO, self.to);
-        head.content(tag::WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
+        let head = Head::addressed(tag::CALL, call_len(&self), self.to);
+        put_content(head, tag::WHAT, self.what, frames);
         let mut tail = Tail(frames);
         tail.number(tag::CALL_TAG, self.tag);
         if let Some(timeout_ms) = self.timeout_ms {
             tail.begin(tag::CALL_TIMEOUT_MS, timeout_ms);
         }
-        tail.text(tag::CALL_VARIANT, &self.variant);
-        if let Some(metadata) = self.metadata {
-            tail.begin(tag::METADATA, metadata.len() as u64);
-            frames.put_payload(metadata);
-        }
+        put_kind(tag::CALL_VARIANT, &self.variant, self.metadata, frames);
     }
 }
 
@@ -208,12 +200,26 @@ impl Encode for CallReply {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::REPLY, reply_len(&self));
-        head.number(tag::TO, self.to);
+        let mut head = Head::addressed(tag::REPLY, reply_len(&self), self.to);
         head.number(tag::REPLY_TAG, self.tag);
-        head.content(tag::REPLY_WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
+        put_content(head, tag::REPLY_WHAT, self.what, frames);
+    }
+}
+
+/// Ends the head with the beginning of a content, and appends both.
+fn put_content(mut head: Head, tag: u8, content: Bytes, frames: &mut Frames) {
+    head.content(tag, content.len());
+    frames.put_slice(head.bytes());
+    frames.put_payload(content);
+}
+
+/// Appends what casts and calls end with.
+fn put_kind(tag: u8, variant: &str, metadata: Option<Bytes>, frames: &mut Frames) {
+    let mut tail = Tail(frames);
+    tail.text(tag, variant);
+    if let Some(metadata) = metadata {
+        tail.begin(tag::METADATA, metadata.len() as u64);
+        frames.put_payload(metadata);
     }
 }
 
@@ -246,7 +252,7 @@ pub fn put_fragment(
         id,
         offset,
         total,
-        data: bytes::Bytes::new(),
+        data: Bytes::new(),
     };
     let data_field_len = if data_len > 0 { field_len(data_len) } else { 0 };
     let len = without_data.encoded_len() + data_field_len;
@@ -298,7 +304,7 @@ fn content_len(len: usize) -> usize {
     if len > 0 { field_len(len) } else { 0 }
 }
 
-fn optional_len(bytes: Option<&bytes::Bytes>) -> usize {
+fn optional_len(bytes: Option<&Bytes>) -> usize {
     bytes.map_or(0, |bytes| field_len(bytes.len()))
 }
 
