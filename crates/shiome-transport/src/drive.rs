@@ -210,9 +210,6 @@ async fn run<C>(
 /// Messages that are taken in, and events that are taken out, in one step: under one lock, at one time.
 const STEP: usize = 64;
 
-/// Quick events that count as one of others, in the runtime's reckoning of when it is others' turn.
-const QUICK_EVENTS_A_TURN: usize = 4;
-
 /// What one step has in hand.
 struct Batch<C> {
     messages: Vec<NetworkMessage>,
@@ -280,8 +277,9 @@ impl<C> Batch<C> {
                     None => sink.handle(event).await,
                 }
             }
-            // What an event has set off, such as the task of a call, has its turn before there is more and more of it.
-            for _ in 0..quick.div_ceil(QUICK_EVENTS_A_TURN) + usize::from(!is_last) {
+            // What an event has set off, such as the task of a call, has its turn before there is more and more of it, and
+            // an actor takes its messages while they are in the cache.
+            for _ in 0..quick + usize::from(!is_last) {
                 consume_budget().await;
             }
             if is_last && quick < STEP {

@@ -153,10 +153,13 @@ async fn no_sender_is_left_asleep() {
             tokio::spawn(async move {
                 let mut sent = 0;
                 while sent < 500 {
-                    match number % 2 {
-                        0 => peer.room().await,
-                        _ => peer.low_water().await,
-                    }
+                    let _turn = match number % 2 {
+                        0 => {
+                            peer.room().await;
+                            None
+                        }
+                        _ => Some(peer.low_water().await),
+                    };
                     let cast = node::Cast {
                         to: PID,
                         what: chunk(1000),
@@ -182,7 +185,10 @@ async fn senders_are_let_go_when_the_link_ends() {
     a.cast(FREEZE);
     while a.try_cast(chunk(10_000)).is_ok() {}
     let peer = Arc::clone(&a.peer);
-    let waits = tokio::spawn(async move { tokio::join!(peer.room(), peer.low_water()) });
+    let waits = tokio::spawn(async move {
+        let low_water = async { drop(peer.low_water().await) };
+        tokio::join!(peer.room(), low_water)
+    });
     drop(b.end);
     a.peer.abandon(drop);
     timeout(Duration::from_millis(1), waits)
