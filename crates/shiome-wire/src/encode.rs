@@ -84,13 +84,6 @@ impl Head {
         head
     }
 
-    /// As [`node`](Self::node), and the actor that it goes to.
-    fn addressed(tag: u8, len: usize, to: u64) -> Self {
-        let mut head = Self::node(tag, len);
-        head.number(tag::TO, to);
-        head
-    }
-
     fn framed(body_len: usize) -> Self {
         let mut head = Self {
             bytes: [0; MAX_HEAD_LEN],
@@ -171,8 +164,9 @@ impl Encode for Cast {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let head = Head::addressed(tag::CAST, cast_len(&self), self.to);
-        put_content(head, tag::WHAT, self.what, frames);
+        let mut head = Head::node(tag::CAST, cast_len(&self));
+        head.number(tag::TO, self.to);
+        put_content(&mut head, tag::WHAT, self.what, frames);
         put_kind(tag::CAST_VARIANT, &self.variant, self.metadata, frames);
     }
 }
@@ -183,8 +177,9 @@ impl Encode for Call {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let head = Head::addressed(tag::CALL, call_len(&self), self.to);
-        put_content(head, tag::WHAT, self.what, frames);
+        let mut head = Head::node(tag::CALL, call_len(&self));
+        head.number(tag::TO, self.to);
+        put_content(&mut head, tag::WHAT, self.what, frames);
         let mut tail = Tail(frames);
         tail.number(tag::CALL_TAG, self.tag);
         if let Some(timeout_ms) = self.timeout_ms {
@@ -200,20 +195,23 @@ impl Encode for CallReply {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::addressed(tag::REPLY, reply_len(&self), self.to);
+        let mut head = Head::node(tag::REPLY, reply_len(&self));
+        head.number(tag::TO, self.to);
         head.number(tag::REPLY_TAG, self.tag);
-        put_content(head, tag::REPLY_WHAT, self.what, frames);
+        put_content(&mut head, tag::REPLY_WHAT, self.what, frames);
     }
 }
 
 /// Ends the head with the beginning of a content, and appends both.
-fn put_content(mut head: Head, tag: u8, content: Bytes, frames: &mut Frames) {
+#[inline]
+fn put_content(head: &mut Head, tag: u8, content: Bytes, frames: &mut Frames) {
     head.content(tag, content.len());
     frames.put_slice(head.bytes());
     frames.put_payload(content);
 }
 
 /// Appends what casts and calls end with.
+#[inline]
 fn put_kind(tag: u8, variant: &str, metadata: Option<Bytes>, frames: &mut Frames) {
     let mut tail = Tail(frames);
     tail.text(tag, variant);
@@ -362,7 +360,7 @@ pub(crate) mod tests {
             tag: 2,
             timeout_ms: Some(0),
             variant: "Get".into(),
-            metadata: Some(bytes::Bytes::new()),
+            metadata: Some(Bytes::new()),
         };
         let reply = CallReply {
             to: 1,
@@ -402,7 +400,7 @@ pub(crate) mod tests {
         (any::<u64>(), 0u32..64).prop_map(|(value, shift)| value >> shift)
     }
 
-    fn payloads() -> impl Strategy<Value = bytes::Bytes> {
+    fn payloads() -> impl Strategy<Value = Bytes> {
         let len = prop_oneof![8 => 0usize..300, 1 => 2000usize..5000, 1 => 16_000usize..70_000];
         (len, any::<u8>()).prop_map(|(len, byte)| vec![byte; len].into())
     }
