@@ -68,6 +68,8 @@ pub struct Session<C> {
     local_ready: bool,
     peer_ready: bool,
     phase: Phase,
+    /// Longest message between actors that the peer takes.
+    max_message_len: u64,
     /// Whether casts and calls are refused for want of room.
     full: Mark,
     /// Whether senders that can wait should.
@@ -120,6 +122,7 @@ impl<C> Session<C> {
             local_ready: false,
             peer_ready: false,
             phase: Phase::Open,
+            max_message_len: config.max_frame_len,
             full: Mark::at(config.max_outbox),
             high: Mark::at(config.high_water),
             overflowed: false,
@@ -136,6 +139,7 @@ impl<C> Session<C> {
     /// for a legacy one.
     pub fn negotiated(&mut self, terms: Terms) {
         self.lanes.negotiated(&terms);
+        self.max_message_len = terms.longest_message();
         self.terms = Some(terms);
     }
 

@@ -301,13 +301,15 @@ impl<C> Peer<C> {
 
     /// Something may be there for the writer, which is woken if it sleeps and can do something about it.
     fn filled(&self, state: &mut State<C>, now: impl FnOnce() -> Instant) {
+        // Most messages join others: looked at first is what is so all the time then.
         let session = &state.session;
-        if session.has_transmits() {
+        if !state.progress.is_waiting() && session.has_transmits() {
             state.progress.begins_to_wait(now);
         }
         let is_wanted =
-            session.is_transmit_ready() || session.is_closed() || session.is_finishing();
-        if is_wanted && std::mem::take(&mut state.writer_waits) {
+            || session.is_transmit_ready() || session.is_closed() || session.is_finishing();
+        if state.writer_waits && is_wanted() {
+            state.writer_waits = false;
             self.filled.notify_one();
         }
     }

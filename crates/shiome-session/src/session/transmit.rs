@@ -18,8 +18,8 @@ use crate::{
 /// What a call or reply takes besides its contents, in bytes, unless its variant's name is absurd.
 const CALL_OVERHEAD: usize = 1024;
 
-/// Casts to one actor that leave at a time, in bytes: as few as others hardly wait for, as many as make it worth while.
-const RUN_LEN: usize = 4 * 1024;
+/// Casts to one actor that leave at a time, in bytes: enough to be worth a turn, and a quarter of what a long one takes of it.
+const RUN_LEN: usize = 16 * 1024;
 
 impl<C> Session<C> {
     /// Appends the frame of the next message to send to `frames`, or those of several short casts to one actor; `false`,

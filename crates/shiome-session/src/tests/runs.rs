@@ -30,12 +30,16 @@ fn short_casts_to_one_actor_leave_together_in_turn_with_others() {
     let mut pair = Pair::native().served(&[1, 2]);
     let session = &mut pair.a.session;
     for number in 0..10 {
-        session.cast(numbered(1, number, 1100)).unwrap();
+        session.cast(numbered(1, number, 5000)).unwrap();
     }
-    session.cast(numbered(2, 0, 1100)).unwrap();
-    session.cast(numbered(2, 1, 10_000)).unwrap();
+    session.cast(numbered(2, 0, 5000)).unwrap();
+    session.cast(numbered(2, 1, 20_000)).unwrap();
     let casts = |to, numbers: std::ops::Range<u32>| numbers.map(move |n| (to, n)).collect();
-    assert_eq!(run(session), Some(casts(1, 0..3)), "4 KiB are not exceeded");
+    assert_eq!(
+        run(session),
+        Some(casts(1, 0..3)),
+        "16 KiB are not exceeded"
+    );
     assert_eq!(run(session), Some(casts(2, 0..1)), "nor by a longer one");
     assert_eq!(session.figures().lanes[Lane::Bulk as usize].sent, 4);
     assert_eq!(run(session), Some(casts(1, 3..6)));
