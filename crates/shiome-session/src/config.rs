@@ -61,9 +61,9 @@ pub const MAX_OUTBOX_LEN: usize = 64 * 1024 * 1024;
 
 /// Default mark on what waits to be sent to one peer, in bytes, see [`Config::high_water`].
 ///
-/// As much as is written at a time, so that the link never waits for a sender. Memory of that much is used over and over, and
-/// stays in the processor's cache.
-pub const HIGH_WATER: usize = 256 * 1024;
+/// Twice what is written at a time, so that the link does not wait for senders nor each of them for each write. Memory of that
+/// much is used over and over, and stays in the processor's cache.
+pub const HIGH_WATER: usize = 512 * 1024;
 
 /// Limit on what is told and answered without being waited for, in bytes. A peer that makes this node say more, and does
 /// not read it, is not worth its link: [`Event::NotReading`](crate::Event::NotReading).
