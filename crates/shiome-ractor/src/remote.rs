@@ -189,8 +189,8 @@ impl<M: Message> RemoteRef<M> {
 
     /// Sends a message when the link has room for it.
     ///
-    /// Waits while more than [`Config::max_outbox`](shiome_session::Config::max_outbox) bytes wait to be written, and
-    /// while a node that has just come back has not told its actors. Cancel-safe: dropped earlier, nothing was sent.
+    /// Waits while more than [`Config::high_water`](shiome_session::Config::high_water) bytes wait to be written, and while
+    /// a node that has just come back has not told its actors. Cancel-safe: dropped earlier, nothing was sent.
     ///
     /// # Errors
     ///
@@ -277,10 +277,11 @@ impl<M: Message> RemoteRef<M> {
             metadata: metadata.map(Into::into),
             ..node::Call::default()
         };
-        let begun = Instant::now();
+        let caller = Caller::told(reply, ended);
+        let begun = caller.began();
         let mut message = Some(Outgoing {
             call,
-            caller: Caller::told(reply, ended),
+            caller,
             limit: Limit::FromThen(timeout),
         });
         match self.attempt(&mut message) {

@@ -52,6 +52,11 @@ impl Caller {
         }
     }
 
+    /// Since when it waits.
+    pub(crate) fn began(&self) -> tokio::time::Instant {
+        self.began
+    }
+
     /// How long it has waited.
     pub(crate) fn age(&self) -> Duration {
         self.began.elapsed()

@@ -1,24 +1,22 @@
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    time::Instant,
-};
+use std::{collections::hash_map::Entry, time::Instant};
 
 use crate::{
     event::CallEnd,
+    numbers::NumberMap,
     timer::{Timer, Timers},
 };
 
 /// Outgoing calls that wait for a reply.
 #[derive(Debug)]
 pub(crate) struct Calls<C> {
-    callees: HashMap<u64, Callee<C>>,
+    callees: NumberMap<Callee<C>>,
     open: usize,
 }
 
 #[derive(Debug)]
 struct Callee<C> {
     last_tag: u64,
-    open: HashMap<u64, OpenCall<C>>,
+    open: NumberMap<OpenCall<C>>,
 }
 
 #[derive(Debug)]
@@ -34,7 +32,7 @@ struct OpenCall<C> {
 impl<C> Default for Calls<C> {
     fn default() -> Self {
         Self {
-            callees: HashMap::new(),
+            callees: NumberMap::default(),
             open: 0,
         }
     }
@@ -60,7 +58,7 @@ impl<C> Calls<C> {
     ) {
         let callee = self.callees.entry(pid).or_insert_with(|| Callee {
             last_tag: 0,
-            open: HashMap::new(),
+            open: NumberMap::default(),
         });
         callee.last_tag += 1;
         let tag = callee.last_tag;

@@ -59,6 +59,12 @@ pub(crate) const LIVENESS_TICKS: u32 = 6;
 /// Default limit on what waits to be sent to one peer, in bytes, see [`Config::max_outbox`].
 pub const MAX_OUTBOX_LEN: usize = 64 * 1024 * 1024;
 
+/// Default mark on what waits to be sent to one peer, in bytes, see [`Config::high_water`].
+///
+/// Twice what is written at a time, so that the link does not wait for senders nor each of them for each write. Memory of that
+/// much is used over and over, and stays in the processor's cache.
+pub const HIGH_WATER: usize = 512 * 1024;
+
 /// Limit on what is told and answered without being waited for, in bytes. A peer that makes this node say more, and does
 /// not read it, is not worth its link: [`Event::NotReading`](crate::Event::NotReading).
 pub const MAX_CONTROL_BACKLOG: usize = 16 * 1024 * 1024;
@@ -161,6 +167,9 @@ pub struct Config {
     /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it. Default:
     /// [`MAX_OUTBOX_LEN`].
     pub max_outbox: usize,
+    /// Bytes that wait to be sent before a sender that can wait should, until a quarter of it is free again, counted as for
+    /// [`max_outbox`](Self::max_outbox), which it is at most. Nothing is refused for that. Default: [`HIGH_WATER`].
+    pub high_water: usize,
     /// Longest message that this side puts together from fragments, in bytes. As announced to the peer.
     /// Default: [`MAX_MESSAGE_LEN`].
     pub max_message_len: u64,
@@ -185,6 +194,7 @@ impl Config {
         self.reassembly_timeout = self.reassembly_timeout.min(FOREVER);
         self.window = self.window.max(MIN_WINDOW);
         self.max_outbox = self.max_outbox.max(MESSAGE_OVERHEAD);
+        self.high_water = self.high_water.clamp(MESSAGE_OVERHEAD, self.max_outbox);
         self.terminate_hold = self.terminate_hold.min(FOREVER);
         self.reply_grace = self.reply_grace.min(FOREVER);
         self
@@ -207,6 +217,7 @@ impl Default for Config {
             reply_grace: REPLY_GRACE,
             liveness_timeout: LIVENESS_TIMEOUT,
             max_outbox: MAX_OUTBOX_LEN,
+            high_water: HIGH_WATER,
             max_message_len: MAX_MESSAGE_LEN,
             max_reassembly_len: MAX_REASSEMBLY_LEN,
             window: WINDOW,

@@ -9,6 +9,7 @@ use shiome_wire::control::Actor;
 use crate::{
     config::{Config, MAX_NAME_LEN},
     error::SessionError,
+    numbers::{NumberMap, NumberSet},
 };
 
 /// The peer's actors and their groups, as far as it has told, within limits.
@@ -17,12 +18,12 @@ pub(crate) struct Directory {
     limits: Limits,
     hasher: RandomState,
     /// Most are only announced, so that what few have is kept apart.
-    actors: HashSet<u64>,
-    names: HashMap<u64, Arc<str>>,
+    actors: NumberSet,
+    names: NumberMap<Arc<str>>,
     by_name: HashMap<Arc<str>, u64>,
     /// Groups of the actors that are in one, or have been: each of these is represented by something larger for as long
     /// as it lives.
-    grouped: HashMap<u64, HashSet<Arc<Group>>>,
+    grouped: NumberMap<HashSet<Arc<Group>>>,
     memberships: usize,
     /// Bytes of all names held, counted once for every actor or membership that needs them.
     name_bytes: usize,
@@ -81,10 +82,10 @@ impl Directory {
                 name_bytes: config.max_directory_bytes,
             },
             hasher: RandomState::new(),
-            actors: HashSet::new(),
-            names: HashMap::new(),
+            actors: NumberSet::default(),
+            names: NumberMap::default(),
             by_name: HashMap::new(),
-            grouped: HashMap::new(),
+            grouped: NumberMap::default(),
             memberships: 0,
             name_bytes: 0,
         }

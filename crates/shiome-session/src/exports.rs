@@ -1,25 +1,25 @@
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     time::{Duration, Instant},
 };
 
-use crate::local_pids::LocalPids;
+use crate::numbers::{NumberMap, NumberSet};
 #[cfg(test)]
 use crate::timer::Timer;
 
 /// The local actors that the peer may address, and their calls that are not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Exports {
-    announced: LocalPids,
+    announced: NumberSet,
     /// Calls from the peer that wait for an answer, by callee. Tags are the peer's affair: they may repeat.
-    open: HashMap<u64, usize>,
+    open: NumberMap<usize>,
     open_total: usize,
     /// Answers that have not been handed to the link, by callee.
-    queued: HashMap<u64, usize>,
+    queued: NumberMap<usize>,
     /// When each actor's last reply was sent.
-    replied: HashMap<u64, Instant>,
+    replied: NumberMap<Instant>,
     /// Actors that are gone but whose replies are on their way, with the end of their hold.
-    held: HashMap<u64, Hold>,
+    held: NumberMap<Hold>,
 }
 
 /// How long the end of an actor is held back.
@@ -189,7 +189,7 @@ impl Exports {
 
     /// Recounts, and returns the timers that have to run.
     #[cfg(test)]
-    pub(crate) fn check_invariants(&self, queued: &HashMap<u64, usize>) -> Vec<(Instant, Timer)> {
+    pub(crate) fn check_invariants(&self, queued: &NumberMap<usize>) -> Vec<(Instant, Timer)> {
         assert_eq!(self.open_total, self.open.values().sum::<usize>());
         assert!(self.open.values().all(|calls| *calls > 0));
         for (pid, hold) in &self.held {

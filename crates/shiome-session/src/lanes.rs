@@ -13,7 +13,7 @@ mod queues;
 
 use bulk::Bulk;
 use fifo::{Fifo, Queued};
-pub(crate) use flow::{Flow, cost_of_cast, cost_of_fragment};
+pub(crate) use flow::{Flow, content_len_of_cast, cost, cost_of_cast, cost_of_fragment};
 use queues::Key;
 
 /// What waits to be sent, encoded, by urgency.
@@ -105,11 +105,13 @@ pub(crate) enum Class {
     },
 }
 
-/// A frame that leaves.
+/// A frame that leaves, or frames of one kind.
 #[derive(Debug)]
 pub(crate) struct Leaving {
     /// What has left with it; `None`: a piece of something of which more follows.
     pub(crate) whole: Option<Class>,
+    /// How many of that kind: several are casts to one actor.
+    pub(crate) count: usize,
     /// Whether it is a piece of something, be it the last.
     pub(crate) is_piece: bool,
     pub(crate) len: usize,
@@ -157,7 +159,7 @@ impl Lanes {
         if class.is_untold() && self.backlog > MAX_CONTROL_BACKLOG {
             return Err(Overflow);
         }
-        self.tally.add(class, len);
+        self.tally.add(class, 1, len);
         self.charge(class, len + MESSAGE_OVERHEAD);
         let queued = Queued { class, len };
         match class {
@@ -170,20 +172,20 @@ impl Lanes {
         Ok(())
     }
 
-    /// Moves the next frame to `frames`.
-    pub(crate) fn pop(&mut self, frames: &mut Frames) -> Option<Leaving> {
+    /// Moves the next frame to `frames`, or those of the next casts to one actor that take `run_len` bytes together.
+    pub(crate) fn pop(&mut self, run_len: usize, frames: &mut Frames) -> Option<Leaving> {
         let urgent = self.control.pop(frames);
         let leaving = match urgent.or_else(|| self.express.pop(frames)) {
             Some(queued) => queued.into(),
-            None => self.bulk.pop(&mut self.express, frames)?,
+            None => self.bulk.pop(run_len, &mut self.express, frames)?,
         };
         if let Some(Class::Ping(timestamp)) = leaving.whole {
             self.bulk.pinged(timestamp);
         }
         match leaving.whole {
             Some(class) => {
-                self.discharge(class, leaving.len + MESSAGE_OVERHEAD);
-                self.tally.sub(class, leaving.len);
+                self.discharge(class, leaving.len + leaving.count * MESSAGE_OVERHEAD);
+                self.tally.sub(class, leaving.count, leaving.len);
             }
             None => {
                 self.queued -= leaving.len;
@@ -271,8 +273,8 @@ impl Lanes {
 
     /// Recounts, and returns how many replies and call errors wait, by actor.
     #[cfg(test)]
-    pub(crate) fn check_invariants(&self) -> std::collections::HashMap<u64, usize> {
-        let mut answers = std::collections::HashMap::new();
+    pub(crate) fn check_invariants(&self) -> crate::numbers::NumberMap<usize> {
+        let mut answers = crate::numbers::NumberMap::default();
         let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
         self.control.check_invariants(0);
         self.express.items.check_invariants(0);
@@ -284,7 +286,7 @@ impl Lanes {
             let cost = item.len - left + MESSAGE_OVERHEAD;
             queued += cost;
             backlog += usize::from(item.class.is_untold()) * cost;
-            tally.add(item.class, item.len - left);
+            tally.add(item.class, 1, item.len - left);
             if let Class::Reply { pid } | Class::CallError { pid } = item.class {
                 *answers.entry(pid).or_default() += 1;
             }
@@ -323,16 +325,16 @@ impl Class {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, class: Class, len: usize) {
-        if let Some(count) = self.count(class) {
-            *count += 1;
+    pub(crate) fn add(&mut self, class: Class, count: usize, len: usize) {
+        if let Some(counted) = self.count(class) {
+            *counted += count;
             self.bytes += len;
         }
     }
 
-    fn sub(&mut self, class: Class, len: usize) {
-        if let Some(count) = self.count(class) {
-            *count -= 1;
+    fn sub(&mut self, class: Class, count: usize, len: usize) {
+        if let Some(counted) = self.count(class) {
+            *counted -= count;
             self.bytes -= len;
         }
     }
@@ -368,6 +370,7 @@ impl From<Queued> for Leaving {
     fn from(queued: Queued) -> Self {
         Self {
             whole: Some(queued.class),
+            count: 1,
             is_piece: false,
             len: queued.len,
         }

@@ -1,17 +1,20 @@
-use std::collections::{HashMap, HashSet};
-
 use shiome_wire::native;
 
-use crate::{config::Config, event::ExitKind, terms::cut};
+use crate::{
+    config::Config,
+    event::ExitKind,
+    numbers::{NumberMap, NumberSet},
+    terms::cut,
+};
 
 /// Who wants to know of whose end.
 #[derive(Debug)]
 pub(crate) struct Monitors {
     limit: usize,
     /// Actors of the peer that this side monitors.
-    remote: HashSet<u64>,
+    remote: NumberSet,
     /// Local actors that the peer monitors, with what is told of their end once it is known.
-    local: HashMap<u64, Option<native::Exit>>,
+    local: NumberMap<Option<native::Exit>>,
 }
 
 /// As many actors are monitored as may be.
@@ -24,8 +27,8 @@ impl Monitors {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             limit: config.max_monitors,
-            remote: HashSet::new(),
-            local: HashMap::new(),
+            remote: NumberSet::default(),
+            local: NumberMap::default(),
         }
     }
 
@@ -74,8 +77,8 @@ impl Monitors {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.remote = HashSet::new();
-        self.local = HashMap::new();
+        self.remote = NumberSet::default();
+        self.local = NumberMap::default();
     }
 
     fn check(&self, len: usize) -> Result<(), TooMany> {

@@ -14,6 +14,7 @@ use crate::{
     exports::{Exports, Wait},
     lanes::{Class, Lanes, Tally},
     liveness::{Found, Liveness},
+    mark::Mark,
     monitors::Monitors,
     reassembly::Reassembly,
     recent::Recent,
@@ -67,8 +68,12 @@ pub struct Session<C> {
     local_ready: bool,
     peer_ready: bool,
     phase: Phase,
+    /// Longest message between actors that the peer takes.
+    max_message_len: u64,
     /// Whether casts and calls are refused for want of room.
-    full: bool,
+    full: Mark,
+    /// Whether senders that can wait should.
+    high: Mark,
     /// Whether more was to be told than may wait.
     overflowed: bool,
     /// What is said last.
@@ -117,7 +122,9 @@ impl<C> Session<C> {
             local_ready: false,
             peer_ready: false,
             phase: Phase::Open,
-            full: false,
+            max_message_len: config.max_frame_len,
+            full: Mark::at(config.max_outbox),
+            high: Mark::at(config.high_water),
             overflowed: false,
             farewell: None,
             unwritten: None,
@@ -132,6 +139,7 @@ impl<C> Session<C> {
     /// for a legacy one.
     pub fn negotiated(&mut self, terms: Terms) {
         self.lanes.negotiated(&terms);
+        self.max_message_len = terms.longest_message();
         self.terms = Some(terms);
     }
 
@@ -175,7 +183,8 @@ impl<C> Session<C> {
         self.lanes.clear();
         self.channels.clear();
         self.traffic.cleared();
-        self.full = false;
+        self.full.clear();
+        self.high.clear();
         let ended: Vec<_> = self.calls.drain().collect();
         for (call, written) in ended {
             let why = CallEnd::Closed { written };
@@ -397,6 +406,7 @@ impl<C> Session<C> {
         if self.is_closed() {
             assert_eq!((self.calls.len(), self.lanes.queued()), (0, 0));
             assert_eq!((self.poll_timeout(), self.is_full()), (None, false));
+            assert!(!self.is_high());
             return;
         }
         self.directory.check_invariants();
@@ -408,8 +418,14 @@ impl<C> Session<C> {
             |pid| self.directory.contains(pid),
             |pid| self.exports.is_known(pid),
         );
-        if self.lanes.queued() >= self.config.max_outbox {
-            assert!(self.is_full());
+        for (mark, limit) in [
+            (&self.full, self.config.max_outbox),
+            (&self.high, self.config.high_water),
+        ] {
+            assert_eq!(mark.limit(), limit);
+            let queued = self.lanes.queued();
+            assert!(mark.is_reached() || queued < limit);
+            assert!(!mark.is_reached() || queued >= limit / 4 * 3);
         }
         assert!(self.calls.len() <= self.config.max_open_calls);
         assert!(self.exports.open_calls() <= self.config.max_open_calls);

@@ -6,6 +6,7 @@ use shiome_wire::{
 use crate::{
     config::MAX_REASON_LEN,
     event::{CallErrorCode, ExitKind, GoodbyeReason, Verb},
+    window::Window,
 };
 
 /// What two nodes of shiome have agreed on in their handshake, and the limits that the peer has announced there.
@@ -27,6 +28,19 @@ pub struct Terms {
     /// Bytes of casts and fragments that the peer takes before it grants more. At least
     /// [`MIN_WINDOW`](crate::MIN_WINDOW).
     pub window: u64,
+}
+
+impl Terms {
+    /// Longest message between actors that the peer takes, in bytes.
+    pub(crate) fn longest_message(&self) -> u64 {
+        if self.capabilities.contains(Capabilities::FRAGMENTS) {
+            self.max_message_len.min(self.max_reassembly_len)
+        } else if self.capabilities.contains(Capabilities::CREDIT) {
+            self.max_frame_len.min(Window::least_left(self.window))
+        } else {
+            self.max_frame_len
+        }
+    }
 }
 
 /// Both directions of an enumeration that peers may extend; what is not known here reads as the last.

@@ -37,6 +37,7 @@ mod outbox;
 mod pair;
 mod recorded;
 mod robustness;
+mod runs;
 mod sync;
 mod terminate;
 

@@ -8,7 +8,7 @@ use shiome_wire::{
 
 use crate::{
     config::FRAGMENT_THRESHOLD,
-    lanes::{Class, Leaving},
+    lanes::{Class, Leaving, content_len_of_cast},
 };
 
 /// Lanes by which messages leave, the most urgent first.
@@ -42,10 +42,7 @@ impl Lane {
         use network_message::Message;
         match &message.message {
             Some(Message::Node(node)) => match &node.msg {
-                Some(node_message::Msg::Cast(cast)) => {
-                    let metadata = cast.metadata.as_ref().map_or(0, |metadata| metadata.len());
-                    (Self::Bulk, cast.what.len() + cast.variant.len() + metadata)
-                }
+                Some(node_message::Msg::Cast(cast)) => (Self::Bulk, content_len_of_cast(cast)),
                 Some(node_message::Msg::Call(call)) => {
                     let metadata = call.metadata.as_ref().map_or(0, |metadata| metadata.len());
                     Self::by_length(call.what.len() + call.variant.len() + metadata)
@@ -132,15 +129,22 @@ impl Traffic {
         let (lane, len) = (self.lane(lane), leaving.len as u64);
         lane.sent_bytes += len;
         lane.queued_bytes = lane.queued_bytes.saturating_sub(len);
-        if leaving.whole.is_some() {
-            lane.sent += 1;
-            lane.queued = lane.queued.saturating_sub(1);
-        }
+        lane.sent += leaving.count as u64;
+        lane.queued = lane.queued.saturating_sub(leaving.count as u64);
     }
 
     /// A message of the peer has come.
     pub(crate) fn arrived(&mut self, message: &NetworkMessage) {
         let (lane, len) = Lane::of_arrival(message);
+        self.count_arrival(lane, len);
+    }
+
+    /// A cast of the peer has come, with content of that length.
+    pub(crate) fn cast_arrived(&mut self, content_len: usize) {
+        self.count_arrival(Lane::Bulk, content_len);
+    }
+
+    fn count_arrival(&mut self, lane: Lane, len: usize) {
         let lane = self.lane(lane);
         lane.received += 1;
         lane.received_bytes += len as u64;

@@ -14,7 +14,9 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, writer::write_to};
+use crate::{
+    error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, turnover, writer::write_to,
+};
 
 /// Time to write what waits when a link is closed in good order.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,6 +100,7 @@ pub async fn drive<C: Send + 'static, S: EventSink<C>>(
     peer: &Arc<Peer<C>>,
     sink: &mut S,
 ) -> LinkEnd {
+    turnover::announce();
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let peer = Arc::clone(peer);
@@ -207,9 +210,6 @@ async fn run<C>(
 /// Messages that are taken in, and events that are taken out, in one step: under one lock, at one time.
 const STEP: usize = 64;
 
-/// Quick events that count as one of others, in the runtime's reckoning of when it is others' turn.
-const QUICK_EVENTS_A_TURN: usize = 4;
-
 /// What one step has in hand.
 struct Batch<C> {
     messages: Vec<NetworkMessage>,
@@ -235,7 +235,8 @@ impl<C> Batch<C> {
             let read = self.read(reader);
             let taken = self.messages.len();
             if taken > 0 {
-                let received = peer.receive(self.messages.drain(..));
+                let messages = self.messages.drain(..);
+                let received = peer.receive(messages, S::is_quick, &mut self.events);
                 self.deliver(peer, sink).await?;
                 received?;
             }
@@ -276,8 +277,9 @@ impl<C> Batch<C> {
                     None => sink.handle(event).await,
                 }
             }
-            // What an event has set off, such as the task of a call, has its turn before there is more and more of it.
-            for _ in 0..quick.div_ceil(QUICK_EVENTS_A_TURN) + usize::from(!is_last) {
+            // What an event has set off, such as the task of a call, has its turn before there is more and more of it, and
+            // an actor takes its messages while they are in the cache.
+            for _ in 0..quick + usize::from(!is_last) {
                 consume_budget().await;
             }
             if is_last && quick < STEP {

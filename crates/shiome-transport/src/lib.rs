@@ -34,6 +34,7 @@ pub mod memory;
 mod peer;
 pub mod tcp;
 pub mod tls;
+mod turnover;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(feature = "websocket")]
@@ -49,6 +50,6 @@ pub use frames::FrameReader;
 pub use link::{BoxRead, BoxWrite, ClusterBidiStream, Link, PeerIdentity, Security, SocketAddrs};
 pub use links::{DIAL_TIMEOUT, ESTABLISH_TIMEOUT, Links, Policy, Scheme};
 pub use listener::{Accepted, Bind, Listener, Remote};
-pub use peer::{Peer, STALL_TIMEOUT};
+pub use peer::{Peer, STALL_TIMEOUT, Turn};
 pub use shiome_handshake as handshake;
 pub use shiome_session as session;

@@ -18,9 +18,10 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// `C` is the owner's handle of an outgoing call, as in [`Session`].
 ///
-/// Nobody is left asleep: whoever waits looks at the state under the lock after it has begun to listen (`room`), or
-/// listens to a signal that is kept until somebody hears it (`filled`, `attention`), and whoever changes the state signals
-/// after that, before it lets go of the lock.
+/// Nobody is left asleep: whoever waits looks at the state under the lock after it has begun to listen (`room`,
+/// `low_water`), or listens to a signal that is kept until somebody hears it (`filled`, `attention`), and whoever changes the
+/// state signals after that, before it lets go of the lock. Of those who wait for low water one is woken, who wakes the
+/// next when it has had its [`Turn`].
 #[derive(Debug)]
 pub struct Peer<C> {
     state: Mutex<State<C>>,
@@ -31,6 +32,19 @@ pub struct Peer<C> {
     pub(crate) filled: Notify,
     /// Wakes all who wait for room.
     emptied: Notify,
+    /// Wakes one of those who wait for low water.
+    lowered: Notify,
+}
+
+/// The turn of one who has waited for [low water](Peer::low_water). The next one's comes when it is dropped.
+#[derive(Debug)]
+#[must_use = "the next has its turn when this is dropped"]
+pub struct Turn<'a>(&'a Notify);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -54,6 +68,7 @@ impl<C> Peer<C> {
             attention: Notify::new(),
             filled: Notify::new(),
             emptied: Notify::new(),
+            lowered: Notify::new(),
         }
     }
 
@@ -104,6 +119,19 @@ impl<C> Peer<C> {
                 return;
             }
             emptied.await;
+        }
+    }
+
+    /// Waits until less waits than senders that can wait should add to, see
+    /// [`Config::high_water`](shiome_session::Config::high_water), or the session is closed. Who has waited has its turn
+    /// then, and sends before it ends that; otherwise all who wait would be woken for the room of a few. Cancel-safe.
+    pub async fn low_water(&self) -> Turn<'_> {
+        loop {
+            let lowered = self.lowered.notified();
+            if !self.lock().session.is_high() {
+                return Turn(&self.lowered);
+            }
+            lowered.await;
         }
     }
 
@@ -165,15 +193,21 @@ impl<C> Peer<C> {
         self.lock().session.heard(now);
     }
 
-    /// Takes in messages, up to the one by which the peer breaks a rule.
+    /// Takes in messages, up to the one by which the peer breaks a rule. Casts that nothing waits before go to the end of
+    /// `events` at once, if `quick` is true of them; [`next_events`](Self::next_events) has the rest.
     pub(crate) fn receive(
         &self,
         messages: impl IntoIterator<Item = NetworkMessage>,
+        quick: impl Fn(&Event<C>) -> bool,
+        events: &mut Vec<Event<C>>,
     ) -> Result<(), SessionError> {
         let now = now();
         let mut state = self.lock();
         let mut messages = messages.into_iter();
-        let result = messages.try_for_each(|message| state.session.handle_message(now, message));
+        let result = messages.try_for_each(|message| {
+            events.extend(state.session.take_in(now, message, &quick)?);
+            Ok(())
+        });
         self.changed(&mut state, now);
         result
     }
@@ -239,13 +273,16 @@ impl<C> Peer<C> {
     ) -> Option<R> {
         let now = now();
         let state = &mut *self.lock();
-        let was_full = state.session.is_full();
+        let (was_full, was_high) = (state.session.is_full(), state.session.is_high());
         let had_events = state.session.has_events();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, &mut state.progress, now);
         state.writer_waits = result.is_none();
         if was_full && !state.session.is_full() {
             self.emptied.notify_waiters();
+        }
+        if was_high && !state.session.is_high() {
+            self.lowered.notify_one();
         }
         // A reply that leaves can start the clock of its actor's end.
         if state.session.poll_timeout() != due || !had_events && state.session.has_events() {
@@ -258,18 +295,21 @@ impl<C> Peer<C> {
         self.filled(state, || now);
         if state.session.is_closed() {
             self.emptied.notify_waiters();
+            self.lowered.notify_waiters();
         }
     }
 
     /// Something may be there for the writer, which is woken if it sleeps and can do something about it.
     fn filled(&self, state: &mut State<C>, now: impl FnOnce() -> Instant) {
+        // Most messages join others: looked at first is what is so all the time then.
         let session = &state.session;
-        if session.has_transmits() {
+        if !state.progress.is_waiting() && session.has_transmits() {
             state.progress.begins_to_wait(now);
         }
         let is_wanted =
-            session.is_transmit_ready() || session.is_closed() || session.is_finishing();
-        if is_wanted && std::mem::take(&mut state.writer_waits) {
+            || session.is_transmit_ready() || session.is_closed() || session.is_finishing();
+        if state.writer_waits && is_wanted() {
+            state.writer_waits = false;
             self.filled.notify_one();
         }
     }
@@ -284,4 +324,99 @@ impl<C> Peer<C> {
 /// The runtime's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+    };
+
+    use shiome_session::{Config, wire::control::Actor};
+    use shiome_wire::{Frames, node};
+
+    use super::*;
+
+    /// A session that may send to one actor, with a mark at 1000 bytes.
+    fn peer() -> Peer<()> {
+        let mut config = Config::default();
+        config.high_water = 1000;
+        let peer = Peer::new(Session::new(Instant::now(), config, 1));
+        peer.apply(|session, now| {
+            let actors = vec![Actor { pid: 1, name: None }];
+            let spawn = shiome_wire::control::Spawn { actors };
+            session.handle_message(now, spawn.into()).unwrap();
+        });
+        peer
+    }
+
+    fn fill(peer: &Peer<()>) {
+        while !peer.hand_over(|session| session.is_high()) {
+            let cast = node::Cast {
+                to: 1,
+                ..node::Cast::default()
+            };
+            peer.hand_over(|session| session.cast(cast)).unwrap();
+        }
+    }
+
+    fn write_all(peer: &Peer<()>) {
+        let mut frames = Frames::new();
+        while peer
+            .write(|session, _, _| session.poll_frame(&mut frames).then_some(()))
+            .is_some()
+        {}
+    }
+
+    fn poll<'a, F: Future<Output = Turn<'a>>>(waits: Pin<&mut F>) -> Option<Turn<'a>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match waits.poll(&mut cx) {
+            Poll::Ready(turn) => Some(turn),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn one_who_waits_for_low_water_is_woken_after_the_other_and_after_one_that_gives_up() {
+        let peer = peer();
+        fill(&peer);
+        let (mut a, mut c) = (pin!(peer.low_water()), pin!(peer.low_water()));
+        let mut b = Box::pin(peer.low_water());
+        assert!(poll(a.as_mut()).is_none());
+        assert!(poll(b.as_mut()).is_none());
+        assert!(poll(c.as_mut()).is_none());
+        write_all(&peer);
+        assert!(poll(b.as_mut()).is_none(), "it is the turn of another");
+        let turn = poll(a.as_mut()).expect("its turn");
+        assert!(poll(c.as_mut()).is_none());
+        drop(turn);
+        // It was woken, and gives up before it looks.
+        drop(b);
+        assert!(poll(c.as_mut()).is_some());
+    }
+
+    #[test]
+    fn who_finds_the_water_high_again_waits_again() {
+        let peer = peer();
+        fill(&peer);
+        let mut waits = pin!(peer.low_water());
+        assert!(poll(waits.as_mut()).is_none());
+        write_all(&peer);
+        fill(&peer);
+        assert!(poll(waits.as_mut()).is_none());
+        write_all(&peer);
+        assert!(poll(waits.as_mut()).is_some());
+    }
+
+    #[test]
+    fn all_who_wait_are_woken_when_the_session_is_closed() {
+        let peer = peer();
+        fill(&peer);
+        let (mut a, mut b) = (pin!(peer.low_water()), pin!(peer.low_water()));
+        assert!(poll(a.as_mut()).is_none() && poll(b.as_mut()).is_none());
+        peer.abandon(drop);
+        let (a, b) = (poll(a.as_mut()), poll(b.as_mut()));
+        assert!(a.is_some() && b.is_some());
+    }
 }

@@ -39,6 +39,11 @@ impl Progress {
         Some(now.saturating_duration_since(since))
     }
 
+    /// Whether bytes wait of which the link has taken none.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waits_since.is_some()
+    }
+
     /// Something is there to be written.
     pub(crate) fn begins_to_wait(&mut self, now: impl FnOnce() -> Instant) {
         self.waits_since.get_or_insert_with(now);

@@ -9,7 +9,7 @@
 //!
 //! The bytes are those of prost's generated code.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use crate::{
@@ -166,15 +166,8 @@ impl Encode for Cast {
     fn encode(self, frames: &mut Frames) {
         let mut head = Head::node(tag::CAST, cast_len(&self));
         head.number(tag::TO, self.to);
-        head.content(tag::WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
-        let mut tail = Tail(frames);
-        tail.text(tag::CAST_VARIANT, &self.variant);
-        if let Some(metadata) = self.metadata {
-            tail.begin(tag::METADATA, metadata.len() as u64);
-            frames.put_payload(metadata);
-        }
+        put_content(&mut head, tag::WHAT, self.what, frames);
+        put_kind(tag::CAST_VARIANT, &self.variant, self.metadata, frames);
     }
 }
 
@@ -186,19 +179,13 @@ impl Encode for Call {
     fn encode(self, frames: &mut Frames) {
         let mut head = Head::node(tag::CALL, call_len(&self));
         head.number(tag::TO, self.to);
-        head.content(tag::WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
+        put_content(&mut head, tag::WHAT, self.what, frames);
         let mut tail = Tail(frames);
         tail.number(tag::CALL_TAG, self.tag);
         if let Some(timeout_ms) = self.timeout_ms {
             tail.begin(tag::CALL_TIMEOUT_MS, timeout_ms);
         }
-        tail.text(tag::CALL_VARIANT, &self.variant);
-        if let Some(metadata) = self.metadata {
-            tail.begin(tag::METADATA, metadata.len() as u64);
-            frames.put_payload(metadata);
-        }
+        put_kind(tag::CALL_VARIANT, &self.variant, self.metadata, frames);
     }
 }
 
@@ -211,9 +198,26 @@ impl Encode for CallReply {
         let mut head = Head::node(tag::REPLY, reply_len(&self));
         head.number(tag::TO, self.to);
         head.number(tag::REPLY_TAG, self.tag);
-        head.content(tag::REPLY_WHAT, self.what.len());
-        frames.put_slice(head.bytes());
-        frames.put_payload(self.what);
+        put_content(&mut head, tag::REPLY_WHAT, self.what, frames);
+    }
+}
+
+/// Ends the head with the beginning of a content, and appends both.
+#[inline]
+fn put_content(head: &mut Head, tag: u8, content: Bytes, frames: &mut Frames) {
+    head.content(tag, content.len());
+    frames.put_slice(head.bytes());
+    frames.put_payload(content);
+}
+
+/// Appends what casts and calls end with.
+#[inline]
+fn put_kind(tag: u8, variant: &str, metadata: Option<Bytes>, frames: &mut Frames) {
+    let mut tail = Tail(frames);
+    tail.text(tag, variant);
+    if let Some(metadata) = metadata {
+        tail.begin(tag::METADATA, metadata.len() as u64);
+        frames.put_payload(metadata);
     }
 }
 
@@ -246,7 +250,7 @@ pub fn put_fragment(
         id,
         offset,
         total,
-        data: bytes::Bytes::new(),
+        data: Bytes::new(),
     };
     let data_field_len = if data_len > 0 { field_len(data_len) } else { 0 };
     let len = without_data.encoded_len() + data_field_len;
@@ -298,7 +302,7 @@ fn content_len(len: usize) -> usize {
     if len > 0 { field_len(len) } else { 0 }
 }
 
-fn optional_len(bytes: Option<&bytes::Bytes>) -> usize {
+fn optional_len(bytes: Option<&Bytes>) -> usize {
     bytes.map_or(0, |bytes| field_len(bytes.len()))
 }
 
@@ -356,7 +360,7 @@ pub(crate) mod tests {
             tag: 2,
             timeout_ms: Some(0),
             variant: "Get".into(),
-            metadata: Some(bytes::Bytes::new()),
+            metadata: Some(Bytes::new()),
         };
         let reply = CallReply {
             to: 1,
@@ -396,7 +400,7 @@ pub(crate) mod tests {
         (any::<u64>(), 0u32..64).prop_map(|(value, shift)| value >> shift)
     }
 
-    fn payloads() -> impl Strategy<Value = bytes::Bytes> {
+    fn payloads() -> impl Strategy<Value = Bytes> {
         let len = prop_oneof![8 => 0usize..300, 1 => 2000usize..5000, 1 => 16_000usize..70_000];
         (len, any::<u8>()).prop_map(|(len, byte)| vec![byte; len].into())
     }

@@ -34,11 +34,15 @@ impl Targets {
         look_up: impl FnOnce() -> Result<Target, Refusal>,
     ) -> Result<&Target, Refusal> {
         let place = &mut self.0[Self::place(pid)];
-        let target = match place.take() {
-            Some(known) if known.is(pid) && known.holds(revision) => known,
-            _ => look_up()?,
-        };
-        Ok(place.insert(target))
+        let known = place.as_ref();
+        if known.is_none_or(|known| !known.is(pid) || !known.holds(revision)) {
+            // Nothing is held on to when there is nothing to put there.
+            *place = None;
+            *place = Some(look_up()?);
+        }
+        Ok(place
+            .as_ref()
+            .expect("something is there, or was just put there"))
     }
 
     fn place(pid: u64) -> usize {

@@ -8,16 +8,15 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use shiome_handshake::{Announce, Cookie, Local, Side};
-use shiome_session::{Event, GoodbyeReason, Session};
-use shiome_transport::{Peer, PeerIdentity, Security};
+use shiome_session::Session;
+use shiome_transport::Peer;
 use shiome_wire::{auth::NameMessage, meta::NetworkMessage, node::NodeMessage};
 use tokio::{
-    runtime::Handle,
     sync::watch,
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tracing::{debug, warn};
 
@@ -27,18 +26,17 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId, PeerInfo, SessionInfo,
-    events::Broadcast,
+    IncomingEncryptionMode, NetworkStream, NodeId,
     exposure::Exposure,
-    inspect::Meter,
     native::{self, NativePolicy},
-    overflow::{Losses, MAX_UNTAKEN_LEN, Overflow, Tell, Unsent},
-    remote::{Down, Linked, NodeDown, Run, Watchers},
-    remote_actor::Caller,
+    overflow::{Losses, MAX_UNTAKEN_LEN, Overflow},
+    remote::{Linked, Watchers},
 };
 
+mod any_link;
 mod awaited;
 mod channels;
+mod ending;
 mod exports;
 mod inbound;
 mod left_out;
@@ -46,11 +44,15 @@ mod link;
 mod mailboxes;
 mod monitored;
 mod replies;
+mod shared;
 mod shims;
 
+pub(super) use any_link::OpenedSession;
 use channels::Channels;
+pub(crate) use ending::Ending;
 use left_out::LeftOut;
 use monitored::Monitored;
+pub(crate) use shared::Shared;
 pub(crate) use shims::Place;
 use shims::Shims;
 
@@ -247,89 +249,6 @@ impl std::fmt::Debug for NodeSessionMessage {
 
 impl ractor::Message for NodeSessionMessage {}
 
-/// What a session's actor and its link's task share.
-pub(crate) struct Shared {
-    pub(crate) node_id: NodeId,
-    pub(crate) local: Local,
-    pub(crate) mode: NodeConnectionMode,
-    pub(crate) myself: ActorRef<NodeSessionMessage>,
-    pub(crate) server: ActorRef<NodeServerMessage>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) registered: bool,
-    pub(crate) dialer: Arc<Dialer>,
-    pub(crate) exposure: Arc<Exposure>,
-    security: Security,
-    reach: Reach,
-    identity: Option<Arc<dyn PeerIdentity>>,
-    /// What the policy is told of the peer, once that is authenticated.
-    peer_info: OnceLock<PeerInfo>,
-    pub(crate) peer: Arc<Peer<Caller>>,
-    pub(crate) shims: Shims,
-    pub(crate) authenticated: AtomicBool,
-    /// The run of the peer's node that this session is with, once that is proven.
-    pub(crate) run: OnceLock<Arc<Run>>,
-    events: Broadcast,
-    /// The session as events tell it, once it is authenticated.
-    info: OnceLock<SessionInfo>,
-    /// Whether the peer has told its actors, or is down.
-    introduced: watch::Sender<bool>,
-    pub(crate) watchers: Watchers,
-    monitored: Monitored,
-    pub(crate) overflow: Overflow,
-    max_untaken: usize,
-    losses: Losses,
-    left_out: LeftOut,
-    channels: Channels,
-    pub(crate) meter: Arc<Meter>,
-    /// Why the session ends, once it does.
-    pub(crate) ending: OnceLock<Ending>,
-}
-
-/// How a session ends.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    /// The reason that the session's actor stops with.
-    pub(crate) why: &'static str,
-    /// The reason for whoever watches the peer.
-    pub(crate) down: NodeDown,
-    /// What the peer is told, if it is still there.
-    pub(crate) goodbye: GoodbyeReason,
-    /// Whether that, and what waits, is written first. To a peer that is gone it would only delay the end.
-    pub(crate) flush: bool,
-}
-
-impl Ending {
-    /// The program has closed the session.
-    fn closed() -> Self {
-        Self {
-            why: "closed",
-            down: NodeDown::Closed,
-            goodbye: GoodbyeReason::Closed,
-            flush: true,
-        }
-    }
-
-    /// Another session with the peer stays. The peer knows that one, too.
-    fn lost_election(down: NodeDown) -> Self {
-        Self {
-            why: "duplicate_connection",
-            goodbye: GoodbyeReason::Duplicate,
-            flush: down == NodeDown::Replaced,
-            down,
-        }
-    }
-
-    /// The node stops.
-    pub(crate) fn node_stopped() -> Self {
-        Self {
-            why: "node_stopped",
-            down: NodeDown::Closed,
-            goodbye: GoodbyeReason::Shutdown,
-            flush: true,
-        }
-    }
-}
-
 /// State of a running [`NodeSession`].
 pub struct NodeSessionState {
     shared: Arc<Shared>,
@@ -434,262 +353,5 @@ impl Actor for NodeSession {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// A [`NodeSession`] of a connection of any kind, with all that belongs to it.
-#[derive(Debug)]
-pub(super) struct OpenedSession(pub(super) NodeSession);
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for OpenedSession {
-    type Msg = NodeSessionMessage;
-    type State = NodeSessionState;
-    type Arguments = Opened;
-
-    async fn pre_start(
-        &self,
-        myself: ActorRef<NodeSessionMessage>,
-        opened: Opened,
-    ) -> Result<NodeSessionState, ActorProcessingErr> {
-        self.0.begin(myself, opened)
-    }
-
-    async fn post_stop(
-        &self,
-        myself: ActorRef<NodeSessionMessage>,
-        state: &mut NodeSessionState,
-    ) -> Result<(), ActorProcessingErr> {
-        self.0.post_stop(myself, state).await
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<NodeSessionMessage>,
-        message: NodeSessionMessage,
-        state: &mut NodeSessionState,
-    ) -> Result<(), ActorProcessingErr> {
-        self.0.handle(myself, message, state).await
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<NodeSessionMessage>,
-        event: SupervisionEvent,
-        state: &mut NodeSessionState,
-    ) -> Result<(), ActorProcessingErr> {
-        self.0.handle_supervisor_evt(myself, event, state).await
-    }
-}
-
-impl Shared {
-    pub(crate) fn security(&self) -> Security {
-        self.security
-    }
-
-    /// Whether something binds the peer to its name.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.identity.is_some()
-    }
-
-    /// Ends the session. The first reason counts.
-    pub(crate) fn end(&self, ending: Ending) {
-        let why = ending.why.to_owned();
-        let _ = self.ending.set(ending);
-        self.myself.stop(Some(why));
-    }
-
-    /// Ends what is left open, whatever way the session ended, and tells all who watch. Again: nothing happens.
-    pub(crate) fn over(self: &Arc<Self>) {
-        self.settle();
-        let ending = self.ending.get_or_init(Ending::closed);
-        self.down(&ending.down);
-    }
-
-    /// Ends what is left open.
-    fn settle(self: &Arc<Self>) {
-        self.peer.abandon(|event| self.left_over(event));
-        self.end_channels();
-    }
-
-    /// Acts on what the link's task has not come to, as far as somebody waits for it.
-    fn left_over(self: &Arc<Self>, event: Event<Caller>) {
-        match event {
-            Event::Reply { call, what } => {
-                self.meter.answered(call.age());
-                call.answer(what.into());
-            }
-            Event::CallEnded { call, why } => {
-                self.meter.not_answered(why);
-                call.end(why);
-            }
-            Event::Exited { pid, kind, reason } => {
-                self.watchers.tell(pid, &Down::from_exit(kind, reason));
-            }
-            Event::Unsent {
-                casts,
-                calls,
-                replies,
-                bytes,
-            } => self.lost(Unsent {
-                casts: casts as u64,
-                calls: calls as u64,
-                replies: replies as u64,
-                bytes: bytes as u64,
-            }),
-            _ => {}
-        }
-    }
-
-    /// The peer has told its actors, and is in the know of this node's.
-    fn introduced(&self) {
-        self.introduced.send_replace(true);
-        self.watchers
-            .begin_deferred(|pid| self.peer.apply(|session, _| session.monitor(pid)));
-    }
-
-    /// Waits until the peer has told its actors, or is down.
-    pub(crate) async fn introduction(&self) {
-        // The sender is in here.
-        let _ = self.introduced.subscribe().wait_for(|done| *done).await;
-    }
-
-    /// The session is with that run of the peer's node; unless it has ended.
-    fn enter_run(self: &Arc<Self>, run: Arc<Run>) {
-        self.registry.history().up(run.name());
-        let _ = self.run.set(run);
-        if let Some(why) = self.watchers.ended() {
-            self.leave_run(&why);
-        }
-    }
-
-    fn leave_run(self: &Arc<Self>, why: &NodeDown) {
-        if let Some(run) = self.run.get() {
-            let link = Arc::downgrade(self);
-            self.registry.link_down(run, &link, why.clone());
-        }
-    }
-
-    /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
-    fn down(self: &Arc<Self>, why: &NodeDown) {
-        self.leave_run(why);
-        let first = self.watchers.end(why);
-        // The link's task may just have entered it.
-        self.leave_run(why);
-        if first && let Some(run) = self.run.get() {
-            self.registry.history().down(run.name(), self, why);
-            self.tell_losses();
-            let reason = why.clone();
-            self.tell(|session| NodeEvent::NodeDown { session, reason });
-        }
-        self.introduced.send_replace(true);
-    }
-
-    /// Counts messages that were not sent, and tells of them now and then.
-    pub(crate) fn lost(self: &Arc<Self>, lost: Unsent) {
-        self.meter.unsent(lost);
-        match self.losses.count(Instant::now().into_std(), lost) {
-            Tell::Now(unsent) => self.tell_unsent(unsent),
-            Tell::At(due) => {
-                let shared = Arc::downgrade(self);
-                let telling = async move {
-                    sleep_until(due.into()).await;
-                    if let Some(shared) = shared.upgrade() {
-                        shared.tell_losses();
-                    }
-                };
-                // Without a runtime the session is ending, and that tells the rest.
-                if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(telling);
-                }
-            }
-            Tell::Scheduled => {}
-        }
-    }
-
-    /// Tells what was lost and is not told.
-    fn tell_losses(&self) {
-        if let Some(unsent) = self.losses.rest(Instant::now().into_std()) {
-            self.tell_unsent(unsent);
-        }
-    }
-
-    fn tell_unsent(&self, unsent: Unsent) {
-        warn!(node_id = self.node_id, ?unsent, "messages were not sent");
-        self.tell(|session| NodeEvent::Unsent { session, unsent });
-    }
-
-    /// Counts actors of the peer that there was no room for in groups.
-    fn left_out(&self, count: usize) {
-        if let Some(count) = self.left_out.count(count) {
-            warn!(
-                node_id = self.node_id,
-                count, "actors of the peer left out of groups"
-            );
-            self.tell(|session| NodeEvent::MembersLeftOut { session, count });
-        }
-    }
-
-    fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
-        if let Some(session) = self.info.get() {
-            self.events.send(event(session.clone()));
-        }
-    }
-
-    /// Asks the peer to stop an actor whose stand-in the program has stopped. A legacy peer lets it live.
-    fn shim_ended(&self, shim: &ActorCell, reason: Option<String>) {
-        if !self.shims.forget(shim) {
-            return;
-        }
-        let kill = reason.as_deref() == Some("killed");
-        let reason = reason.filter(|_| !kill);
-        let pid = shim.get_id().pid();
-        let asked = self
-            .peer
-            .apply(|session, _| session.stop(pid, reason, kill));
-        if let Err(error) = asked {
-            debug!(pid, %error, "remote actor let go of, not stopped");
-        }
-    }
-
-    /// Whether the peer has said anything since `then`.
-    pub(crate) fn heard_since(&self, then: Instant) -> bool {
-        let last = self.peer.apply(|session, _| session.last_heard());
-        last >= then.into_std()
-    }
-
-    /// The authenticated peer, as the policy is told of it; `None` when the session has ended before anybody asked.
-    pub(crate) fn peer_info(&self) -> Option<&PeerInfo> {
-        if let Some(known) = self.peer_info.get() {
-            return Some(known);
-        }
-        let record = self.registry.get(self.myself.get_id())?;
-        let name = record.peer_name?.name;
-        Some(self.peer_info.get_or_init(|| PeerInfo {
-            name,
-            is_bound: self.identity.is_some(),
-            address: record.peer_addr,
-            node_id: self.node_id,
-            security: self.security,
-        }))
-    }
-
-    /// What those who watch a stand-in are told when the session ends.
-    fn exit_reason(&self, ending: &Ending) -> String {
-        let record = self.registry.get(self.myself.get_id());
-        let peer = record.as_ref().map_or("a peer", Record::peer);
-        format!("session with {peer} ended: {}", ending.down)
-    }
-
-    pub(crate) fn own_name(&self) -> NameMessage {
-        NameMessage {
-            name: self.local.name.clone(),
-            flags: Some(shiome_wire::auth::NodeFlags {
-                version: 1,
-                ..Default::default()
-            }),
-            connection_string: self.local.connection_string.clone(),
-            connection_id: 0,
-        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Limit {
 
 /// What keeps a message from being handed to the link.
 pub(super) enum Obstacle {
+    /// Enough waits for casts to wait, too.
+    High,
     /// The outbox is full.
     Full,
     /// The node has not told its actors yet, so it is not known whether there is such an actor.
@@ -55,11 +57,11 @@ impl<M> RemoteRef<M> {
         let mut cast = Some(cast);
         loop {
             let link = self.run.link()?;
-            let sent = link.peer.hand_over(|session| {
-                check(session, self.pid)?;
-                let cast = cast.take_if(|_| !session.is_full());
-                Ok(session.cast(cast.ok_or(Obstacle::Full)?))
-            });
+            let mut sent = attempt_cast(&link, self.pid, &mut cast);
+            if let Err(Obstacle::High) = sent {
+                let _turn = link.peer.low_water().await;
+                sent = attempt_cast(&link, self.pid, &mut cast);
+            }
             match sent {
                 Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
                 Err(obstacle) => self.pass(obstacle, &link).await,
@@ -70,6 +72,8 @@ impl<M> RemoteRef<M> {
     /// Waits until the obstacle may be gone.
     async fn pass(&self, obstacle: Obstacle, link: &Arc<Shared>) {
         match obstacle {
+            // Others were faster.
+            Obstacle::High => {}
             Obstacle::Full => link.peer.room().await,
             Obstacle::NotReady => link.introduction().await,
             Obstacle::Ending => self.run.moves_on_from(link).await,
@@ -144,6 +148,19 @@ impl From<CastOrSend> for CastError {
             CastOrSend::Send(error, link) => Self::from_send(error, &link),
         }
     }
+}
+
+/// Takes the cast and sends it, unless something keeps it from being sent now.
+fn attempt_cast(
+    link: &Shared,
+    pid: u64,
+    cast: &mut Option<node::Cast>,
+) -> Result<Result<(), SendError>, Obstacle> {
+    link.peer.hand_over(|session| {
+        check(session, pid)?;
+        let cast = cast.take_if(|_| !session.is_high());
+        Ok(session.cast(cast.ok_or(Obstacle::High)?))
+    })
 }
 
 fn check(session: &Session<Caller>, pid: u64) -> Result<(), Obstacle> {

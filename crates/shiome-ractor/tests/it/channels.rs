@@ -36,6 +36,16 @@ async fn accept(channel: &mut Channel) -> ChannelLink {
     channel.accept().await.expect("the node lives")
 }
 
+/// The peer's end of the channel `talk`.
+fn talk(number: u64) -> native::ChannelOpen {
+    native::ChannelOpen {
+        number,
+        name: "talk".to_owned(),
+        max_message_len: 1000,
+        window: 300_000,
+    }
+}
+
 #[tokio::test]
 async fn a_channel_is_there_with_every_peer_that_has_it_too() {
     let (a, b, _) = nodes(["chan-a", "chan-b"]).await;
@@ -188,13 +198,7 @@ async fn a_peer_that_opens_and_closes_for_ever_piles_nothing_up() {
     });
     assert_eq!(own.await.name, "talk");
     for number in 1..=500 {
-        peer.send(native::ChannelOpen {
-            number,
-            name: "talk".to_owned(),
-            max_message_len: 1000,
-            window: 300_000,
-        })
-        .await;
+        peer.send(talk(number)).await;
         if number < 500 {
             peer.send(native::ChannelClose { number }).await;
         }
@@ -239,13 +243,7 @@ async fn a_flood_on_a_channel_ends_the_session_with_what_it_broke() {
     let a = a.start().await.unwrap();
     let mut channel = open(&a);
     let mut peer = RawPeer::join_native(a.server(), "flood-2", 1).await;
-    peer.send(native::ChannelOpen {
-        number,
-        name: "talk".to_owned(),
-        max_message_len: 1000,
-        window: 300_000,
-    })
-    .await;
+    peer.send(talk(number)).await;
     let link = channel.accept().await.unwrap();
     let data = Bytes::from(vec![0; 60_000]);
     for _ in 0..80 {

@@ -205,6 +205,39 @@ async fn a_peer_that_does_not_read_fills_the_link_and_senders_are_told_or_wait()
 }
 
 #[tokio::test(start_paused = true)]
+async fn casts_wait_from_the_high_water_mark_on_and_attempts_do_not() {
+    let (_node, mut peer, worker) = linked("high").await;
+    let text = "x".repeat(60 * 1024);
+    let mut sent = 0;
+    while timeout(Duration::from_millis(10), worker.cast(note(&text)))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+    }
+    // The link takes some.
+    let mark = session::HIGH_WATER;
+    let waits = mark / 10 * 9..mark + 512 * 1024;
+    assert!(waits.contains(&(sent * text.len())), "{sent} casts");
+    assert_eq!(worker.try_cast(note("tried")), Ok(()));
+    let waiting = worker.cast(note("the last"));
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+    let mut read = async || {
+        let mut last = Vec::new();
+        for _ in 0..sent + 2 {
+            last.push(peer.expect_cast().await.what);
+            let data_len = 61 * 1024;
+            peer.send(native::Credit { bytes: data_len }).await;
+        }
+        last.split_off(sent)
+    };
+    let (last_sent, last) = tokio::join!(waiting, read());
+    assert_eq!(last_sent, Ok(()));
+    assert_eq!(last, [arguments(&[b"tried"]), arguments(&[b"the last"])]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_monitor_resolves_once_with_the_reason_of_the_end() {
     for (kind, reason, down) in [
         (

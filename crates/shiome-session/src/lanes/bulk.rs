@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use prost_types::Timestamp;
-use shiome_wire::{Capabilities, Encode, Frames, put_fragment};
+use shiome_wire::{Capabilities, Encode, Frames, LENGTH_PREFIX_LEN, put_fragment};
 
 use super::{
     Class, Express, Flow, Leaving, Queued,
@@ -120,25 +120,26 @@ impl Bulk {
         }
     }
 
-    /// The next message or fragment, if the peer takes it: its frame goes to `frames`. What may go in the express lane
-    /// after it goes there.
-    pub(super) fn pop(&mut self, express: &mut Express, frames: &mut Frames) -> Option<Leaving> {
+    /// The next message or fragment, if the peer takes it, or the next casts to one actor of `run_len` bytes together: the
+    /// frames go to `frames`. What may go in the express lane after it goes there.
+    pub(super) fn pop(
+        &mut self,
+        run_len: usize,
+        express: &mut Express,
+        frames: &mut Frames,
+    ) -> Option<Leaving> {
         let slot = *self.ring.front()?;
         let queue = self.queues.get_mut(slot);
+        let Some(started) = &mut queue.started else {
+            let leaving = self.pop_run(slot, run_len, frames)?;
+            self.ring.pop_front();
+            self.place(slot, express);
+            return Some(leaving);
+        };
         let head = queue
             .items
             .front()
             .expect("a queue in the ring is not empty");
-        let Some(started) = &mut queue.started else {
-            self.is_blocked = !self.flow.admit(Cost::of_message(head));
-            if self.is_blocked {
-                return None;
-            }
-            queue.items.pop(frames);
-            self.ring.pop_front();
-            self.place(slot, express);
-            return Some(head.into());
-        };
         let left = head.len - started.offset;
         let data_len = left.min(FRAGMENT_THRESHOLD - FRAGMENT_OVERHEAD);
         self.is_blocked = !self.flow.admit(Cost::of_fragment(data_len));
@@ -162,8 +163,37 @@ impl Bulk {
         }
         Some(Leaving {
             whole: (data_len == left).then_some(head.class),
+            count: usize::from(data_len == left),
             is_piece: true,
             len: data_len,
+        })
+    }
+
+    /// Takes off the message at the head, and the casts right behind it while all together are no longer than `run_len`, as
+    /// far as the peer takes them.
+    fn pop_run(&mut self, slot: Slot, run_len: usize, frames: &mut Frames) -> Option<Leaving> {
+        let items = &mut self.queues.get_mut(slot).items;
+        let (flow, blocked) = (&mut self.flow, &mut self.is_blocked);
+        let mut admit = |queued: Queued| {
+            *blocked = !flow.admit(Cost::of_message(queued));
+            !*blocked
+        };
+        let first = items.pop_if(&mut admit)?;
+        let (mut count, mut len) = (1, first.len);
+        while matches!(first.class, Class::Cast { .. })
+            && let Some(next) = items.pop_if(|next| {
+                matches!(next.class, Class::Cast { .. }) && len + next.len <= run_len && admit(next)
+            })
+        {
+            count += 1;
+            len += next.len;
+        }
+        items.move_frames(count * LENGTH_PREFIX_LEN + len, frames);
+        Some(Leaving {
+            whole: Some(first.class),
+            count,
+            is_piece: false,
+            len,
         })
     }
 
@@ -214,8 +244,6 @@ impl Bulk {
     /// Recounts, and returns what waits, with the bytes of each that have left.
     #[cfg(test)]
     pub(super) fn check_invariants(&self) -> Vec<(&Queued, usize)> {
-        use shiome_wire::LENGTH_PREFIX_LEN;
-
         let mut items = Vec::new();
         let (mut started, mut started_len) = (0, 0);
         let queues = self.queues.check_invariants();

@@ -34,6 +34,17 @@ impl Fifo {
         Some(queued)
     }
 
+    /// Takes the first message off when `may` says that it may go; its frame stays until it is [moved](Self::move_frames).
+    pub(super) fn pop_if(&mut self, may: impl FnOnce(Queued) -> bool) -> Option<Queued> {
+        self.front().filter(|queued| may(*queued))?;
+        self.items.pop_front()
+    }
+
+    /// Moves the frames of messages that were taken off, so many bytes of them.
+    pub(super) fn move_frames(&mut self, len: usize, frames: &mut Frames) {
+        self.frames.move_to(len, frames);
+    }
+
     /// Moves the first message to the end of `to`.
     pub(super) fn move_front(&mut self, to: &mut Self) -> Option<Queued> {
         let queued = self.pop(&mut to.frames)?;

@@ -19,8 +19,13 @@ const MAX_MARKS: usize = 64;
 /// What a cast takes of the window. Both ends compute it from the fields that they know, so that fields of later
 /// versions do not let their counts drift apart.
 pub(crate) fn cost_of_cast(cast: &Cast) -> u64 {
+    cost(content_len_of_cast(cast))
+}
+
+/// Length of what a user has put into a cast.
+pub(crate) fn content_len_of_cast(cast: &Cast) -> usize {
     let metadata = cast.metadata.as_ref().map_or(0, |metadata| metadata.len());
-    cost(cast.what.len() + cast.variant.len() + metadata)
+    cast.what.len() + cast.variant.len() + metadata
 }
 
 /// What a fragment with so much data takes of the window.
@@ -28,7 +33,8 @@ pub(crate) fn cost_of_fragment(data_len: usize) -> u64 {
     cost(data_len)
 }
 
-fn cost(content: usize) -> u64 {
+/// What content of that length takes of the window.
+pub(crate) fn cost(content: usize) -> u64 {
     (content as u64 + COST_OVERHEAD).max(MIN_COST)
 }
 

@@ -3,7 +3,7 @@ use std::collections::{HashMap, VecDeque};
 use shiome_wire::Frames;
 
 use super::fifo::Fifo;
-use crate::recent::Recent;
+use crate::{numbers::Secret, recent::Recent};
 
 /// Empty queues that are kept, for the next message to their actor.
 const MAX_IDLE: usize = 32;
@@ -29,7 +29,7 @@ pub(super) type Slot = usize;
 pub(super) struct Queues {
     slots: Vec<Option<Box<Queue>>>,
     free: Vec<Slot>,
-    index: HashMap<Key, Slot>,
+    index: HashMap<Key, Slot, Secret>,
     recent: Recent<Slot>,
     /// Queues that are empty, or have been when they came here: the one that has been here longest first.
     idle: VecDeque<Slot>,

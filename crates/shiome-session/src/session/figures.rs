@@ -26,7 +26,7 @@ impl<C> Session<C> {
             calls_out: self.calls.len(),
             calls_in: self.exports.open_calls(),
             remote_actors: self.directory.len(),
-            is_full: self.full,
+            is_full: self.is_full(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     directory::Joined,
     error::SessionError,
     event::{CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped},
+    lanes::{content_len_of_cast, cost},
 };
 
 impl<C> Session<C> {
@@ -40,6 +41,58 @@ impl<C> Session<C> {
             Err(error) => self.give_up(&error),
         }
         result
+    }
+
+    /// As [`handle_message`](Self::handle_message), and gives back at once what it makes, if that is a cast that the owner
+    /// takes now and nothing waits before it: without the detour over [`poll_event`](Self::poll_event).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`handle_message`](Self::handle_message).
+    pub fn take_in(
+        &mut self,
+        now: Instant,
+        message: NetworkMessage,
+        takes_now: impl FnOnce(&Event<C>) -> bool,
+    ) -> Result<Option<Event<C>>, SessionError> {
+        use network_message::Message;
+        match message.message {
+            Some(Message::Node(node::NodeMessage {
+                msg: Some(node_message::Msg::Cast(cast)),
+            })) if self.events.is_empty() && !self.is_closed() => {
+                self.take_cast_in(now, cast, takes_now)
+            }
+            message => self
+                .handle_message(now, NetworkMessage { message })
+                .map(|()| None),
+        }
+    }
+
+    fn take_cast_in(
+        &mut self,
+        now: Instant,
+        cast: node::Cast,
+        takes_now: impl FnOnce(&Event<C>) -> bool,
+    ) -> Result<Option<Event<C>>, SessionError> {
+        self.heard(now);
+        let content_len = content_len_of_cast(&cast);
+        self.traffic.cast_arrived(content_len);
+        if let Err(error) = self.take_of_window(cost(content_len)) {
+            self.give_up(&error);
+            return Err(error);
+        }
+        if !self.exports.contains(cast.to) {
+            self.skip(Skipped::NotAnnounced { pid: cast.to });
+            return Ok(None);
+        }
+        let event = Event::Cast(cast);
+        if !takes_now(&event) {
+            self.tell(event);
+            return Ok(None);
+        }
+        let cost = std::mem::take(&mut self.arriving);
+        self.give_back(cost);
+        Ok(Some(event))
     }
 
     fn on_message(&mut self, now: Instant, message: NetworkMessage) -> Result<(), SessionError> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use shiome_wire::{
-    Capabilities, Encode,
+    Encode,
     meta::NetworkMessage,
     node::{self, node_message},
 };
@@ -12,7 +12,7 @@ use shiome_wire::{
 use super::{Phase, Session};
 use crate::{
     config::FOREVER, error::SendError, event::CallErrorCode, exports::Wait, lanes::Class,
-    timer::Timer, window::Window,
+    timer::Timer,
 };
 
 impl<C> Session<C> {
@@ -169,25 +169,11 @@ impl<C> Session<C> {
     /// The length of the message's body, if the peer takes it.
     fn check_len(&self, message: &impl Encode) -> Result<usize, SendError> {
         let body_len = message.body_len();
-        let (len, limit) = (body_len as u64, self.max_message_len());
+        let (len, limit) = (body_len as u64, self.max_message_len);
         if len > limit {
             return Err(SendError::TooLong { len, limit });
         }
         Ok(body_len)
-    }
-
-    /// Longest message between actors that the peer takes.
-    fn max_message_len(&self) -> u64 {
-        let Some(terms) = &self.terms else {
-            return self.config.max_frame_len;
-        };
-        if self.can(Capabilities::FRAGMENTS) {
-            terms.max_message_len.min(terms.max_reassembly_len)
-        } else if self.can(Capabilities::CREDIT) {
-            terms.max_frame_len.min(Window::least_left(terms.window))
-        } else {
-            terms.max_frame_len
-        }
     }
 }
 

@@ -18,11 +18,19 @@ use crate::{
 /// What a call or reply takes besides its contents, in bytes, unless its variant's name is absurd.
 const CALL_OVERHEAD: usize = 1024;
 
+/// Casts to one actor that leave at a time, in bytes: enough to be worth a turn, and a quarter of what a long one takes of it.
+const RUN_LEN: usize = 16 * 1024;
+
 impl<C> Session<C> {
-    /// Appends the frame of the next message to send to `frames`; `false`, and nothing is, also while what waits is more
-    /// than the peer takes now.
+    /// Appends the frame of the next message to send to `frames`, or those of several short casts to one actor; `false`,
+    /// and nothing is, also while what waits is more than the peer takes now.
     #[must_use]
     pub fn poll_frame(&mut self, frames: &mut Frames) -> bool {
+        self.poll_run(RUN_LEN, frames)
+    }
+
+    /// As [`poll_frame`](Self::poll_frame), with casts that take `run_len` bytes together, but one in any case.
+    fn poll_run(&mut self, run_len: usize, frames: &mut Frames) -> bool {
         if self.is_closed() {
             return self.poll_farewell(frames);
         }
@@ -33,10 +41,10 @@ impl<C> Session<C> {
             return true;
         }
         let urgent = self.lanes.is_urgent();
-        let mut leaving = self.lanes.pop(frames);
+        let mut leaving = self.lanes.pop(run_len, frames);
         if leaving.is_none() && self.lanes.take_ping_wanted() {
             self.ping(self.clock);
-            leaving = self.lanes.pop(frames);
+            leaving = self.lanes.pop(run_len, frames);
         }
         let Some(leaving) = leaving else {
             let is_last = self.phase == Phase::Finishing && self.lanes.is_empty();
@@ -45,10 +53,12 @@ impl<C> Session<C> {
         if !urgent {
             self.channels.passed_by(leaving.len);
         }
-        self.full &= self.queued_len() >= self.low_water();
+        let queued = self.queued_len();
+        self.full.fell(queued);
+        self.high.fell(queued);
         self.traffic.left(&leaving);
         match leaving.whole {
-            Some(class) => self.left(class, leaving.len),
+            Some(class) => self.left(class, leaving.count, leaving.len),
             None => {
                 if let Some(unwritten) = &mut self.unwritten {
                     unwritten.bytes += leaving.len;
@@ -63,7 +73,7 @@ impl<C> Session<C> {
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<NetworkMessage> {
         let mut frames = Frames::new();
-        if !self.poll_frame(&mut frames) {
+        if !self.poll_run(0, &mut frames) {
             return None;
         }
         frames.advance(LENGTH_PREFIX_LEN);
@@ -81,9 +91,9 @@ impl<C> Session<C> {
         is_there
     }
 
-    fn left(&mut self, class: Class, len: usize) {
+    fn left(&mut self, class: Class, count: usize, len: usize) {
         if let Some(unwritten) = &mut self.unwritten {
-            unwritten.add(class, len);
+            unwritten.add(class, count, len);
         }
         match class {
             Class::Call { pid, tag } => self.calls.written(pid, tag),
@@ -130,7 +140,13 @@ impl<C> Session<C> {
     /// Whether casts are refused, and calls that cannot go ahead of what waits: since as much waits as
     /// [`Config::max_outbox`](crate::Config::max_outbox), until a quarter of it is free again.
     pub fn is_full(&self) -> bool {
-        self.full
+        self.full.is_reached()
+    }
+
+    /// Whether so much waits that a sender that can wait should, see [`Config::high_water`](crate::Config::high_water).
+    /// Nothing is refused for that.
+    pub fn is_high(&self) -> bool {
+        self.high.is_reached()
     }
 
     /// All that was polled has been written to the link; it is `now`. For drivers that call this before they poll first,
@@ -172,24 +188,26 @@ impl<C> Session<C> {
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }
-        self.full |= self.queued_len() >= self.config.max_outbox;
+        let queued = self.queued_len();
+        self.full.rose(queued);
+        self.high.rose(queued);
     }
 
     /// Whether a call with `what_len` bytes of arguments to that actor is not refused for want of room. One that can go
     /// ahead of what waits does not need as much as a cast.
     pub fn has_room_for_call(&self, to: u64, what_len: usize) -> bool {
-        !self.full
+        !self.is_full()
             || !self.lanes.has_bulk_to(to) && self.lanes.has_express_room(what_len + CALL_OVERHEAD)
     }
 
     /// Whether a reply of that length should be sent now. [`reply`](Self::reply) refuses none for want of room, so that
     /// who sends them asks.
     pub fn has_room_for_reply(&self, what_len: usize) -> bool {
-        !self.full || self.lanes.has_express_room(what_len + CALL_OVERHEAD)
+        !self.is_full() || self.lanes.has_express_room(what_len + CALL_OVERHEAD)
     }
 
     pub(super) fn check_room(&self) -> Result<(), SendError> {
-        if self.full {
+        if self.is_full() {
             return Err(self.no_room());
         }
         Ok(())
@@ -198,13 +216,8 @@ impl<C> Session<C> {
     pub(super) fn no_room(&self) -> SendError {
         SendError::Full {
             queued: self.queued_len(),
-            limit: self.config.max_outbox,
+            limit: self.full.limit(),
         }
-    }
-
-    /// What stays full until less than so much waits.
-    fn low_water(&self) -> usize {
-        self.config.max_outbox / 4 * 3
     }
 
     pub(super) fn can(&self, capability: Capabilities) -> bool {

@@ -59,6 +59,39 @@ fn casts_and_calls_are_refused_from_the_limit_on_until_a_quarter_is_free() {
 }
 
 #[test]
+fn who_can_wait_is_asked_to_from_the_high_water_mark_on_and_nobody_is_refused() {
+    let config = Config {
+        high_water: 10_000,
+        ..small()
+    };
+    let mut pair = Pair::with(config, small()).served(&[7]);
+    let session = &mut pair.a.session;
+    while session.queued_len() < 10_000 {
+        assert!(!session.is_high());
+        session.cast(numbered(7, 0, 1000)).unwrap();
+    }
+    assert!(session.is_high() && !session.is_full());
+    assert_eq!(session.cast(numbered(7, 0, 1000)), Ok(()));
+    while session.queued_len() >= 7_500 {
+        assert!(session.is_high());
+        assert!(session.poll_transmit().is_some());
+    }
+    assert!(!session.is_high());
+    session.cast(numbered(7, 0, 5000)).unwrap();
+    assert!(session.is_high());
+    session.close();
+    assert!(!session.is_high());
+}
+
+#[test]
+fn the_high_water_mark_is_not_above_the_limit() {
+    let mut pair = Pair::with(small(), small()).served(&[7]);
+    assert!(Config::default().high_water > small().max_outbox);
+    full(&mut pair.a.session);
+    assert!(pair.a.session.is_high());
+}
+
+#[test]
 fn replies_do_not_wait_for_room() {
     let mut pair = Pair::with(small(), small()).served(&[7]);
     pair.a.session.announce([actor(7)]);

@@ -146,14 +146,20 @@ async fn two_ends_with_full_outboxes_get_out_of_it() {
 async fn no_sender_is_left_asleep() {
     for native in [None, Some(Capabilities::ALL)] {
         let mut limits = Config::default();
-        limits.max_outbox = 20_000;
+        (limits.high_water, limits.max_outbox) = (10_000, 20_000);
         let (a, mut b) = Endpoint::pair_with(memory().await, limits, [native; 2]).await;
-        let senders = (0..16).map(|_| {
+        let senders = (0..16).map(|number| {
             let peer = Arc::clone(&a.peer);
             tokio::spawn(async move {
                 let mut sent = 0;
                 while sent < 500 {
-                    peer.room().await;
+                    let _turn = match number % 2 {
+                        0 => {
+                            peer.room().await;
+                            None
+                        }
+                        _ => Some(peer.low_water().await),
+                    };
                     let cast = node::Cast {
                         to: PID,
                         what: chunk(1000),
@@ -179,7 +185,10 @@ async fn senders_are_let_go_when_the_link_ends() {
     a.cast(FREEZE);
     while a.try_cast(chunk(10_000)).is_ok() {}
     let peer = Arc::clone(&a.peer);
-    let waits = tokio::spawn(async move { peer.room().await });
+    let waits = tokio::spawn(async move {
+        let low_water = async { drop(peer.low_water().await) };
+        tokio::join!(peer.room(), low_water)
+    });
     drop(b.end);
     a.peer.abandon(drop);
     timeout(Duration::from_millis(1), waits)
