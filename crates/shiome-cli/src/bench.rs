@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use shiome::{CallError, Cookie, Expose, Node, RemoteRef, node::NodeConnectionMode};
 use thiserror::Error;
 use tokio::{
@@ -16,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{cookie, error::Error, print};
+use crate::{cookie, error::Error, print, row::Row};
 
 mod worker;
 
@@ -69,40 +68,12 @@ pub(crate) enum BenchError {
     Call(#[from] CallError),
 }
 
-/// One result, in the form that all tools share.
-#[derive(Debug, Serialize)]
-struct Row {
-    group: &'static str,
-    name: String,
-    value: f64,
-    unit: &'static str,
-    baseline: Option<&'static str>,
-    baseline_value: Option<f64>,
-    ratio: Option<f64>,
-    goal: Option<f64>,
-    holds: Option<bool>,
-    note: &'static str,
-}
-
-impl Row {
-    fn new(name: String, value: f64, unit: &'static str) -> Self {
-        Self {
-            group: "bench",
-            name,
-            value,
-            unit,
-            baseline: None,
-            baseline_value: None,
-            ratio: None,
-            goal: None,
-            holds: None,
-            note: if cfg!(debug_assertions) {
-                "debug build"
-            } else {
-                ""
-            },
-        }
+fn row(name: String, value: f64, unit: &'static str) -> Row {
+    let mut row = Row::new("bench", name, Some(value), unit);
+    if cfg!(debug_assertions) {
+        row.note = "debug build".into();
     }
+    row
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
@@ -116,7 +87,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     for row in rows {
         let line = format!(
             "{:38} {:>12.0} {}  {}",
-            row.name, row.value, row.unit, row.note
+            row.name,
+            row.value.unwrap_or_default(),
+            row.unit,
+            row.note
         );
         print(line.trim_end()).map_err(Error::Print)?;
     }
@@ -172,10 +146,10 @@ async fn steps(
 ) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
     let rate = casts(worker, time, size).await?;
-    rows.push(Row::new(format!("casts of {size} bytes"), rate, "1/s"));
+    rows.push(row(format!("casts of {size} bytes"), rate, "1/s"));
     let rate = casts(worker, time, LARGE).await?;
     let mib = rate * LARGE as f64 / (1024.0 * 1024.0);
-    rows.push(Row::new("casts of 64 KiB".to_owned(), mib, "MiB/s"));
+    rows.push(row("casts of 64 KiB".to_owned(), mib, "MiB/s"));
     let mut times = calls_in_turn(worker, time, size).await?;
     times.sort_unstable();
     let share = |share: f64| {
@@ -186,11 +160,11 @@ async fn steps(
     };
     for (name, value) in [("median", share(0.5)), ("99 of 100", share(0.99))] {
         let name = format!("call of {size} bytes, {name}");
-        rows.push(Row::new(name, value, "us"));
+        rows.push(row(name, value, "us"));
     }
     let rate = calls_at_a_time(worker, time, size).await?;
     let name = format!("calls of {size} bytes, {CONCURRENT} at a time");
-    rows.push(Row::new(name, rate, "1/s"));
+    rows.push(row(name, rate, "1/s"));
     Ok(rows)
 }
 

@@ -8,10 +8,13 @@ mod cli {
     mod config;
     mod decode;
     mod demo;
+    mod guest;
     mod metrics;
     mod node;
     mod operation;
     mod sessions;
     mod support;
+    mod terminal;
     mod tls;
+    mod user;
 }

@@ -4,9 +4,10 @@ use shiome_bus::{
     Bus, BusError, PeerId,
     websocket::{Admission, Links, Listening, Origins, Policy, ServerOptions, WebSocketServer},
 };
+use shiome_inspect::Token;
 
-use super::settings;
-use crate::{error::Error, token};
+use super::{settings, value::Site};
+use crate::error::Error;
 
 /// What the relay goes by on its bus.
 const RELAY: &str = "relay";
@@ -20,24 +21,24 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Listens as the settings say, if they say so.
-    pub(super) async fn start(settings: &settings::Bus) -> Result<Option<Self>, Error> {
+    pub(super) async fn start(
+        settings: &settings::Bus,
+        token: Option<Token>,
+    ) -> Result<Option<Self>, Error> {
         let Some(url) = &settings.listen else {
             return Ok(None);
         };
-        let options = match &settings.token_file {
+        let options = match token {
             None => ServerOptions::anyone(),
-            Some(file) => {
-                let token = token::read(file)?;
-                ServerOptions::new(move |_: &PeerId, given: Option<&str>| {
-                    match given.is_some_and(|given| token.is(given)) {
-                        true => Admission::Peer,
-                        false => Admission::No,
-                    }
-                })
-            }
+            Some(token) => ServerOptions::new(move |_: &PeerId, given: Option<&str>| {
+                match given.is_some_and(|given| token.is(given)) {
+                    true => Admission::Peer,
+                    false => Admission::No,
+                }
+            }),
         };
         let links = Links::new(Policy::Any);
-        let origins = Origins::only(settings.origin.clone());
+        let origins = Origins::only(settings.origin.iter().map(Site::as_str));
         let started = async {
             let bus = Bus::new();
             let server = WebSocketServer::new(&bus, &PeerId::new(RELAY)?, options.relay())?;

@@ -8,7 +8,8 @@ use shiome_inspect::metrics as server_metrics;
 
 use super::{
     node::{address, ends_cleanly, lines_with},
-    operation::{User, http},
+    operation::http,
+    user::User,
 };
 
 /// A file of the documentation.

@@ -48,6 +48,18 @@ async function browse(t) {
   return browser;
 }
 
+/** A WebSocket that does not hear who has gone. */
+class Uninformed extends WebSocket {
+  #told = () => {};
+
+  constructor(url, protocol) {
+    super(url, protocol);
+    const stays = ({ type, absent }) => type !== "presence" || !absent;
+    const hears = ({ data }) => this.#told({ data: JSON.stringify(JSON.parse(data).filter(stays)) });
+    Object.defineProperty(this, "onmessage", { get: () => hears, set: (told) => (this.#told = told) });
+  }
+}
+
 /** Three nodes, the first of which has a dashboard. */
 async function three(t, ...more) {
   const nodes = await cluster(t);
@@ -169,7 +181,15 @@ test("peers of the bus and what was dropped are shown", { skip }, async (t) => {
   const alice = await Peer.connect("alice", { url: relay, storage: null, WebSocket });
   await sees(tab, `document.querySelector("#panel-bus p").textContent === "alice" && ${tile("Bus peers")} === "1"`);
   assert.deepEqual((await tab.evaluate(rows("bus"))).map(([, state]) => state), ["up"]);
+  // Who is not told that somebody has gone goes on sending.
+  const bob = await Peer.connect("bob", { url: relay, storage: null, WebSocket: Uninformed });
+  await bob.waitFor("alice");
   await alice.close();
+  await assert.rejects(bob.send("alice", "chat.message", "lost", { level: "received" }), { code: "NodeNotFound" });
+  await sees(tab, `${rows("bus")}.some((row) => row.slice(1).join() === "node_not_found,bob,alice,chat.message")`);
+  await sees(tab, `document.querySelector("#panel-bus .facts").textContent.includes("Dropped: node_not_found1")`);
+  assert.ok(!(await tab.evaluate(`document.getElementById("panel-bus").textContent`)).includes("lost"), "payloads are not shown");
+  await bob.close();
   await sees(tab, `${tile("Bus peers")} === "0"`);
 });
 

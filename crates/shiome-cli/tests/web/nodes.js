@@ -21,9 +21,10 @@ export async function cluster(t) {
     await rm(dir, { recursive: true, force: true });
   });
   const file = join(dir, "token");
-  await writeFile(file, TOKEN);
+  await writeFile(file, TOKEN, { mode: 0o600 });
   return {
     token: ["--dashboard-token-file", file],
+    busToken: ["--bus-token-file", file],
     async start(name, ...more) {
       const node = new Node(name, dir, more);
       nodes.push(node);
