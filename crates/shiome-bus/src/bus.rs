@@ -1,6 +1,7 @@
 //! Peers of one process, and the links to others.
 
 mod answer;
+mod bridge;
 mod core;
 mod inbound;
 mod late;

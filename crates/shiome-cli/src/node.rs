@@ -130,10 +130,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let follow = tls::follow(loaded, tls);
     // Before the node, which records from its start.
     let prometheus = Prometheus::install()?;
-    let relay = Relay::start(&bus, tokens.bus.clone()).await?;
+    let mut relay = Relay::start(&bus, tokens.bus.clone()).await?;
     let bus = relay.as_ref().map(|relay| relay.bus.clone());
     let node = builder.start().await?;
-    let operating = match Operating::start(&operation, tokens, &node, bus, &prometheus).await {
+    let joined = relay.as_mut().map_or(Ok(()), |relay| relay.join(&node));
+    let operating = async {
+        joined?;
+        Operating::start(&operation, tokens, &node, bus, &prometheus).await
+    };
+    let operating = match operating.await {
         Ok(operating) => operating,
         Err(error) => {
             node.stop().await;
@@ -160,7 +165,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         () = events::report(events) => return Err(ConnectError::Stopped.into()),
     }
     tokio::select! {
-        () = operating.stop(node) => {}
+        () = operating.stop(node, relay) => {}
         () = signals.next() => return Err(Error::Impatient),
     }
     say("stopped");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Line, LinkOptions};
-use crate::{BusError, Incarnation, Link, PeerId, Remote, hash::HashMap};
+use crate::{BusError, Incarnation, Link, LinkKind, PeerId, Remote, hash::HashMap};
 
 /// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
 const MAX_LEARNED: usize = 65_536;
@@ -303,6 +303,19 @@ impl Routes {
         let told = self.told.keys();
         told.filter_map(|peer| Some((peer.clone(), self.here(peer)?)))
             .collect()
+    }
+
+    /// Those that links told of, whether they are up or may come back, with the kinds of these.
+    pub(super) fn told(&self) -> Vec<(PeerId, Incarnation, LinkKind)> {
+        let mut all = Vec::new();
+        for (peer, ways) in &self.told {
+            let ways = ways.iter().filter_map(|way| {
+                let attached = self.links.get(&way.link)?;
+                Some((peer.clone(), way.incarnation, attached.link.kind()))
+            });
+            all.extend(ways);
+        }
+        all
     }
 
     /// The latest life of `peer` that links that are up told of.

@@ -1,9 +1,11 @@
 //! The bus of a node: a relay for peers in browsers and other programs.
 
+use shiome::Node;
 use shiome_bus::{
-    Bus, BusError, PeerId,
+    Bus, BusError, BusOptions, PeerId,
     websocket::{Admission, Links, Listening, Origins, Policy, ServerOptions, WebSocketServer},
 };
+use shiome_bus_cluster::{ClusterBus, ClusterOptions};
 use shiome_inspect::Token;
 
 use super::{settings, value::Site};
@@ -16,7 +18,8 @@ const RELAY: &str = "relay";
 pub(super) struct Relay {
     pub(super) bus: Bus,
     listening: Listening,
-    _server: WebSocketServer,
+    server: WebSocketServer,
+    cluster: Option<ClusterBus>,
 }
 
 impl Relay {
@@ -40,7 +43,7 @@ impl Relay {
         let links = Links::new(Policy::Any);
         let origins = Origins::only(settings.origin.iter().map(Site::as_str));
         let started = async {
-            let bus = Bus::new();
+            let bus = Bus::with(BusOptions::default().bridge());
             let server = WebSocketServer::new(&bus, &PeerId::new(RELAY)?, options.relay())?;
             let listening = server.listen(&links, url.as_str(), origins).await?;
             Ok::<_, BusError>((bus, server, listening))
@@ -52,8 +55,25 @@ impl Relay {
         Ok(Some(Self {
             bus,
             listening,
-            _server: server,
+            server,
+            cluster: None,
         }))
+    }
+
+    /// Passes on, too, what is for peers that other nodes have, and comes from there.
+    pub(super) fn join(&mut self, node: &Node) -> Result<(), Error> {
+        let cluster = ClusterBus::new(node, &self.bus, ClusterOptions::default());
+        self.cluster = Some(cluster.map_err(Error::BusOfCluster)?);
+        Ok(())
+    }
+
+    /// Tells all peers, and other nodes, that it goes away.
+    pub(super) async fn close(self) {
+        drop(self.listening);
+        self.server.close();
+        if let Some(cluster) = self.cluster {
+            cluster.close().await;
+        }
     }
 
     /// Where peers find it.

@@ -16,6 +16,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
+    bus::Relay,
     settings::Operation,
     tokens::Tokens,
     value::{AdminAddress, Socket},
@@ -133,15 +134,19 @@ impl Operating {
     ///
     /// 1. It is not ready from now on, and waits for as long as it was told: whoever looks at readiness sends its work
     ///    elsewhere.
-    /// 2. It dials nobody any more. On each session what was sent is written, then the peer is told that the node stops.
+    /// 2. Peers of the bus are told that it goes away.
+    /// 3. It dials nobody any more. On each session what was sent is written, then the peer is told that the node stops.
     ///    Then nobody is accepted any more.
-    /// 3. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
-    /// 4. What operators reach is closed last.
-    pub(super) async fn stop(self, node: Node) {
+    /// 4. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
+    /// 5. What operators reach is closed last.
+    pub(super) async fn stop(self, node: Node, relay: Option<Relay>) {
         self.inspect.health().drain();
         if !self.drain.is_zero() {
             info!(secs = self.drain.as_secs(), "not ready any more, and waits");
             sleep(self.drain).await;
+        }
+        if let Some(relay) = relay {
+            relay.close().await;
         }
         node.stop().await;
         drop(self.stop);

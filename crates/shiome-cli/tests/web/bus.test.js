@@ -60,3 +60,28 @@ test("pages are taken from the sites that were named, and from no other", { skip
   assert.equal(await opening(closed, undefined), 101);
   assert.equal(await opening(closed, "https://example.org"), 403, "without names no page is taken");
 });
+
+test("peers of two nodes reach each other over the cluster, until one of the nodes is gone", { skip }, async (t) => {
+  const nodes = await cluster(t);
+  const a = await nodes.start("a", ...RELAY);
+  const b = await nodes.start("b", ...RELAY, "--seed", a.address);
+  await Promise.all([a.line(`ready ${b.name}`), b.line(`ready ${a.name}`)]);
+  const url = async (node) => (await node.line("bus ")).split(" ")[1];
+  const [alice, bob] = [await join(await url(a), "alice"), await join(await url(b), "bob")];
+  await Promise.all([alice.waitFor("bob"), bob.waitFor("alice")]);
+  const heard = [];
+  bob.on("chat.*", ({ from, payload }) => heard.push([from, payload]));
+  await alice.send("bob", "chat.message", "hello", { level: "handled" });
+  assert.deepEqual(heard, [["alice", "hello"]]);
+  // Who comes is told of at the other node, and who goes.
+  const carol = await join(await url(b), "carol");
+  await alice.waitFor("carol");
+  await carol.close();
+  await assert.rejects(alice.send("carol", "chat.message", "hello", { level: "received" }), { code: "NodeNotFound" });
+  await b.kill();
+  await a.line(`lost ${b.name}`);
+  await assert.rejects(alice.send("bob", "chat.message", "hello", { level: "handled" }));
+  assert.equal(heard.length, 1);
+  // Bob's relay does not come back.
+  await Promise.allSettled([alice.close(), bob.close(100)]);
+});

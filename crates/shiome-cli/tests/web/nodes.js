@@ -41,7 +41,8 @@ class Node {
 
   constructor(name, dir, more) {
     this.name = `${name}@127.0.0.1`;
-    const args = ["--log", "warn", "node", `${this.name}:0`, "--admin", "off", "--gossip", "--gossip-period", "100", "--liveness", "2", ...more];
+    const admin = more.includes("--admin") ? [] : ["--admin", "off"];
+    const args = ["--log", "warn", "node", `${this.name}:0`, ...admin, "--gossip", "--gossip-period", "100", "--liveness", "2", ...more];
     const env = { PATH: process.env.PATH, SHIOME_COOKIE: "the cookie of the tests", XDG_RUNTIME_DIR: dir };
     this.#child = spawn(SHIOME, args, { env, stdio: ["ignore", "pipe", "inherit"] });
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
