@@ -254,7 +254,49 @@ test("it can be used on a phone, by keyboard, and by ear", { skip }, async (t) =
   assert.notEqual(await background(), before);
 });
 
-test("pictures of a demo at work", { skip: skip || (PICTURES ? false : "SHIOME_DASHBOARD_PICTURES names no directory") }, async (t) => {
+const skipPictures = skip || (PICTURES ? false : "SHIOME_DASHBOARD_PICTURES names no directory");
+
+/** A command that runs as long as the test; its lines. */
+function runs(t, ...args) {
+  // At the end the node goes first, which it would tell.
+  const child = spawn(SHIOME, args, { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGTERM") && once(child, "exit"));
+  return createInterface({ input: child.stdout });
+}
+
+/** What `watch` shows for the time of that number, from 1. */
+function screen(lines, number) {
+  const seen = [];
+  return new Promise((found) => lines.on("line", (line) => {
+    if (/ {2}(ready|stopping) {2}up /.test(line)) seen.push([]);
+    if (seen.length > number) found(seen[number - 1].join("\n").trim());
+    seen.at(-1)?.push(line);
+  }));
+}
+
+test("a picture of watch", { skip: skipPictures }, async (t) => {
+  const nodes = await cluster(t);
+  const a = await nodes.start("a", "--admin", nodes.admin);
+  const others = await Promise.all(["b", "c", "d", "e"].map((name) => nodes.start(name, "--seed", a.address)));
+  await Promise.all(others.map(({ name }) => a.line(`ready ${name}`)));
+  const [b, c, , e] = others;
+  for (const { name } of [b, c]) runs(t, "ping", name, "--count", "1000000", "--admin", nodes.admin).resume();
+  await e.kill();
+  await a.line("down ");
+  const text = await screen(runs(t, "watch", "--admin", nodes.admin), 3);
+  assert.match(text, /member_down .* failed/);
+  const page = `<!doctype html><style>
+    body { margin: 0; background: #10141a; color: #d7dde5; font: 14px/20px "DejaVu Sans Mono", "Liberation Mono", monospace }
+    pre { margin: 0; padding: 14px 18px; font: inherit; display: inline-block } b { color: #7fd1b9 }
+  </style><pre><b>$ shiome watch</b>\n\n${text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</pre>`;
+  const tab = await (await browse(t)).open(`data:text/html,${encodeURIComponent(page)}`, DESKTOP);
+  const { width, height } = await tab.evaluate(`document.querySelector("pre").getBoundingClientRect().toJSON()`);
+  const size = { width: Math.ceil(width), height: Math.ceil(height), deviceScaleFactor: 1, mobile: false };
+  await tab.call("Emulation.setDeviceMetricsOverride", size);
+  await writeFile(join(PICTURES, "watch.png"), await tab.screenshot());
+});
+
+test("pictures of a demo at work", { skip: skipPictures }, async (t) => {
   const child = spawn(SHIOME, ["demo", "--nodes", "7", "--dashboard"], { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => child.stdin.end() && once(child, "exit"));
   const lines = createInterface({ input: child.stdout });

@@ -25,6 +25,7 @@ export async function cluster(t) {
   return {
     token: ["--dashboard-token-file", file],
     busToken: ["--bus-token-file", file],
+    admin: `unix:${join(dir, "admin.sock")}`,
     async start(name, ...more) {
       const node = new Node(name, dir, more);
       nodes.push(node);
