@@ -7,6 +7,7 @@ use std::{
 };
 
 use shiome::{CallError, Cookie, Expose, Node, RemoteRef, node::NodeConnectionMode};
+use shiome_inspect::metrics::Prometheus;
 use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -48,6 +49,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     size: u32,
 
+    /// Publish metrics of the sending node meanwhile, as shiome node does. What they cost is the difference to a run without.
+    #[arg(long)]
+    metrics: bool,
+
     /// Print JSON: a list of rows, as the other tools of shiome do.
     #[arg(long)]
     json: bool,
@@ -79,7 +84,10 @@ fn row(name: String, value: f64, unit: &'static str) -> Row {
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let time = Duration::from_secs(args.time);
     let size = usize::try_from(args.size).unwrap_or(usize::MAX);
+    // Before the node, which records from its start.
+    let metrics = args.metrics.then(Prometheus::install).transpose()?;
     let rows = measure(time, size).await?;
+    drop(metrics);
     if args.json {
         let text = serde_json::to_string(&rows).map_err(io::Error::other);
         return text.and_then(print).map_err(Error::Print);
@@ -145,10 +153,10 @@ async fn steps(
     size: usize,
 ) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    let rate = casts(worker, time, size).await?;
-    rows.push(row(format!("casts of {size} bytes"), rate, "1/s"));
-    let rate = casts(worker, time, LARGE).await?;
-    let mib = rate * LARGE as f64 / (1024.0 * 1024.0);
+    let small = casts(worker, time, size).await?;
+    rows.push(row(format!("casts of {size} bytes"), small.rate, "1/s"));
+    let large = casts(worker, time, LARGE).await?;
+    let mib = large.rate * LARGE as f64 / (1024.0 * 1024.0);
     rows.push(row("casts of 64 KiB".to_owned(), mib, "MiB/s"));
     let mut times = calls_in_turn(worker, time, size).await?;
     times.sort_unstable();
@@ -165,13 +173,24 @@ async fn steps(
     let rate = calls_at_a_time(worker, time, size).await?;
     let name = format!("calls of {size} bytes, {CONCURRENT} at a time");
     rows.push(row(name, rate, "1/s"));
+    if let Some(cpu) = small.cpu {
+        let name = format!("processor time of a cast of {size} bytes, sending");
+        rows.push(row(name, cpu.as_secs_f64() * 1e9, "ns"));
+    }
     Ok(rows)
 }
 
-/// Casts a second that the actor has counted.
-async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<f64, BenchError> {
+/// What casts came to.
+struct Casts {
+    /// How many a second the actor has counted.
+    rate: f64,
+    /// Time of processors that this process has spent on each, where the system tells.
+    cpu: Option<Duration>,
+}
+
+async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<Casts, BenchError> {
     let before = worker.call(Work::Taken, Some(PATIENCE)).await?;
-    let began = Instant::now();
+    let (began, spent_before) = (Instant::now(), processor_time());
     let mut sent = 0_u64;
     while began.elapsed() < time {
         // A clock costs as much as a cast.
@@ -183,7 +202,25 @@ async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<
     // A call does not overtake casts to the same actor.
     let after = worker.call(Work::Taken, Some(PATIENCE)).await?;
     debug_assert_eq!(after - before, sent);
-    Ok((after - before) as f64 / began.elapsed().as_secs_f64())
+    let spent = processor_time().zip(spent_before);
+    let spent = spent.map(|(after, before)| after.saturating_sub(before));
+    Ok(Casts {
+        rate: sent as f64 / began.elapsed().as_secs_f64(),
+        cpu: spent.map(|spent| spent.div_f64(sent as f64)),
+    })
+}
+
+/// What this process has had of processors.
+#[cfg(unix)]
+fn processor_time() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Option<Duration> {
+    None
 }
 
 async fn calls_in_turn(

@@ -46,9 +46,9 @@ fn a_guest_asks_a_node_that_has_no_admin_endpoint() {
 #[test]
 fn a_bench_measures_casts_and_calls_between_two_processes() {
     let user = User::new();
-    let rows = user.json(&["bench", "--time", "1", "--size", "8"]);
+    let rows = user.json(&["bench", "--time", "1", "--size", "8", "--metrics"]);
     let rows = rows.as_array().unwrap();
-    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert_eq!(rows.len(), 6, "{rows:?}");
     for row in rows {
         assert!(row["value"].as_f64().unwrap() > 0.0, "{row}");
         assert_eq!(row["group"], "bench");
