@@ -150,6 +150,12 @@ impl Bus {
         self.core.reached()
     }
 
+    /// Whether a peer that a link of that kind would tell of has the name of another.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_taken(&self, id: &PeerId, kind: crate::LinkKind) -> bool {
+        self.core.is_taken(id, kind)
+    }
+
     /// Lets a link carry envelopes from now on.
     ///
     /// # Errors

@@ -91,6 +91,30 @@ async fn who_went_while_nobody_was_there_to_be_told_is_gone_for_those_who_come_l
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_is_that_of_the_peer_who_had_it_first_until_it_goes() {
+    let network = Network::default();
+    let (a, b) = (
+        bridge(&network, "first-a").await,
+        bridge(&network, "first-b").await,
+    );
+    let (alice, _at_a) = behind(&a, "alice");
+    let (bob, _at_b) = behind(&b, "bob");
+    a.dial(&b).await;
+    bob.wait_for(alice.id(), SOON).await.unwrap();
+    let (second, _with_second) = behind(&b, "alice");
+    let who = |peer: &Peer, name: &'static str| {
+        let answers = peer.on("who", move |delivery| delivery.try_respond(name).map(drop));
+        answers.unwrap().detach();
+    };
+    who(&alice, "first");
+    who(&second, "second");
+    let answer = bob.request("alice", intent("who")).await.unwrap();
+    assert_eq!(answer.payload().as_str(), Some("first"));
+    alice.close(SOON).await.unwrap();
+    gone(&bob, "alice").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_bridge_nobody_is_told_of_others() {
     let network = Network::default();
     let (a, b) = (

@@ -219,6 +219,13 @@ impl Core {
         self.local(id).is_some() || self.routes(|routes| routes.reaches(id))
     }
 
+    /// Whether a peer behind a link of that kind would have the name of one that is here, or beyond the bridge.
+    #[cfg(feature = "websocket")]
+    pub(super) fn is_taken(&self, id: &PeerId, kind: LinkKind) -> bool {
+        let beyond = |routes: &Routes| routes.is_told_by_others(id, kind);
+        self.local(id).is_some() || self.options.bridge && self.routes(beyond)
+    }
+
     /// All that are on the bus or told of by links.
     pub(crate) fn reached(&self) -> Vec<PeerId> {
         let local = self.registry.owners();

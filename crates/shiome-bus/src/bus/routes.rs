@@ -128,10 +128,16 @@ impl Routes {
         id: LinkId,
         peer: &PeerId,
         incarnation: Incarnation,
+        bridged: bool,
     ) -> Result<(), BusError> {
-        // What a link says last of its own side holds, however its clocks go; of two links the later life does.
+        // What a link says last of its own side holds, however its clocks go; of two links the later life does. Who comes over a
+        // bridge does not take the place of who is there: nobody at its other end has the secret of that name.
         let ways = self.told.get(peer).map_or(&[][..], Vec::as_slice);
-        let later = |way: &Told| way.link != id && way.incarnation > incarnation;
+        let kind = |id: LinkId| Some(self.links.get(&id)?.link.kind());
+        let later = |way: &Told| {
+            way.link != id
+                && (way.incarnation > incarnation || bridged && kind(way.link) != kind(id))
+        };
         if ways.iter().any(later) {
             self.forget(peer, |way| way.link == id);
             return Err(BusError::NameTaken(peer.clone()));
@@ -327,6 +333,14 @@ impl Routes {
             since: self.links.get(&way.link).map_or(0, |link| link.since),
         });
         here.max_by_key(|here| (here.life, here.since))
+    }
+
+    /// Whether links of other kinds told of `peer`.
+    #[cfg(feature = "websocket")]
+    pub(super) fn is_told_by_others(&self, peer: &PeerId, kind: LinkKind) -> bool {
+        let mut told = self.told.get(peer).into_iter().flatten();
+        let links = |way: &Told| self.links.get(&way.link);
+        told.any(|way| links(way).is_some_and(|attached| attached.link.kind() != kind))
     }
 
     /// Whether that link told of `peer`.

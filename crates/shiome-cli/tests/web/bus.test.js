@@ -73,6 +73,9 @@ test("peers of two nodes reach each other over the cluster, until one of the nod
   bob.on("chat.*", ({ from, payload }) => heard.push([from, payload]));
   await alice.send("bob", "chat.message", "hello", { level: "handled" });
   assert.deepEqual(heard, [["alice", "hello"]]);
+  // A name is taken wherever its peer is.
+  await assert.rejects(join(await url(b), "alice"), { code: "NameTaken" });
+  await bob.send("alice", "chat.message", "still you?", { level: "received" });
   // Who comes is told of at the other node, and who goes.
   const carol = await join(await url(b), "carol");
   await alice.waitFor("carol");
