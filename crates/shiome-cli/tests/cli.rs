@@ -8,6 +8,7 @@ mod cli {
     mod config;
     mod decode;
     mod demo;
+    mod gossip;
     mod guest;
     mod metrics;
     mod node;

@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { CHROMIUM, Chromium } from "../../../shiome-bus/web/tests/chromium.js";
 import { Peer } from "../../../shiome-bus/web/shiome.js";
 import { WebSocket } from "../../../shiome-bus/web/tests/socket.js";
-import { SHIOME, TOKEN, cluster } from "./nodes.js";
+import { SHIOME, TOKEN, cluster, runs, screen } from "./nodes.js";
 import { Simulated } from "./simulated.js";
 
 const skip = CHROMIUM && SHIOME ? false : "SHIOME_CHROMIUM and SHIOME_BIN name no programs";
@@ -255,24 +255,6 @@ test("it can be used on a phone, by keyboard, and by ear", { skip }, async (t) =
 });
 
 const skipPictures = skip || (PICTURES ? false : "SHIOME_DASHBOARD_PICTURES names no directory");
-
-/** A command that runs as long as the test; its lines. */
-function runs(t, ...args) {
-  // At the end the node goes first, which it would tell.
-  const child = spawn(SHIOME, args, { stdio: ["ignore", "pipe", "ignore"] });
-  t.after(() => child.kill("SIGTERM") && once(child, "exit"));
-  return createInterface({ input: child.stdout });
-}
-
-/** What `watch` shows for the time of that number, from 1. */
-function screen(lines, number) {
-  const seen = [];
-  return new Promise((found) => lines.on("line", (line) => {
-    if (/ {2}(ready|stopping) {2}up /.test(line)) seen.push([]);
-    if (seen.length > number) found(seen[number - 1].join("\n").trim());
-    seen.at(-1)?.push(line);
-  }));
-}
 
 test("a picture of watch", { skip: skipPictures }, async (t) => {
   const nodes = await cluster(t);

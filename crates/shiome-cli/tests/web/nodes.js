@@ -75,3 +75,21 @@ class Node {
     await this.exit;
   }
 }
+
+/** A command that runs as long as the test; its lines. */
+export function runs(t, ...args) {
+  // At the end the node goes first, which it would tell.
+  const child = spawn(SHIOME, args, { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGTERM") && once(child, "exit"));
+  return createInterface({ input: child.stdout });
+}
+
+/** What `watch` shows for the time of that number, from 1. */
+export function screen(lines, number) {
+  const seen = [];
+  return new Promise((found) => lines.on("line", (line) => {
+    if (/ {2}(ready|stopping) {2}up /.test(line)) seen.push([]);
+    if (seen.length > number) found(seen[number - 1].join("\n").trim());
+    seen.at(-1)?.push(line);
+  }));
+}
