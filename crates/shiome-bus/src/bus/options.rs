@@ -91,9 +91,9 @@ impl BusOptions {
     }
 
     /// A [relay](Self::relay) that also tells the links of each kind of the peers behind links of other kinds, as if they were peers
-    /// of this bus: clients of its `websocket::WebSocketServer`, say, and the nodes of a cluster. A name
-    /// that is known behind a link of one kind is taken behind those of others. Between any two buses that do so there must be one way alone, over links of one kind: a peer that is gone would otherwise be told of
-    /// in a circle.
+    /// of this bus: clients of its `websocket::WebSocketServer`, say, and the nodes of a cluster. A name that is known behind a link
+    /// of one kind is taken behind those of others. Between any two buses that do so there must be one way alone, over links of one
+    /// kind: a peer that is gone would otherwise be told of in a circle.
     #[must_use]
     pub fn bridge(self) -> Self {
         Self {
