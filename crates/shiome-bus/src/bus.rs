@@ -1,6 +1,7 @@
 //! Peers of one process, and the links to others.
 
 mod answer;
+mod bridge;
 mod core;
 mod inbound;
 mod late;
@@ -147,6 +148,12 @@ impl Bus {
     #[must_use]
     pub fn reached(&self) -> Vec<PeerId> {
         self.core.reached()
+    }
+
+    /// Whether a peer that a link of that kind would tell of has the name of another.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn is_taken(&self, id: &PeerId, kind: crate::LinkKind) -> bool {
+        self.core.is_taken(id, kind)
     }
 
     /// Lets a link carry envelopes from now on.

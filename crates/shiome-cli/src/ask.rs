@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use crate::error::Error;
+use crate::{error::Error, node::value::Dialled};
 
 mod actors;
 mod arguments;
@@ -13,6 +13,7 @@ mod client;
 mod failure;
 mod groups;
 mod guest;
+mod list;
 mod locate;
 mod members;
 mod ping;
@@ -28,6 +29,7 @@ pub(crate) use groups::Args as GroupsArgs;
 pub(crate) use members::Args as MembersArgs;
 pub(crate) use ping::Args as PingArgs;
 pub(crate) use sessions::Args as SessionsArgs;
+pub(crate) use table::clean;
 
 /// Which node to ask, and how to tell what it says.
 #[derive(Debug, clap::Args)]
@@ -70,13 +72,33 @@ pub(crate) struct AtOrJoin {
     at: At,
 
     /// Ask the node that is dialled there as a guest, which shows it no actors and connects to nobody else: for nodes of
-    /// ractor_cluster, which have no admin endpoint. Not over TLS.
+    /// ractor_cluster, which have no admin endpoint.
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["admin", "token_file"])]
-    join: Option<String>,
+    join: Option<Dialled>,
 
+    #[command(flatten)]
+    entry: Entry,
+}
+
+/// What a guest needs to be let in.
+#[derive(Debug, clap::Args)]
+struct Entry {
     /// File with the secret of the cluster, for --join. Default: the environment variable SHIOME_COOKIE.
     #[arg(long, value_name = "FILE", requires = "join")]
     cookie_file: Option<PathBuf>,
+
+    /// Certificate of the guest, in PEM, for --join over TLS. The guest goes by the name that the certificate is for. The three
+    /// files go together.
+    #[arg(long, value_name = "FILE", requires_all = ["join", "tls_key", "tls_ca"])]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Certificates of the authorities that the nodes of the cluster are certified by, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_ca: Option<PathBuf>,
 }
 
 /// How to show a reply.

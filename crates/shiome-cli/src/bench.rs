@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use shiome::{CallError, Cookie, Expose, Node, RemoteRef, node::NodeConnectionMode};
+use shiome_inspect::metrics::Prometheus;
 use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{cookie, error::Error, print};
+use crate::{cookie, error::Error, print, row::Row};
 
 mod worker;
 
@@ -49,6 +49,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     size: u32,
 
+    /// Publish metrics of the sending node meanwhile, as shiome node does. What they cost is the difference to a run without.
+    #[arg(long)]
+    metrics: bool,
+
     /// Print JSON: a list of rows, as the other tools of shiome do.
     #[arg(long)]
     json: bool,
@@ -69,46 +73,21 @@ pub(crate) enum BenchError {
     Call(#[from] CallError),
 }
 
-/// One result, in the form that all tools share.
-#[derive(Debug, Serialize)]
-struct Row {
-    group: &'static str,
-    name: String,
-    value: f64,
-    unit: &'static str,
-    baseline: Option<&'static str>,
-    baseline_value: Option<f64>,
-    ratio: Option<f64>,
-    goal: Option<f64>,
-    holds: Option<bool>,
-    note: &'static str,
-}
-
-impl Row {
-    fn new(name: String, value: f64, unit: &'static str) -> Self {
-        Self {
-            group: "bench",
-            name,
-            value,
-            unit,
-            baseline: None,
-            baseline_value: None,
-            ratio: None,
-            goal: None,
-            holds: None,
-            note: if cfg!(debug_assertions) {
-                "debug build"
-            } else {
-                ""
-            },
-        }
+fn row(name: String, value: f64, unit: &'static str) -> Row {
+    let mut row = Row::new("bench", name, Some(value), unit);
+    if cfg!(debug_assertions) {
+        row.note = "debug build".into();
     }
+    row
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let time = Duration::from_secs(args.time);
     let size = usize::try_from(args.size).unwrap_or(usize::MAX);
+    // Before the node, which records from its start.
+    let metrics = args.metrics.then(Prometheus::install).transpose()?;
     let rows = measure(time, size).await?;
+    drop(metrics);
     if args.json {
         let text = serde_json::to_string(&rows).map_err(io::Error::other);
         return text.and_then(print).map_err(Error::Print);
@@ -116,7 +95,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     for row in rows {
         let line = format!(
             "{:38} {:>12.0} {}  {}",
-            row.name, row.value, row.unit, row.note
+            row.name,
+            row.value.unwrap_or_default(),
+            row.unit,
+            row.note
         );
         print(line.trim_end()).map_err(Error::Print)?;
     }
@@ -171,11 +153,11 @@ async fn steps(
     size: usize,
 ) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    let rate = casts(worker, time, size).await?;
-    rows.push(Row::new(format!("casts of {size} bytes"), rate, "1/s"));
-    let rate = casts(worker, time, LARGE).await?;
-    let mib = rate * LARGE as f64 / (1024.0 * 1024.0);
-    rows.push(Row::new("casts of 64 KiB".to_owned(), mib, "MiB/s"));
+    let small = casts(worker, time, size).await?;
+    rows.push(row(format!("casts of {size} bytes"), small.rate, "1/s"));
+    let large = casts(worker, time, LARGE).await?;
+    let mib = large.rate * LARGE as f64 / (1024.0 * 1024.0);
+    rows.push(row("casts of 64 KiB".to_owned(), mib, "MiB/s"));
     let mut times = calls_in_turn(worker, time, size).await?;
     times.sort_unstable();
     let share = |share: f64| {
@@ -186,18 +168,29 @@ async fn steps(
     };
     for (name, value) in [("median", share(0.5)), ("99 of 100", share(0.99))] {
         let name = format!("call of {size} bytes, {name}");
-        rows.push(Row::new(name, value, "us"));
+        rows.push(row(name, value, "us"));
     }
     let rate = calls_at_a_time(worker, time, size).await?;
     let name = format!("calls of {size} bytes, {CONCURRENT} at a time");
-    rows.push(Row::new(name, rate, "1/s"));
+    rows.push(row(name, rate, "1/s"));
+    if let Some(cpu) = small.cpu {
+        let name = format!("processor time of a cast of {size} bytes, sending");
+        rows.push(row(name, cpu.as_secs_f64() * 1e9, "ns"));
+    }
     Ok(rows)
 }
 
-/// Casts a second that the actor has counted.
-async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<f64, BenchError> {
+/// What casts came to.
+struct Casts {
+    /// How many a second the actor has counted.
+    rate: f64,
+    /// Time of processors that this process has spent on each, where the system tells.
+    cpu: Option<Duration>,
+}
+
+async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<Casts, BenchError> {
     let before = worker.call(Work::Taken, Some(PATIENCE)).await?;
-    let began = Instant::now();
+    let (began, spent_before) = (Instant::now(), processor_time());
     let mut sent = 0_u64;
     while began.elapsed() < time {
         // A clock costs as much as a cast.
@@ -209,7 +202,25 @@ async fn casts(worker: &RemoteRef<Work>, time: Duration, size: usize) -> Result<
     // A call does not overtake casts to the same actor.
     let after = worker.call(Work::Taken, Some(PATIENCE)).await?;
     debug_assert_eq!(after - before, sent);
-    Ok((after - before) as f64 / began.elapsed().as_secs_f64())
+    let spent = processor_time().zip(spent_before);
+    let spent = spent.map(|(after, before)| after.saturating_sub(before));
+    Ok(Casts {
+        rate: sent as f64 / began.elapsed().as_secs_f64(),
+        cpu: spent.map(|spent| spent.div_f64(sent as f64)),
+    })
+}
+
+/// What this process has had of processors.
+#[cfg(unix)]
+fn processor_time() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Option<Duration> {
+    None
 }
 
 async fn calls_in_turn(

@@ -7,7 +7,8 @@ use std::{
 
 use shiome::Cookie;
 use thiserror::Error;
-use tracing::warn;
+
+use crate::file;
 
 mod new;
 
@@ -54,9 +55,7 @@ fn from_file(path: &Path) -> Result<Vec<u8>, CookieError> {
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    if is_open_to_others(&file).map_err(failed)? {
-        warn!(file = %path.display(), "other users can read the cookie; chmod 600 ends that");
-    }
+    file::warn_if_open(&file, path, "cookie").map_err(failed)?;
     let mut secret = Vec::new();
     file.take(MAX_COOKIE_LEN + 1)
         .read_to_end(&mut secret)
@@ -65,19 +64,6 @@ fn from_file(path: &Path) -> Result<Vec<u8>, CookieError> {
         return Err(CookieError::TooLong(path.to_owned()));
     }
     Ok(secret)
-}
-
-#[cfg(unix)]
-fn is_open_to_others(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    const READ_BY_GROUP_OR_OTHERS: u32 = 0o044;
-    let mode = file.metadata()?.permissions().mode();
-    Ok(mode & READ_BY_GROUP_OR_OTHERS != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_file: &File) -> io::Result<bool> {
-    Ok(false)
 }
 
 fn parse(secret: Vec<u8>, origin: String) -> Result<Cookie, CookieError> {

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
-use shiome::{BuildError, ConnectError, KeepError, transport::TransportError};
+use shiome::{BuildError, ChannelError, ConnectError, KeepError, transport::TransportError};
 use shiome_bus::BusError;
 use shiome_inspect::metrics::RecorderInstalled;
 use thiserror::Error;
@@ -60,6 +60,8 @@ pub(crate) enum Error {
     },
     #[error("cannot take peers of the bus at {url}")]
     Bus { url: String, source: BusError },
+    #[error("cannot join the bus of the cluster")]
+    BusOfCluster(#[source] ChannelError),
     #[error(transparent)]
     Token(#[from] TokenFileError),
     #[error(transparent)]

@@ -8,6 +8,7 @@ use std::{
 
 use shiome::transport::tls::MAX_PEM_LEN;
 use thiserror::Error;
+use tracing::warn;
 
 /// A file cannot be made, or read.
 #[derive(Debug, Error)]
@@ -55,6 +56,27 @@ pub(crate) fn read(path: &Path) -> Result<String, FileError> {
             source,
         })?;
     Ok(content)
+}
+
+/// Warns when other users can read the secret that is in a file.
+pub(crate) fn warn_if_open(file: &fs::File, path: &Path, secret: &str) -> io::Result<()> {
+    if is_open_to_others(file)? {
+        warn!(file = %path.display(), "other users can read the {secret}; chmod 600 ends that");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &fs::File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const READ_BY_GROUP_OR_OTHERS: u32 = 0o044;
+    let mode = file.metadata()?.permissions().mode();
+    Ok(mode & READ_BY_GROUP_OR_OTHERS != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_file: &fs::File) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Writes a file that must not be there yet.

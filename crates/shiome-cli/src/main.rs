@@ -28,6 +28,8 @@ mod place;
 #[cfg(not(unix))]
 #[path = "place/nowhere.rs"]
 mod place;
+mod row;
+mod signals;
 mod token;
 
 /// Joins ractor actor systems into one cluster.

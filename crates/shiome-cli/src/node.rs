@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use shiome::{Builder, ConnectError, Cookie, Node, Reconnect, node::NodeConnectionMode};
 use shiome_inspect::metrics::Prometheus;
 
-use crate::{cookie, error::Error, print};
+use crate::{cookie, error::Error, print, signals::Signals};
 
 mod bus;
 mod environment;
@@ -17,13 +17,15 @@ mod links;
 mod operation;
 mod settings;
 mod tls;
-mod value;
+mod tokens;
+pub(crate) mod value;
 
 use bus::Relay;
 pub(crate) use error::ConfigError;
 use operation::Operating;
 use settings::Settings;
-use value::{Dialled, Listened, NodeAddress};
+use tokens::Tokens;
+use value::{Dialled, Ip, Listened, NodeAddress};
 
 /// What the help says at its end.
 const CONFIGURATION: &str = "\
@@ -112,6 +114,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let check = args.check;
     let (settings, cookie) = resolve(args)?;
     let loaded = tls::load(&settings.tls)?;
+    let tokens = Tokens::read(&settings)?;
     if check {
         let text = toml::to_string(&settings).map_err(std::io::Error::other);
         return text
@@ -127,10 +130,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let follow = tls::follow(loaded, tls);
     // Before the node, which records from its start.
     let prometheus = Prometheus::install()?;
-    let relay = Relay::start(&bus).await?;
+    let mut relay = Relay::start(&bus, tokens.bus.clone()).await?;
     let bus = relay.as_ref().map(|relay| relay.bus.clone());
     let node = builder.start().await?;
-    let operating = match Operating::start(&operation, &node, bus, &prometheus).await {
+    let joined = relay.as_mut().map_or(Ok(()), |relay| relay.join(&node));
+    let operating = async {
+        joined?;
+        Operating::start(&operation, tokens, &node, bus, &prometheus).await
+    };
+    let operating = match operating.await {
         Ok(operating) => operating,
         Err(error) => {
             node.stop().await;
@@ -157,7 +165,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         () = events::report(events) => return Err(ConnectError::Stopped.into()),
     }
     tokio::select! {
-        () = operating.stop(node) => {}
+        () = operating.stop(node, relay) => {}
         () = signals.next() => return Err(Error::Impatient),
     }
     say("stopped");
@@ -183,10 +191,7 @@ fn resolve(args: Args) -> Result<(Settings, Cookie), Error> {
     };
     let mut settings = above.over(of_file);
     settings.cookie_file = cookie_file;
-    settings.check().map_err(|reason| ConfigError::Together {
-        origin: "all settings together".to_owned(),
-        reason,
-    })?;
+    settings.check().map_err(ConfigError::Together)?;
     if settings.name.is_none() {
         return Err(ConfigError::NoName.into());
     }
@@ -216,7 +221,7 @@ fn builder(settings: Settings, cookie: Cookie) -> Result<Builder, ConfigError> {
         builder = builder.connection_mode(NodeConnectionMode::Isolated);
     }
     builder = gossip::apply(settings.gossip, builder);
-    if let Some(ip) = settings.listen {
+    if let Some(Ip(ip)) = settings.listen {
         builder = builder.listen(ip);
     }
     if let Some(address) = &settings.advertise {
@@ -237,48 +242,6 @@ fn tell_addresses(node: &Node) {
 /// Prints a line. The node goes on when nobody reads any more.
 fn say(line: impl std::fmt::Display) {
     let _ = print(line);
-}
-
-/// Requests to stop.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for the next one.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// Requests to stop.
-#[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
-    }
-
-    /// Waits for the next one.
-    async fn next(&mut self) {
-        let _ = self.0.recv().await;
-    }
 }
 
 #[cfg(test)]

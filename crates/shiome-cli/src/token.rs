@@ -9,6 +9,8 @@ use std::{
 use shiome_inspect::{Token, TokenError};
 use thiserror::Error;
 
+use crate::file;
+
 /// Longest file of a token, in bytes.
 const MAX_TOKEN_LEN: u64 = 4096;
 
@@ -24,8 +26,10 @@ pub(crate) enum TokenFileError {
 /// The text of a token; the line end after it does not count.
 pub(crate) fn text(path: &Path) -> Result<String, TokenFileError> {
     let mut text = String::new();
-    let file = File::open(path);
-    let read = file.and_then(|file| file.take(MAX_TOKEN_LEN).read_to_string(&mut text));
+    let read = File::open(path).and_then(|opened| {
+        file::warn_if_open(&opened, path, "token")?;
+        opened.take(MAX_TOKEN_LEN).read_to_string(&mut text)
+    });
     read.map_err(|source| TokenFileError::Read {
         path: path.to_owned(),
         source,

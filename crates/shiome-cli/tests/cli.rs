@@ -8,10 +8,14 @@ mod cli {
     mod config;
     mod decode;
     mod demo;
+    mod gossip;
+    mod guest;
     mod metrics;
     mod node;
     mod operation;
     mod sessions;
     mod support;
+    mod terminal;
     mod tls;
+    mod user;
 }

@@ -2,7 +2,13 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -14,9 +20,14 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_stream::StreamExt as _;
 use tracing::{debug, warn};
 
-use crate::refusals::{RefusalReason, Refusals};
+use crate::{
+    actions::MAX_REQUEST_LEN,
+    api::Failure,
+    refusals::{RefusalReason, Refusals},
+};
 
 /// Connections at a time. Each holds a buffer of some ten KiB; operators and collectors are few.
 pub const MAX_CONNECTIONS: usize = 128;
@@ -37,7 +48,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// requests under way have two seconds.
 ///
 /// The listener is one of [`shiome_transport`]: of TCP, of TLS, or of a Unix socket, which asks the system whose process
-/// connects. Connections beyond [`MAX_CONNECTIONS`], and those of users that may not connect, are closed and counted.
+/// connects. Connections beyond [`MAX_CONNECTIONS`], and those of users that may not connect, are closed and counted. So are
+/// requests with a body that is longer than [`MAX_REQUEST_LEN`], and those that the router has no route for.
 ///
 /// Cancel-safe: dropped, it closes all connections.
 pub async fn serve(
@@ -46,6 +58,7 @@ pub async fn serve(
     refusals: Refusals,
     shutdown: impl Future<Output = ()>,
 ) {
+    let router = router.layer(from_fn_with_state(refusals.clone(), check));
     let (stop, stopping) = watch::channel(());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -115,6 +128,43 @@ async fn connection(
     if let Err(error) = end {
         count(&error, refusals);
         debug!(%error, "connection ended");
+    }
+}
+
+/// Refuses what announces too long a body, whoever asks and for what, and counts what is no request.
+async fn check(State(refusals): State<Refusals>, request: Request, next: Next) -> Response {
+    if announced_len(&request) > MAX_REQUEST_LEN as u64 {
+        refusals.count(RefusalReason::TooLarge);
+        discard(request).await;
+        let told = format!("longer than {MAX_REQUEST_LEN} bytes");
+        return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, told).into_response();
+    }
+    let has_route = request.extensions().get::<MatchedPath>().is_some();
+    let response = next.run(request).await;
+    match response.status() {
+        StatusCode::NOT_FOUND if !has_route => refusals.count(RefusalReason::Malformed),
+        StatusCode::METHOD_NOT_ALLOWED => refusals.count(RefusalReason::Malformed),
+        _ => {}
+    }
+    response
+}
+
+/// Length of the body, as the head of the request tells it. Without it, a body is read in pieces, up to a limit.
+fn announced_len(request: &Request) -> u64 {
+    let len = request.headers().get(header::CONTENT_LENGTH);
+    let len = len.and_then(|len| len.to_str().ok()?.parse().ok());
+    len.unwrap_or(0)
+}
+
+/// Takes some of a body: who is still sending when the connection is closed does not hear why.
+async fn discard(request: Request) {
+    let mut body = request.into_body().into_data_stream();
+    let mut left = 2 * MAX_REQUEST_LEN;
+    while let Some(Ok(part)) = body.next().await {
+        match left.checked_sub(part.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, Once, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -12,7 +12,7 @@ use std::{
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
-    BusOptions, LinkId, LinkOptions,
+    BusOptions, LinkId, LinkOptions, bridge,
     inbound::Gate,
     late::Late,
     line::Line,
@@ -37,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) retired: Totals,
     /// Changes whenever somebody may have become reachable.
     pub(crate) names_changed: watch::Sender<()>,
+    /// Somebody tells the links of each other's peers.
+    bridged: Once,
     /// For envelopes of the bus' own.
     incarnation: Incarnation,
     seq: AtomicU64,
@@ -71,6 +73,7 @@ impl Core {
             drops: Drops::default(),
             retired: Totals::default(),
             names_changed: watch::Sender::new(()),
+            bridged: Once::new(),
             incarnation: Incarnation::next(),
             seq: AtomicU64::new(0),
         }
@@ -127,6 +130,12 @@ impl Core {
     ) -> Result<LinkId, BusError> {
         let runtime = self.runtime()?;
         let _within = runtime.enter();
+        if self.options.bridge {
+            self.bridged.call_once(|| {
+                let changed = self.names_changed.subscribe();
+                runtime.spawn(bridge::run(Arc::downgrade(self), changed));
+            });
+        }
         let id = self.routes_mut(|routes| routes.attach(Arc::clone(&link), options));
         let gate = Gate::new(self, id, link.kind());
         if let Err(error) = link.start(Arc::new(gate)) {
@@ -208,6 +217,13 @@ impl Core {
 
     pub(crate) fn reaches(&self, id: &PeerId) -> bool {
         self.local(id).is_some() || self.routes(|routes| routes.reaches(id))
+    }
+
+    /// Whether a peer behind a link of that kind would have the name of one that is here, or beyond the bridge.
+    #[cfg(feature = "websocket")]
+    pub(super) fn is_taken(&self, id: &PeerId, kind: LinkKind) -> bool {
+        let beyond = |routes: &Routes| routes.is_told_by_others(id, kind);
+        self.local(id).is_some() || self.options.bridge && self.routes(beyond)
     }
 
     /// All that are on the bus or told of by links.

@@ -420,7 +420,7 @@ impl Inbound for Gate {
                 let why = format!("the link speaks for itself, not for {peer}");
                 return Err(BusError::Unauthorized(why.into()));
             }
-            routes.peer_up(self.id, peer, incarnation)
+            routes.peer_up(self.id, peer, incarnation, core.options.bridge)
         })?;
         core.names_changed.send_replace(());
         Ok(())

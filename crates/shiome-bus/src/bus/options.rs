@@ -24,6 +24,7 @@ pub struct BusOptions {
     pub(crate) send_timeout: Duration,
     pub(crate) inbound_patience: Duration,
     pub(crate) relay: bool,
+    pub(crate) bridge: bool,
     pub(crate) runtime: Option<Handle>,
 }
 
@@ -35,6 +36,7 @@ impl Default for BusOptions {
             send_timeout: SEND_TIMEOUT,
             inbound_patience: INBOUND_PATIENCE,
             relay: false,
+            bridge: false,
             runtime: None,
         }
     }
@@ -85,6 +87,18 @@ impl BusOptions {
         Self {
             relay: true,
             ..self
+        }
+    }
+
+    /// A [relay](Self::relay) that also tells the links of each kind of the peers behind links of other kinds, as if they were peers
+    /// of this bus: clients of its `websocket::WebSocketServer`, say, and the nodes of a cluster. A name that is known behind a link
+    /// of one kind is taken behind those of others. Between any two buses that do so there must be one way alone, over links of one
+    /// kind: a peer that is gone would otherwise be told of in a circle.
+    #[must_use]
+    pub fn bridge(self) -> Self {
+        Self {
+            bridge: true,
+            ..self.relay()
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Line, LinkOptions};
-use crate::{BusError, Incarnation, Link, PeerId, Remote, hash::HashMap};
+use crate::{BusError, Incarnation, Link, LinkKind, PeerId, Remote, hash::HashMap};
 
 /// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
 const MAX_LEARNED: usize = 65_536;
@@ -128,10 +128,16 @@ impl Routes {
         id: LinkId,
         peer: &PeerId,
         incarnation: Incarnation,
+        bridged: bool,
     ) -> Result<(), BusError> {
-        // What a link says last of its own side holds, however its clocks go; of two links the later life does.
+        // What a link says last of its own side holds, however its clocks go; of two links the later life does. Who comes over a
+        // bridge does not take the place of who is there: nobody at its other end has the secret of that name.
         let ways = self.told.get(peer).map_or(&[][..], Vec::as_slice);
-        let later = |way: &Told| way.link != id && way.incarnation > incarnation;
+        let kind = |id: LinkId| Some(self.links.get(&id)?.link.kind());
+        let later = |way: &Told| {
+            way.link != id
+                && (way.incarnation > incarnation || bridged && kind(way.link) != kind(id))
+        };
         if ways.iter().any(later) {
             self.forget(peer, |way| way.link == id);
             return Err(BusError::NameTaken(peer.clone()));
@@ -305,6 +311,19 @@ impl Routes {
             .collect()
     }
 
+    /// Those that links told of, whether they are up or may come back, with the kinds of these.
+    pub(super) fn told(&self) -> Vec<(PeerId, Incarnation, LinkKind)> {
+        let mut all = Vec::new();
+        for (peer, ways) in &self.told {
+            let ways = ways.iter().filter_map(|way| {
+                let attached = self.links.get(&way.link)?;
+                Some((peer.clone(), way.incarnation, attached.link.kind()))
+            });
+            all.extend(ways);
+        }
+        all
+    }
+
     /// The latest life of `peer` that links that are up told of.
     pub(super) fn here(&self, peer: &PeerId) -> Option<Here> {
         let ways = self.told.get(peer)?.iter();
@@ -314,6 +333,14 @@ impl Routes {
             since: self.links.get(&way.link).map_or(0, |link| link.since),
         });
         here.max_by_key(|here| (here.life, here.since))
+    }
+
+    /// Whether links of other kinds told of `peer`.
+    #[cfg(feature = "websocket")]
+    pub(super) fn is_told_by_others(&self, peer: &PeerId, kind: LinkKind) -> bool {
+        let mut told = self.told.get(peer).into_iter().flatten();
+        let links = |way: &Told| self.links.get(&way.link);
+        told.any(|way| links(way).is_some_and(|attached| attached.link.kind() != kind))
     }
 
     /// Whether that link told of `peer`.

@@ -19,12 +19,13 @@ use super::{
     accept::{self, OPENING_TIMEOUT},
     dial::Target,
     hub::Hub,
+    member::Member,
     member_link::MemberLink,
     opening::{Opening, Openings},
     options::ServerOptions,
     stats::ServerStats,
 };
-use crate::{Bus, BusError, Link, LinkOptions, PeerId};
+use crate::{Bus, BusError, Link, LinkKind, LinkOptions, PeerId};
 
 /// How long a listener rests that has no files or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +55,11 @@ impl WebSocketServer {
     /// [`BusError::NoRuntime`]
     pub fn new(bus: &Bus, id: &PeerId, options: ServerOptions) -> Result<Self, BusError> {
         let bus = bus.clone();
-        let attach = Box::new(move |hub: &Arc<Hub>, member: &Arc<_>| {
+        let attach = Box::new(move |hub: &Arc<Hub>, member: &Arc<Member>| {
+            // Before any other client is told of it.
+            if bus.is_taken(&member.id, LinkKind::WEBSOCKET) {
+                return Err(BusError::NameTaken(member.id.clone()));
+            }
             let link: Arc<dyn Link> = Arc::new(MemberLink::new(hub, member));
             bus.attach(link, LinkOptions::default()).map(drop)
         });

@@ -1,9 +1,13 @@
 use std::{io, path::PathBuf};
 
-use shiome::{BuildError, ConnectError, inspect::AskError, transport::TransportError};
+use shiome::{
+    BuildError, ConnectError,
+    inspect::AskError,
+    transport::{TransportError, tls::LoadError},
+};
 use thiserror::Error;
 
-use crate::{cookie::CookieError, token::TokenFileError};
+use crate::{cookie::CookieError, file::FileError, token::TokenFileError};
 
 /// A node was not asked, or has not done what it was asked for.
 #[derive(Debug, Error)]
@@ -36,6 +40,14 @@ pub(crate) enum AskFailure {
     Late,
     #[error(transparent)]
     Guest(#[from] BuildError),
+    #[error("TLS")]
+    Tls(#[source] LoadError),
+    #[error("the certificate `{}` names neither a node nor a host", .0.display())]
+    Certificate(PathBuf),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("cannot wait for signals")]
+    Signal(#[source] io::Error),
     #[error("the node cannot be joined")]
     Join(#[source] ConnectError),
     #[error("{0}")]
@@ -57,6 +69,9 @@ impl AskFailure {
             | Self::Cookie(_)
             | Self::ReadFile { .. }
             | Self::Argument { .. }
+            | Self::Tls(_)
+            | Self::Certificate(_)
+            | Self::File(_)
             | Self::Guest(BuildError::Advertised(_)) => 2,
             Self::NoNode
             | Self::NotFound(_)
@@ -66,7 +81,7 @@ impl AskFailure {
             | Self::Late
             | Self::Join(_) => 4,
             Self::NotDone(_) | Self::Ask(_) => 5,
-            Self::Guest(_) | Self::Print(_) => 1,
+            Self::Guest(_) | Self::Signal(_) | Self::Print(_) => 1,
         }
     }
 }

@@ -1,10 +1,6 @@
 use shiome::inspect::MemberView;
 
-use super::{
-    AskFailure, At,
-    client::Client,
-    table::{self, Table, or_dash},
-};
+use super::{AskFailure, At, list, table::or_dash};
 
 /// List the members of the cluster, as gossip of a node tells them
 #[derive(Debug, clap::Args)]
@@ -14,26 +10,20 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), AskFailure> {
-    let mut client = Client::open(&args.at).await?;
-    let members: Vec<MemberView> = client.get("/v1/members").await?;
-    if args.at.told.json {
-        return table::print_json(&members);
-    }
-    if members.is_empty() {
-        return table::print("the node does not gossip");
-    }
-    let mut rows = Table::new(&["ADDRESS", "NAME", "STATE", "INCARNATION", "LINK", "ID"]);
-    for member in members {
-        let own = member.own.then(|| "own".to_owned());
-        let link = own.or_else(|| member.node_id.map(|id| id.to_string()));
-        rows.row([
-            member.address,
-            or_dash(member.name),
-            member.state,
-            member.incarnation.to_string(),
-            or_dash(link),
-            member.id,
-        ]);
-    }
-    rows.print()
+    let head = ["ADDRESS", "NAME", "STATE", "INCARNATION", "LINK", "ID"];
+    let none = "the node does not gossip";
+    list::show_all(&args.at, "/v1/members", none, head, cells).await
+}
+
+fn cells(member: MemberView) -> [String; 6] {
+    let own = member.own.then(|| "own".to_owned());
+    let link = own.or_else(|| member.node_id.map(|id| id.to_string()));
+    [
+        member.address,
+        or_dash(member.name),
+        member.state,
+        member.incarnation.to_string(),
+        or_dash(link),
+        member.id,
+    ]
 }

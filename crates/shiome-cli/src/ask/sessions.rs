@@ -1,9 +1,8 @@
 use shiome::inspect::SessionView;
 
 use super::{
-    AskFailure, At,
-    client::Client,
-    table::{self, Table, age, bytes, micros, or_dash},
+    AskFailure, At, list,
+    table::{age, bytes, micros, or_dash},
 };
 
 /// List the sessions of a node, and connections that may become some
@@ -14,22 +13,12 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), AskFailure> {
-    let mut client = Client::open(&args.at).await?;
-    let sessions: Vec<SessionView> = client.get("/v1/sessions").await?;
-    if args.at.told.json {
-        return table::print_json(&sessions);
-    }
-    if sessions.is_empty() {
-        return table::print("there are no sessions");
-    }
-    let mut rows = Table::new(&[
+    let head = [
         "LINK", "PEER", "STATE", "TIER", "ADDRESS", "SECURITY", "AGE", "RTT", "IN", "OUT",
         "QUEUED", "CREDIT", "CALLS", "DROPS",
-    ]);
-    for session in sessions {
-        rows.row(cells(session));
-    }
-    rows.print()
+    ];
+    let none = "there are no sessions";
+    list::show_all(&args.at, "/v1/sessions", none, head, cells).await
 }
 
 fn cells(session: SessionView) -> [String; 14] {

@@ -15,7 +15,7 @@ impl Source {
         match &at.join {
             None => Ok(Self::Operator(Client::open(&at.at).await?)),
             Some(address) => {
-                let guest = Guest::join(address, at.cookie_file.as_deref(), at.at.told.limit());
+                let guest = Guest::join(address.as_str(), &at.entry, at.at.told.limit());
                 Ok(Self::Guest(Box::new(guest.await?)))
             }
         }

@@ -62,7 +62,7 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), AskFailure> {
 }
 
 /// A text of somebody else's without what a terminal would act on.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(harmless).collect()
 }

@@ -9,6 +9,7 @@ use shiome_inspect::{FeedSnapshot, NumberedEvent};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{AskFailure, At, client::Client, table};
+use crate::signals::Signals;
 
 mod screen;
 
@@ -16,7 +17,7 @@ use screen::{Size, draw};
 
 /// Show a node live: members, sessions with what passes and what waits, and what happens
 ///
-/// Ends with Ctrl-C. When the node is not there, it is asked again.
+/// Ends with Ctrl-C or SIGTERM. When the node is not there, it is asked again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Look so often: 1 to 60.
@@ -45,11 +46,13 @@ pub(super) async fn run(args: Args) -> Result<(), AskFailure> {
             false => table::print(&draw(&seen.snapshot, None, &seen.events, Size::of_stdout())),
         };
     }
+    // Whatever ends it, the terminal is to be as before.
+    let mut signals = Signals::new().map_err(AskFailure::Signal)?;
     let terminal = (!args.at.told.json && io::stdout().is_terminal()).then(Terminal::enter);
     let terminal = terminal.transpose().map_err(AskFailure::Print)?;
     let watched = tokio::select! {
         watched = watch(&args) => watched,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = signals.next() => Ok(()),
     };
     drop(terminal);
     watched

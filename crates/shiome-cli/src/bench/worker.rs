@@ -21,6 +21,7 @@ pub(super) enum Work {
 /// Counts what it takes, and echoes.
 struct Worker;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Worker {
     type Msg = Work;
     type State = u64;

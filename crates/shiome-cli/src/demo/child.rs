@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    future::Future,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use ractor::{Actor, ActorCell, ActorRef, MessagingErr, RpcReplyPort, pg, rpc::CallResult};
+use ractor::{Actor, ActorCell, ActorRef, pg};
 use shiome::{
     Builder, Events, Expose, Gossip, Node, NodeEvent, NodeId, Security,
     transport::tls::{Credentials, Identity, LoadError, Trust, ring},
@@ -27,10 +26,12 @@ use super::{
 use crate::{error::chain, print};
 
 mod actors;
+mod asking;
 mod page;
 mod user;
 mod watcher;
 
+use asking::{call, median_and_longest, micros, timed, unsent};
 use user::User;
 use watcher::Watcher;
 
@@ -268,41 +269,4 @@ impl Local {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // The maps are whole after any panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
-    let began = Instant::now();
-    let output = future.await;
-    (output, began.elapsed())
-}
-
-/// In microseconds.
-fn median_and_longest(mut times: Vec<Duration>) -> (u64, u64) {
-    times.sort_unstable();
-    let median = times.get(times.len() / 2).copied();
-    (micros(median), micros(times.last().copied()))
-}
-
-fn micros(time: Option<Duration>) -> u64 {
-    u64::try_from(time.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Calls a counter, and says in words why there is no answer.
-async fn call(
-    counter: &ActorRef<Count>,
-    message: impl FnOnce(RpcReplyPort<u64>) -> Count,
-) -> Result<u64, String> {
-    match counter.call(message, Some(CALL_TIMEOUT)).await {
-        Ok(CallResult::Success(answer)) => Ok(answer),
-        Ok(CallResult::Timeout) => Err("timed out".to_owned()),
-        Ok(CallResult::SenderError) => Err("no answer will come".to_owned()),
-        Err(error) => Err(unsent(error)),
-    }
-}
-
-fn unsent(error: MessagingErr<Count>) -> String {
-    match error {
-        MessagingErr::SendErr(_) | MessagingErr::ChannelClosed => "the actor is gone".to_owned(),
-        MessagingErr::InvalidActorType => "the actor is of another type".to_owned(),
-    }
 }

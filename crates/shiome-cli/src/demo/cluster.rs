@@ -10,9 +10,11 @@ use std::{
 use super::{
     node::{self, Node},
     pending::Pending,
-    process::{DEADLINE, Failure, Process, Status},
+    process::{Failure, Status},
     protocol::{Answer, Request, Role, Secrets},
 };
+
+mod last;
 
 /// Casts from one node to another, a round.
 const CASTS: u64 = 1000;
@@ -248,49 +250,6 @@ impl Cluster {
         medians.sort_unstable();
         let median = medians.get(medians.len() / 2).copied();
         Ok((calls, median.unwrap_or_default()))
-    }
-
-    /// Lets all other nodes call the last one, which does not answer, and waits until it has all the calls.
-    pub(super) async fn hold_calls(&mut self) -> Result<Vec<Pending>, Failure> {
-        let (last, to) = (self.last(), self.nodes[self.last()].name());
-        let mut calls = Vec::new();
-        for node in 0..last {
-            calls.push(self.request(node, Request::Hold { to: to.clone() }).await);
-        }
-        let expected = format!("{last} calls that wait for an answer");
-        (self.nodes[last].observer())
-            .until(&expected, DEADLINE, |status| status.view.holding == last)
-            .await?;
-        Ok(calls)
-    }
-
-    /// Lets all other nodes call the last one again, by the refs that they have.
-    pub(super) async fn call_last(&mut self) -> Vec<Pending> {
-        let (last, to) = (self.last(), self.nodes[self.last()].name());
-        let mut calls = Vec::new();
-        for node in 0..last {
-            let request = Request::Call {
-                to: to.clone(),
-                count: 1,
-            };
-            calls.push(self.request(node, request).await);
-        }
-        calls
-    }
-
-    /// The last node's process, to be killed. Its counter will begin anew.
-    pub(super) fn take_last(&mut self) -> Result<Process, Failure> {
-        let last = self.last();
-        self.sent.retain(|(_, to), _| *to != last);
-        let process = self.nodes[last].take();
-        process.ok_or_else(|| Failure::new("a process to kill", "none"))
-    }
-
-    /// The last node's process.
-    #[cfg(unix)]
-    pub(super) fn last_process(&self) -> &Process {
-        let last = self.last();
-        self.nodes[last].process()
     }
 
     /// Ends all nodes at the same time, as they would on a signal.

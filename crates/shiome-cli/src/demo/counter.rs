@@ -37,6 +37,7 @@ pub(super) struct State {
     holding: watch::Sender<usize>,
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Counter {
     type Msg = Count;
     type State = State;

@@ -14,6 +14,7 @@ pub(super) enum Load {
 /// Counts the bytes that it is sent, and keeps none.
 pub(super) struct Sink;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Sink {
     type Msg = Load;
     type State = u64;

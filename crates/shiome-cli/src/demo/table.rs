@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-
 use super::{process::Failure, step::Step};
+use crate::row::Row;
 
 /// Widths of the columns. The whole table fits 80.
 const WIDTHS: [usize; 4] = [9, SEEN_WIDTH, 7, 8];
@@ -38,22 +37,6 @@ pub(super) struct Table<W> {
     rows: Vec<Row>,
     with_tls: bool,
     began: Instant,
-}
-
-/// One step, in the form that all tools share.
-#[derive(Debug, Serialize)]
-struct Row {
-    group: &'static str,
-    name: &'static str,
-    /// Time that the step took.
-    value: Option<f64>,
-    unit: &'static str,
-    baseline: Option<&'static str>,
-    baseline_value: Option<f64>,
-    ratio: Option<f64>,
-    goal: Option<f64>,
-    holds: Option<bool>,
-    note: String,
 }
 
 impl<W: Write> Table<W> {
@@ -114,10 +97,9 @@ impl<W: Write> Table<W> {
                 (false, format!("expected {expected}; seen {seen}"), None)
             }
         };
-        self.rows.push(Row {
-            goal,
-            ..row(step, Some(ms), Some(holds), note)
-        });
+        let mut row = row(step, Some(ms), Some(holds), note);
+        row.goal = goal;
+        self.rows.push(row);
         if holds { Ok(()) } else { Err(step) }
     }
 
@@ -166,19 +148,12 @@ impl<W: Write> Table<W> {
     }
 }
 
+/// `ms` is the time that the step took.
 fn row(step: Step, ms: Option<f64>, holds: Option<bool>, note: String) -> Row {
-    Row {
-        group: "demo",
-        name: step.name(),
-        value: ms,
-        unit: "ms",
-        baseline: None,
-        baseline_value: None,
-        ratio: None,
-        goal: None,
-        holds,
-        note,
-    }
+    let mut row = Row::new("demo", step.name(), ms, "ms");
+    row.holds = holds;
+    row.note = note.into();
+    row
 }
 
 #[cfg(test)]

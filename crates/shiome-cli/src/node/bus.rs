@@ -1,12 +1,15 @@
 //! The bus of a node: a relay for peers in browsers and other programs.
 
+use shiome::Node;
 use shiome_bus::{
-    Bus, BusError, PeerId,
+    Bus, BusError, BusOptions, PeerId,
     websocket::{Admission, Links, Listening, Origins, Policy, ServerOptions, WebSocketServer},
 };
+use shiome_bus_cluster::{ClusterBus, ClusterOptions};
+use shiome_inspect::Token;
 
-use super::settings;
-use crate::{error::Error, token};
+use super::{settings, value::Site};
+use crate::error::Error;
 
 /// What the relay goes by on its bus.
 const RELAY: &str = "relay";
@@ -15,31 +18,32 @@ const RELAY: &str = "relay";
 pub(super) struct Relay {
     pub(super) bus: Bus,
     listening: Listening,
-    _server: WebSocketServer,
+    server: WebSocketServer,
+    cluster: Option<ClusterBus>,
 }
 
 impl Relay {
     /// Listens as the settings say, if they say so.
-    pub(super) async fn start(settings: &settings::Bus) -> Result<Option<Self>, Error> {
+    pub(super) async fn start(
+        settings: &settings::Bus,
+        token: Option<Token>,
+    ) -> Result<Option<Self>, Error> {
         let Some(url) = &settings.listen else {
             return Ok(None);
         };
-        let options = match &settings.token_file {
+        let options = match token {
             None => ServerOptions::anyone(),
-            Some(file) => {
-                let token = token::read(file)?;
-                ServerOptions::new(move |_: &PeerId, given: Option<&str>| {
-                    match given.is_some_and(|given| token.is(given)) {
-                        true => Admission::Peer,
-                        false => Admission::No,
-                    }
-                })
-            }
+            Some(token) => ServerOptions::new(move |_: &PeerId, given: Option<&str>| {
+                match given.is_some_and(|given| token.is(given)) {
+                    true => Admission::Peer,
+                    false => Admission::No,
+                }
+            }),
         };
         let links = Links::new(Policy::Any);
-        let origins = Origins::only(settings.origin.clone());
+        let origins = Origins::only(settings.origin.iter().map(Site::as_str));
         let started = async {
-            let bus = Bus::new();
+            let bus = Bus::with(BusOptions::default().bridge());
             let server = WebSocketServer::new(&bus, &PeerId::new(RELAY)?, options.relay())?;
             let listening = server.listen(&links, url.as_str(), origins).await?;
             Ok::<_, BusError>((bus, server, listening))
@@ -51,8 +55,25 @@ impl Relay {
         Ok(Some(Self {
             bus,
             listening,
-            _server: server,
+            server,
+            cluster: None,
         }))
+    }
+
+    /// Passes on, too, what is for peers that other nodes have, and comes from there.
+    pub(super) fn join(&mut self, node: &Node) -> Result<(), Error> {
+        let cluster = ClusterBus::new(node, &self.bus, ClusterOptions::default());
+        self.cluster = Some(cluster.map_err(Error::BusOfCluster)?);
+        Ok(())
+    }
+
+    /// Tells all peers, and other nodes, that it goes away.
+    pub(super) async fn close(self) {
+        drop(self.listening);
+        self.server.close();
+        if let Some(cluster) = self.cluster {
+            cluster.close().await;
+        }
     }
 
     /// Where peers find it.

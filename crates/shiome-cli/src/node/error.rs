@@ -3,6 +3,8 @@ use std::{io, path::PathBuf};
 use shiome::transport::tls::LoadError;
 use thiserror::Error;
 
+use super::settings::Misfit;
+
 /// A node cannot be started with what it was told.
 #[derive(Debug, Error)]
 pub(crate) enum ConfigError {
@@ -19,14 +21,12 @@ pub(crate) enum ConfigError {
     },
     #[error("environment variable {variable}: {reason}")]
     Environment { variable: String, reason: String },
-    #[error("{origin}: {reason}")]
-    Together { origin: String, reason: String },
+    #[error("all settings together: {0}")]
+    Together(Misfit),
     #[error(
         "a node needs a name: give --name NAME@HOST:PORT, or set SHIOME_NAME, or `name` in the configuration"
     )]
     NoName,
-    #[error("`admin` over TCP needs `admin-token-file`")]
-    NoToken,
     #[error("TLS")]
     Tls(#[source] LoadError),
 }

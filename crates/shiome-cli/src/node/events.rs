@@ -4,14 +4,15 @@ use shiome::{Events, Member, NodeEvent, NodeId, Unsent, membership::DownReason};
 use tracing::warn;
 
 use super::say;
-use crate::error::chain;
+use crate::{ask::clean, error::chain};
 
 /// Prints the sessions and members that come and go, until the node is gone.
 pub(super) async fn report(mut events: Events) {
     let mut ready = HashSet::<NodeId>::new();
     while let Some(event) = events.next().await {
         if let Some(line) = line(event, &mut ready) {
-            say(line);
+            // What a peer calls itself does not make lines of its own.
+            say(clean(&line));
         }
     }
 }

@@ -27,9 +27,10 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
         reason,
     })?;
     let together = settings.check();
-    together.map_err(|reason| ConfigError::Together {
-        origin: format!("`{}`", path.display()),
-        reason,
+    together.map_err(|misfit| ConfigError::File {
+        path: path.to_owned(),
+        place: place_of(&text, misfit.keys),
+        reason: misfit.to_string(),
     })?;
     let dir = path.parent().unwrap_or_else(|| Path::new(""));
     Ok(settings.starting_at(dir))
@@ -56,6 +57,26 @@ fn place(text: &str, span: &Range<usize>) -> String {
     match key {
         Some(key) => format!(", line {line}, key `{key}`"),
         None => format!(", line {line}"),
+    }
+}
+
+/// The place of the first of these keys that is there.
+fn place_of(text: &str, keys: &[&str]) -> String {
+    let Ok(table) = DeTable::parse(text) else {
+        return String::new();
+    };
+    let spans = keys.iter().find_map(|path| span_of(table.get_ref(), path));
+    spans.map_or_else(String::new, |span| place(text, &span))
+}
+
+fn span_of(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let mut entries = table.iter();
+    let (key, value) = entries.find(|(key, _)| key.get_ref() == name)?;
+    match (rest, value.get_ref()) {
+        ("", _) => Some(key.span()),
+        (rest, DeValue::Table(inner)) => span_of(inner, rest),
+        _ => None,
     }
 }
 
@@ -104,6 +125,35 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_go_together_is_told_with_line_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.toml");
+        for (text, told) in [
+            (
+                "name = 'a@h:1'\n[operation]\nhttp = '[::]:1'\nadmin = 'tcp://127.0.0.1:0'",
+                ", line 4, key `operation.admin`: `admin` over TCP needs `admin-token-file`",
+            ),
+            (
+                "[tls]\nkey = 'k'",
+                ", line 2, key `tls.key`: `tls-cert`, `tls-key` and `tls-ca` go together",
+            ),
+            (
+                "tls.watch = 3",
+                ", line 1, key `tls.watch`: `tls-watch` says",
+            ),
+            (
+                "\nconnect = ['tls://h:1']",
+                ", line 2, key `connect`: `tls://h:1`: without TLS",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            let begin = format!("configuration `{}`{told}", path.display());
+            assert!(error.starts_with(&begin), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_line_key_and_what_is_accepted() {
         for (text, place, reason) in [
             (
@@ -145,7 +195,17 @@ mod tests {
             (
                 "listen = 'here'",
                 ", line 1, key `listen`",
-                "invalid IP address syntax",
+                "`here` is not of the form IP, such as 10.0.0.1",
+            ),
+            (
+                "[operation]\nhttp = 'here'",
+                ", line 2, key `operation.http`",
+                "`here` is not of the form IP:PORT, such as 127.0.0.1:9464",
+            ),
+            (
+                "[bus]\norigin = ['https://example.org/']",
+                ", line 2, key `bus.origin`",
+                "`https://example.org/` is not of the form https://HOST or",
             ),
             (
                 "name = 'a@h:1'\nname = 'b@h:1'",

@@ -5,7 +5,10 @@ use shiome::{
     membership::{Config, Srv},
 };
 
-use super::{settings, value::HostPort};
+use super::{
+    settings,
+    value::{HostPort, Ip},
+};
 
 /// Lets the node gossip if it is asked to.
 pub(super) fn apply(settings: settings::Gossip, builder: Builder) -> Builder {
@@ -19,7 +22,7 @@ pub(super) fn apply(settings: settings::Gossip, builder: Builder) -> Builder {
     if let Some(offset) = settings.offset {
         gossip = gossip.port_offset(offset.get());
     }
-    if let Some(ip) = settings.advertise {
+    if let Some(Ip(ip)) = settings.advertise {
         gossip = gossip.advertise(ip);
     }
     if let Some(dir) = settings.state {

@@ -7,7 +7,7 @@ use shiome::{
     transport::{Address, Links, Listener, Policy},
 };
 use shiome_bus::Bus;
-use shiome_inspect::{Guard, Inspect, metrics::Prometheus, serve};
+use shiome_inspect::{Guard, Inspect, Token, metrics::Prometheus, serve};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -15,8 +15,13 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{ConfigError, settings::Operation, value::AdminAddress};
-use crate::{error::Error, place, token};
+use super::{
+    bus::Relay,
+    settings::Operation,
+    tokens::Tokens,
+    value::{AdminAddress, Socket},
+};
+use crate::{error::Error, place};
 
 /// Time for the servers to end when the node has.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,6 +39,7 @@ impl Operating {
     /// Serves what the settings say, from now on.
     pub(super) async fn start(
         settings: &Operation,
+        tokens: Tokens,
         node: &Node,
         bus: Option<Bus>,
         prometheus: &Prometheus,
@@ -50,17 +56,19 @@ impl Operating {
             servers: JoinSet::new(),
             stop,
         };
-        operating.start_admin(settings, node, prometheus).await?;
-        if let Some(http) = settings.http {
+        let admin = (settings.admin.as_ref(), tokens.admin);
+        operating.start_admin(admin, node, prometheus).await?;
+        if let Some(Socket(http)) = settings.http {
             let router = operating.inspect.health_router().merge(prometheus.router());
             let listener = listen(&at(http)?).await?;
             operating.serve(listener, router);
         }
-        if let Some(addr) = settings.dashboard {
-            let mut guard = Guard::new(operating.inspect.refusals().clone());
-            if let Some(file) = &settings.dashboard_token_file {
-                guard = guard.token(token::read(file)?);
-            }
+        if let Some(Socket(addr)) = settings.dashboard {
+            let guard = Guard::new(operating.inspect.refusals().clone());
+            let guard = match tokens.dashboard {
+                Some(token) => guard.token(token),
+                None => guard,
+            };
             let listener = listen(&at(addr)?).await?;
             operating.dashboard = Some(listener.local().clone());
             operating.serve(listener, operating.inspect.dashboard(guard));
@@ -77,14 +85,14 @@ impl Operating {
 
     async fn start_admin(
         &mut self,
-        settings: &Operation,
+        admin: (Option<&AdminAddress>, Option<Token>),
         node: &Node,
         prometheus: &Prometheus,
     ) -> Result<(), Error> {
         let refusals = self.inspect.refusals().clone();
-        let (listener, guard) = match &settings.admin {
-            Some(AdminAddress::Off) => return Ok(()),
-            None => match default_socket(node).await {
+        let (listener, guard) = match admin {
+            (Some(AdminAddress::Off), _) => return Ok(()),
+            (None, _) => match default_socket(node).await {
                 Ok(listener) => (listener, Guard::local(refusals)),
                 // The node has not been told to have one.
                 Err(error) => {
@@ -92,14 +100,13 @@ impl Operating {
                     return Ok(());
                 }
             },
-            Some(AdminAddress::Unix(path)) => {
+            (Some(AdminAddress::Unix(path)), _) => {
                 let address = unix(path)?;
                 (listen(&address).await?, Guard::local(refusals))
             }
-            Some(AdminAddress::Tcp(addr)) => {
-                let file = settings.admin_token_file.as_deref();
-                let file = file.ok_or(ConfigError::NoToken)?;
-                let guard = Guard::new(refusals).token(token::read(file)?);
+            (Some(AdminAddress::Tcp(addr)), token) => {
+                let token = token.expect("settings with admin over TCP and no token are refused");
+                let guard = Guard::new(refusals).token(token);
                 (listen(&at(*addr)?).await?, guard)
             }
         };
@@ -127,15 +134,19 @@ impl Operating {
     ///
     /// 1. It is not ready from now on, and waits for as long as it was told: whoever looks at readiness sends its work
     ///    elsewhere.
-    /// 2. It dials nobody any more. On each session what was sent is written, then the peer is told that the node stops.
+    /// 2. Peers of the bus are told that it goes away.
+    /// 3. It dials nobody any more. On each session what was sent is written, then the peer is told that the node stops.
     ///    Then nobody is accepted any more.
-    /// 3. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
-    /// 4. What operators reach is closed last.
-    pub(super) async fn stop(self, node: Node) {
+    /// 4. It leaves gossip. Before that the others would close their sessions, and lose what is under way.
+    /// 5. What operators reach is closed last.
+    pub(super) async fn stop(self, node: Node, relay: Option<Relay>) {
         self.inspect.health().drain();
         if !self.drain.is_zero() {
             info!(secs = self.drain.as_secs(), "not ready any more, and waits");
             sleep(self.drain).await;
+        }
+        if let Some(relay) = relay {
+            relay.close().await;
         }
         node.stop().await;
         drop(self.stop);

@@ -1,15 +1,17 @@
 //! What a node can be told, whether by the command line, the environment or a file.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{AdminAddress, BusAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
+use super::value::{
+    AdminAddress, BusAddress, Dialled, HostPort, Ip, Listened, NodeAddress, Site, Socket, Whole,
+};
 
 mod check;
+mod layer;
+
+pub(crate) use check::Misfit;
 
 /// Settings of one origin, or of all of them laid over each other. What is `None` or empty is not set.
 #[derive(Debug, Default, PartialEq, clap::Args, Deserialize, Serialize)]
@@ -23,7 +25,7 @@ pub(super) struct Settings {
     /// Listen on this address only. Default: HOST if it is an IP address, otherwise all addresses.
     #[arg(long, value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) listen: Option<IpAddr>,
+    pub(super) listen: Option<Ip>,
 
     /// Listen there too, such as at unix:/run/node.sock or wss://0.0.0.0:8443/cluster. Can be given several times, at most 16.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
@@ -167,7 +169,7 @@ pub(super) struct Gossip {
     /// Tell others to reach this node there. Default: HOST of the name, or where that leads here.
     #[arg(id = "gossip-advertise", long = "gossip-advertise", value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) advertise: Option<IpAddr>,
+    pub(super) advertise: Option<Ip>,
 
     /// Keep who the node is in this directory over a restart. One node uses it at a time.
     #[arg(long = "gossip-state", value_name = "DIR")]
@@ -205,12 +207,12 @@ pub(super) struct Operation {
     /// Serve /healthz, /readyz and /metrics to whoever asks there. Default: to operators only.
     #[arg(long, value_name = "IP:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) http: Option<SocketAddr>,
+    pub(super) http: Option<Socket>,
 
     /// Serve a page there that shows the node and its cluster as they are, to whoever asks on this host.
     #[arg(long, value_name = "IP:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) dashboard: Option<SocketAddr>,
+    pub(super) dashboard: Option<Socket>,
 
     /// File with the token by which the dashboard can send messages to actors: 16 characters at least. Default: it shows, and
     /// does nothing.
@@ -247,7 +249,7 @@ pub(super) struct Bus {
         value_delimiter = ','
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) origin: Vec<String>,
+    pub(super) origin: Vec<Site>,
 }
 
 /// What strangers are allowed. In the configuration file only.
@@ -285,82 +287,6 @@ pub(super) struct Admission {
 
 fn is_unset<T: Default + PartialEq>(part: &T) -> bool {
     *part == T::default()
-}
-
-/// What can be laid over what comes after it.
-trait Layer {
-    /// This where it is set, otherwise `below`.
-    fn or(self, below: Self) -> Self;
-}
-
-impl<T> Layer for Option<T> {
-    fn or(self, below: Self) -> Self {
-        self.or(below)
-    }
-}
-
-/// A list is given as a whole.
-impl<T> Layer for Vec<T> {
-    fn or(self, below: Self) -> Self {
-        if self.is_empty() { below } else { self }
-    }
-}
-
-macro_rules! layers {
-    ($($name:ident { $($field:ident),* $(,)? })*) => {$(
-        impl Layer for $name {
-            fn or(self, below: Self) -> Self {
-                Self { $($field: Layer::or(self.$field, below.$field)),* }
-            }
-        }
-    )*};
-}
-
-layers! {
-    Settings {
-        name, listen, listen_at, advertise, connect, max_dials, cookie_file, isolated, sessions, tls, gossip,
-        operation, bus, admission,
-    }
-    Bus { listen, token_file, origin }
-    Sessions { require_native, legacy_only, liveness, max_outbox }
-    Tls { cert, key, ca, watch }
-    Gossip { seed, on, offset, advertise, state, cluster, period }
-    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, drain }
-    Admission {
-        max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
-        max_remembered,
-    }
-}
-
-impl Settings {
-    /// These settings where they are set, otherwise those `below`.
-    pub(super) fn over(self, below: Self) -> Self {
-        self.or(below)
-    }
-
-    /// Lets paths that are relative start at `dir`.
-    pub(super) fn starting_at(mut self, dir: &Path) -> Self {
-        let Tls { cert, key, ca, .. } = &mut self.tls;
-        let Operation {
-            admin_token_file,
-            dashboard_token_file,
-            ..
-        } = &mut self.operation;
-        let paths = [
-            &mut self.cookie_file,
-            &mut self.bus.token_file,
-            &mut self.gossip.state,
-            cert,
-            key,
-            ca,
-            admin_token_file,
-            dashboard_token_file,
-        ];
-        for path in paths.into_iter().flatten() {
-            *path = dir.join(&path);
-        }
-        self
-    }
 }
 
 #[cfg(test)]

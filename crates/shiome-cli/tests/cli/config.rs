@@ -149,6 +149,64 @@ fn a_check_finds_what_would_keep_the_node_from_starting() {
 }
 
 #[test]
+fn a_check_reads_the_tokens_and_nothing_runs_without_them() {
+    let (dir, path) = config(
+        "name = 'a@127.0.0.1:0'\ncookie-file = 'cookie'\n[operation]\nadmin = 'off'\ndashboard = '127.0.0.1:0'\n[bus]\nlisten = 'ws://127.0.0.1:0/bus'",
+    );
+    let short = dir.path().join("short");
+    fs::write(&short, "short").unwrap();
+    let short = short.to_str().unwrap();
+    for option in ["--dashboard-token-file", "--bus-token-file"] {
+        for (file, told) in [
+            (
+                "/nowhere/at/all",
+                "cannot read token file `/nowhere/at/all`",
+            ),
+            (short, "shorter than 16 bytes"),
+        ] {
+            let args = ["node", "--config", &path, option, file];
+            for args in [&args[..], &[&args[..], &["--check"]].concat()] {
+                let error = error_of(&mut shiome(args), 2);
+                assert!(error.contains(told), "{error}");
+                assert!(!error.contains("node listens"), "{error}");
+            }
+        }
+    }
+    let admin = ["--admin", "tcp://127.0.0.1:0", "--admin-token-file", short];
+    let args = [&["node", "--config", &path, "--check"], &admin[..]].concat();
+    let error = error_of(&mut shiome(&args), 2);
+    assert!(error.contains("shorter than 16 bytes"), "{error}");
+}
+
+#[test]
+fn a_token_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (dir, path) = config("name = 'a@h:1'\ncookie-file = 'cookie'");
+    let token = dir.path().join("token");
+    fs::write(&token, "0123456789abcdef").unwrap();
+    let args = [
+        "node",
+        "--config",
+        &path,
+        "--check",
+        "--dashboard=127.0.0.1:0",
+        "--dashboard-token-file",
+        token.to_str().unwrap(),
+    ];
+    for (mode, warned) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).unwrap();
+        let error = String::from_utf8(output(&mut shiome(&args)).stderr).unwrap();
+        assert_eq!(
+            error.contains("other users can read the token"),
+            warned,
+            "{error}"
+        );
+        assert!(!error.contains("0123"), "{error}");
+    }
+}
+
+#[test]
 fn a_variable_that_means_nothing_is_warned_of() {
     let (_dir, path) = config("name = 'a@127.0.0.1:0'\ncookie-file = 'cookie'");
     let mut command = shiome(&["node", "--check", "--config", &path]);

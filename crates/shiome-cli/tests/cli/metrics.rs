@@ -1,14 +1,22 @@
 //! What a node exports, what the manual says of it, and what the dashboard shows.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use shiome::inspect::metrics as node_metrics;
 use shiome_inspect::metrics as server_metrics;
 
 use super::{
     node::{address, ends_cleanly, lines_with},
-    operation::{User, http},
+    user::User,
 };
 
 /// A file of the documentation.
@@ -81,8 +89,8 @@ fn not_exported(names_of: &BTreeSet<String>) -> Vec<String> {
             break;
         }
     }
-    ends_cleanly(b, rustix::process::Signal::TERM);
-    ends_cleanly(a, rustix::process::Signal::TERM);
+    ends_cleanly(b, Signal::TERM);
+    ends_cleanly(a, Signal::TERM);
     left
 }
 
@@ -153,4 +161,56 @@ fn the_configurations_of_the_manual_are_some() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{text}: {error}");
     }
+}
+
+/// One request of HTTP/1.0, and all of its answer.
+fn http(at: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(at).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: any.example\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn health_and_metrics_are_there_for_all_and_nothing_else_is() {
+    let user = User::new();
+    let a = user.start(
+        "a@127.0.0.1:0",
+        &["--http", "127.0.0.1:0", "--drain", "600"],
+    );
+    let at = address(&a, "a@127.0.0.1");
+    let log = a.log("address=tcp://");
+    let http_at: SocketAddr = log.split("tcp://").nth(1).unwrap().trim().parse().unwrap();
+    let b = user.start("b@127.0.0.1:0", &["--connect", &at]);
+    lines_with(&a, &["ready b@127.0.0.1"]);
+
+    for path in ["/healthz", "/readyz"] {
+        assert!(http(http_at, path).starts_with("HTTP/1.0 200"), "{path}");
+    }
+    let began = Instant::now();
+    let metrics = loop {
+        let metrics = http(http_at, "/metrics");
+        if metrics.contains("shiome_peer_connected{peer=\"b@127.0.0.1\"} 1") {
+            break metrics;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{metrics}");
+    };
+    assert!(metrics.contains("shiome_link_bytes_total"), "{metrics}");
+    for path in ["/v1/node", "/v1/sessions", "/v1/feed", "/v1/call"] {
+        assert!(http(http_at, path).starts_with("HTTP/1.0 404"), "{path}");
+    }
+
+    // Told to stop, it is not ready, and goes on for as long as it was told.
+    a.signal(Signal::TERM);
+    a.log("not ready any more");
+    assert!(http(http_at, "/readyz").starts_with("HTTP/1.0 503"));
+    assert!(http(http_at, "/healthz").starts_with("HTTP/1.0 200"));
+    let sessions = user.json(&["sessions", "--admin", "a"]);
+    assert_eq!(sessions[0]["state"], "ready");
+    // A second signal is obeyed at once.
+    let mut a = a;
+    a.signal(Signal::TERM);
+    assert_eq!(a.exit().code(), Some(1));
+    ends_cleanly(b, Signal::TERM);
 }

@@ -3,76 +3,16 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::Path,
-    process::Command,
-    time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
-use tempfile::TempDir;
 
 use super::{
-    node::{address, cookie, ends_cleanly, lines_with},
-    support::{Running, error_of, output, shiome},
+    node::{address, ends_cleanly},
+    user::User,
 };
-
-/// A user with a directory for sockets, and a cookie.
-pub(super) struct User {
-    runtime: TempDir,
-    cookie: tempfile::NamedTempFile,
-}
-
-impl User {
-    pub(super) fn new() -> Self {
-        Self {
-            runtime: tempfile::tempdir().unwrap(),
-            cookie: cookie("a secret"),
-        }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = shiome(args);
-        command.env("XDG_RUNTIME_DIR", self.runtime.path());
-        command
-    }
-
-    pub(super) fn start(&self, name: &str, more: &[&str]) -> Running {
-        let cookie = self.cookie.path().to_str().unwrap();
-        let args = [&["node", name, "--cookie-file", cookie], more].concat();
-        Running::spawn(&mut self.command(&args))
-    }
-
-    /// What a command prints that goes well.
-    fn told(&self, args: &[&str]) -> String {
-        let output = output(&mut self.command(args));
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{args:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let told = self.told(&[args, &["--json"]].concat());
-        serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"))
-    }
-
-    fn error(&self, args: &[&str], code: i32) -> String {
-        error_of(&mut self.command(args), code)
-    }
-
-    /// Two nodes with a session.
-    fn pair(&self) -> (Running, Running, String) {
-        let a = self.start("a@127.0.0.1:0", &[]);
-        let at = address(&a, "a@127.0.0.1");
-        let b = self.start("b@127.0.0.1:0", &["--connect", &at]);
-        address(&b, "b@127.0.0.1");
-        lines_with(&b, &["ready a@127.0.0.1"]);
-        lines_with(&a, &["ready b@127.0.0.1"]);
-        (a, b, at)
-    }
-}
 
 #[test]
 fn a_node_tells_its_user_what_it_is_at() {
@@ -280,94 +220,18 @@ fn a_node_without_an_admin_endpoint_cannot_be_asked() {
     ends_cleanly(a, Signal::TERM);
 }
 
-/// One request of HTTP/1.0, and all of its answer.
-pub(super) fn http(at: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(at).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: any.example\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-#[test]
-fn health_and_metrics_are_there_for_all_and_nothing_else_is() {
-    let user = User::new();
-    let a = user.start(
-        "a@127.0.0.1:0",
-        &["--http", "127.0.0.1:0", "--drain", "600"],
-    );
-    let at = address(&a, "a@127.0.0.1");
-    let log = a.log("address=tcp://");
-    let http_at: SocketAddr = log.split("tcp://").nth(1).unwrap().trim().parse().unwrap();
-    let b = user.start("b@127.0.0.1:0", &["--connect", &at]);
-    lines_with(&a, &["ready b@127.0.0.1"]);
-
-    for path in ["/healthz", "/readyz"] {
-        assert!(http(http_at, path).starts_with("HTTP/1.0 200"), "{path}");
-    }
-    let began = Instant::now();
-    let metrics = loop {
-        let metrics = http(http_at, "/metrics");
-        if metrics.contains("shiome_peer_connected{peer=\"b@127.0.0.1\"} 1") {
-            break metrics;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{metrics}");
-    };
-    assert!(metrics.contains("shiome_link_bytes_total"), "{metrics}");
-    for path in ["/v1/node", "/v1/sessions", "/v1/feed", "/v1/call"] {
-        assert!(http(http_at, path).starts_with("HTTP/1.0 404"), "{path}");
-    }
-
-    // Told to stop, it is not ready, and goes on for as long as it was told.
-    a.signal(Signal::TERM);
-    a.log("not ready any more");
-    assert!(http(http_at, "/readyz").starts_with("HTTP/1.0 503"));
-    assert!(http(http_at, "/healthz").starts_with("HTTP/1.0 200"));
-    let sessions = user.json(&["sessions", "--admin", "a"]);
-    assert_eq!(sessions[0]["state"], "ready");
-    // A second signal is obeyed at once.
-    let mut a = a;
-    a.signal(Signal::TERM);
-    assert_eq!(a.exit().code(), Some(1));
-    ends_cleanly(b, Signal::TERM);
-}
-
-#[test]
-fn a_guest_asks_a_node_that_has_no_admin_endpoint() {
-    let user = User::new();
-    // As nodes of ractor_cluster are.
-    let a = user.start("a@127.0.0.1:0", &["--admin", "off", "--legacy-only"]);
-    let at = address(&a, "a@127.0.0.1");
-    let secret = user.cookie.path().to_str().unwrap();
-    let join = ["--join", &at, "--cookie-file", secret];
-    let pong = user.json(&[&["ping"], &join[..]].concat());
-    assert_eq!(pong["node"], "a@127.0.0.1");
-    assert_eq!(
-        user.json(&[&["actors"], &join[..]].concat())["items"],
-        serde_json::json!([])
-    );
-    assert_eq!(user.json(&[&["groups"], &join[..]].concat())["total"], 0);
-    let call = [&["call", ".", "nobody", "Hello"], &join[..]].concat();
-    assert_eq!(user.error(&call, 5), "error: the node has no such actor");
-    let wrong = cookie("another");
-    let wrong = [
-        "ping",
-        "--join",
-        &at,
-        "--cookie-file",
-        wrong.path().to_str().unwrap(),
-    ];
-    let error = user.error(&wrong, 4);
-    assert!(error.contains("cannot be joined"), "{error}");
-    ends_cleanly(a, Signal::TERM);
-}
-
 #[test]
 fn what_is_no_request_does_no_harm() {
     let user = User::new();
     let a = user.start("a@127.0.0.1:0", &[]);
     address(&a, "a@127.0.0.1");
     let socket = sockets(&user).remove(0);
+    let refused = |reason: &str| {
+        user.json(&["watch", "--once"])["refused"][reason]
+            .as_u64()
+            .unwrap()
+    };
+    let before = refused("too_large");
     for garbage in [
         &b"\0\0\0\0"[..],
         b"GET",
@@ -380,91 +244,8 @@ fn what_is_no_request_does_no_harm() {
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     }
-    let seen = user.json(&["watch", "--once"]);
-    assert!(
-        seen["refused"]["malformed"].as_u64().unwrap() > 0,
-        "{}",
-        seen["refused"]
-    );
-    ends_cleanly(a, Signal::TERM);
-}
-
-#[test]
-fn a_bench_measures_casts_and_calls_between_two_processes() {
-    let user = User::new();
-    let rows = user.json(&["bench", "--time", "1", "--size", "8"]);
-    let rows = rows.as_array().unwrap();
-    assert_eq!(rows.len(), 5, "{rows:?}");
-    for row in rows {
-        assert!(row["value"].as_f64().unwrap() > 0.0, "{row}");
-        assert_eq!(row["group"], "bench");
-    }
-    let time = |row: usize| rows[row]["value"].as_f64().unwrap();
-    assert!(time(2) <= time(3), "the median is no longer than most");
-}
-
-/// The node of the bench, whose actor understands calls.
-fn worker(user: &User) -> (std::process::Child, String) {
-    use std::io::{BufRead as _, BufReader};
-
-    let mut command = user.command(&["bench-node"]);
-    command.env("SHIOME_COOKIE", "a secret");
-    let piped = || std::process::Stdio::piped();
-    let mut node = command.stdin(piped()).stdout(piped()).spawn().unwrap();
-    let mut at = String::new();
-    let mut stdout = BufReader::new(node.stdout.take().unwrap());
-    stdout.read_line(&mut at).unwrap();
-    (node, at.trim().to_owned())
-}
-
-#[test]
-fn an_actor_is_called_by_hand_as_a_guest_and_through_another_node() {
-    let user = User::new();
-    let (mut node, at) = worker(&user);
-    let a = user.start("a@127.0.0.1:0", &["--connect", &at]);
-    address(&a, "a@127.0.0.1");
-    lines_with(&a, &["ready bench-worker@127.0.0.1"]);
-    let secret = user.cookie.path().to_str().unwrap();
-    let join = ["--join", &at, "--cookie-file", secret];
-    let through = ["--admin", "a"];
-    for (asked, whom) in [(&join[..], "."), (&through[..], "bench-worker@127.0.0.1")] {
-        let call =
-            |more: &[&str]| user.told(&[&["call", whom, "bench-worker"], more, asked].concat());
-        assert_eq!(call(&["Echo", "hello"]).trim(), "hello");
-        assert_eq!(call(&["Echo", "u16:258", "--as", "uint"]).trim(), "258");
-        let before: u64 = call(&["Taken", "--as", "uint"]).trim().parse().unwrap();
-        assert_eq!(call(&["Take", "hex:00", "--cast"]), "");
-        let after: u64 = call(&["Taken", "--as", "uint"]).trim().parse().unwrap();
-        assert_eq!(after, before + 1);
-        let named = [&["actors"], asked, &["--search", "bench-worker"]].concat();
-        let named = match whom {
-            "." => user.json(&named),
-            peer => user.json(&[&["actors", peer], asked].concat()),
-        };
-        assert_eq!(named["items"][0]["name"], "bench-worker");
-        let wrong = [&["call", whom, "bench-worker", "NoSuch"], asked].concat();
-        let error = user.error(&wrong, 5);
-        assert!(error.contains("does not understand"), "{error}");
-    }
-    let by_value = [
-        &[
-            "call",
-            ".",
-            "bench-worker",
-            "Taken",
-            "--json",
-            "--as",
-            "bool",
-        ],
-        &join[..],
-    ]
-    .concat();
-    let reply: Value = serde_json::from_str(&user.told(&by_value)).unwrap();
-    assert!(
-        reply["shown"].is_null() && reply["reply_hex"].is_string(),
-        "{reply}"
-    );
-    drop(node.stdin.take());
-    assert!(node.wait().unwrap().success());
+    assert!(refused("malformed") > 0);
+    // A head, and a body.
+    assert_eq!(refused("too_large"), before + 2);
     ends_cleanly(a, Signal::TERM);
 }

@@ -7,7 +7,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::{
     node::{address, cookie, ends_cleanly, lines_with, start},
-    support::{Running, output, shiome},
+    support::{Running, error_of, output, shiome},
 };
 
 /// An authority, and a secret that nodes share.
@@ -184,5 +184,38 @@ fn certificates_are_taken_up_again_when_their_files_change() {
     let (b, _) = next.node(B, B, &["--connect", &a_at]);
     lines_with(&b, &[&format!("ready {A} at {a_at}")]);
     ends_cleanly(b, Signal::TERM);
+    ends_cleanly(a, Signal::TERM);
+}
+
+#[test]
+fn a_guest_joins_over_tls_by_the_name_of_its_certificate() {
+    let authority = Authority::new();
+    let (a, at) = authority.node(A, A, &["--admin", "off"]);
+    let cookie = authority.cookie.path().to_str().unwrap().to_owned();
+    let ping = ["ping", "--join", &at, "--cookie-file", &cookie];
+    let guest = authority.options("guest@127.0.0.1");
+    let with = |options: &[String]| {
+        let options = options.iter().map(String::as_str);
+        shiome(&ping.into_iter().chain(options).collect::<Vec<_>>())
+    };
+    let pong = output(&mut with(&guest));
+    let error = String::from_utf8(pong.stderr).unwrap();
+    assert!(pong.status.success(), "{error}");
+    let pong = String::from_utf8(pong.stdout).unwrap();
+    assert!(pong.starts_with(&format!("{A} answered in ")), "{pong}");
+    lines_with(&a, &["ready guest@127.0.0.1 at ", "lost guest@127.0.0.1: "]);
+
+    // Without a certificate, with one of another authority, and with a part of one.
+    let error = error_of(&mut with(&[]), 4);
+    assert!(error.contains("cannot be joined"), "{error}");
+    let stranger = Authority::new().options("guest@127.0.0.1");
+    // The files are gone with their authority.
+    let error = error_of(&mut with(&stranger), 2);
+    assert!(error.contains("cannot read"), "{error}");
+    let foreign = Authority::new();
+    let error = error_of(&mut with(&foreign.options("guest@127.0.0.1")), 4);
+    assert!(error.contains("cannot be joined"), "{error}");
+    let error = error_of(&mut with(&guest[..1]), 2);
+    assert!(error.contains("--tls-key"), "{error}");
     ends_cleanly(a, Signal::TERM);
 }

@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { CHROMIUM, Chromium } from "../../../shiome-bus/web/tests/chromium.js";
 import { Peer } from "../../../shiome-bus/web/shiome.js";
 import { WebSocket } from "../../../shiome-bus/web/tests/socket.js";
-import { SHIOME, TOKEN, cluster } from "./nodes.js";
+import { SHIOME, TOKEN, cluster, runs, screen } from "./nodes.js";
 import { Simulated } from "./simulated.js";
 
 const skip = CHROMIUM && SHIOME ? false : "SHIOME_CHROMIUM and SHIOME_BIN name no programs";
@@ -46,6 +46,18 @@ async function browse(t) {
   const browser = await Chromium.launch();
   t.after(() => browser.close());
   return browser;
+}
+
+/** A WebSocket that does not hear who has gone. */
+class Uninformed extends WebSocket {
+  #told = () => {};
+
+  constructor(url, protocol) {
+    super(url, protocol);
+    const stays = ({ type, absent }) => type !== "presence" || !absent;
+    const hears = ({ data }) => this.#told({ data: JSON.stringify(JSON.parse(data).filter(stays)) });
+    Object.defineProperty(this, "onmessage", { get: () => hears, set: (told) => (this.#told = told) });
+  }
 }
 
 /** Three nodes, the first of which has a dashboard. */
@@ -169,7 +181,15 @@ test("peers of the bus and what was dropped are shown", { skip }, async (t) => {
   const alice = await Peer.connect("alice", { url: relay, storage: null, WebSocket });
   await sees(tab, `document.querySelector("#panel-bus p").textContent === "alice" && ${tile("Bus peers")} === "1"`);
   assert.deepEqual((await tab.evaluate(rows("bus"))).map(([, state]) => state), ["up"]);
+  // Who is not told that somebody has gone goes on sending.
+  const bob = await Peer.connect("bob", { url: relay, storage: null, WebSocket: Uninformed });
+  await bob.waitFor("alice");
   await alice.close();
+  await assert.rejects(bob.send("alice", "chat.message", "lost", { level: "received" }), { code: "NodeNotFound" });
+  await sees(tab, `${rows("bus")}.some((row) => row.slice(1).join() === "node_not_found,bob,alice,chat.message")`);
+  await sees(tab, `document.querySelector("#panel-bus .facts").textContent.includes("Dropped: node_not_found1")`);
+  assert.ok(!(await tab.evaluate(`document.getElementById("panel-bus").textContent`)).includes("lost"), "payloads are not shown");
+  await bob.close();
   await sees(tab, `${tile("Bus peers")} === "0"`);
 });
 
@@ -234,7 +254,31 @@ test("it can be used on a phone, by keyboard, and by ear", { skip }, async (t) =
   assert.notEqual(await background(), before);
 });
 
-test("pictures of a demo at work", { skip: skip || (PICTURES ? false : "SHIOME_DASHBOARD_PICTURES names no directory") }, async (t) => {
+const skipPictures = skip || (PICTURES ? false : "SHIOME_DASHBOARD_PICTURES names no directory");
+
+test("a picture of watch", { skip: skipPictures }, async (t) => {
+  const nodes = await cluster(t);
+  const a = await nodes.start("a", "--admin", nodes.admin);
+  const others = await Promise.all(["b", "c", "d", "e"].map((name) => nodes.start(name, "--seed", a.address)));
+  await Promise.all(others.map(({ name }) => a.line(`ready ${name}`)));
+  const [b, c, , e] = others;
+  for (const { name } of [b, c]) runs(t, "ping", name, "--count", "1000000", "--admin", nodes.admin).resume();
+  await e.kill();
+  await a.line("down ");
+  const text = await screen(runs(t, "watch", "--admin", nodes.admin), 3);
+  assert.match(text, /member_down .* failed/);
+  const page = `<!doctype html><style>
+    body { margin: 0; background: #10141a; color: #d7dde5; font: 14px/20px "DejaVu Sans Mono", "Liberation Mono", monospace }
+    pre { margin: 0; padding: 14px 18px; font: inherit; display: inline-block } b { color: #7fd1b9 }
+  </style><pre><b>$ shiome watch</b>\n\n${text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</pre>`;
+  const tab = await (await browse(t)).open(`data:text/html,${encodeURIComponent(page)}`, DESKTOP);
+  const { width, height } = await tab.evaluate(`document.querySelector("pre").getBoundingClientRect().toJSON()`);
+  const size = { width: Math.ceil(width), height: Math.ceil(height), deviceScaleFactor: 1, mobile: false };
+  await tab.call("Emulation.setDeviceMetricsOverride", size);
+  await writeFile(join(PICTURES, "watch.png"), await tab.screenshot());
+});
+
+test("pictures of a demo at work", { skip: skipPictures }, async (t) => {
   const child = spawn(SHIOME, ["demo", "--nodes", "7", "--dashboard"], { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => child.stdin.end() && once(child, "exit"));
   const lines = createInterface({ input: child.stdout });

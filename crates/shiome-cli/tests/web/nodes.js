@@ -21,9 +21,11 @@ export async function cluster(t) {
     await rm(dir, { recursive: true, force: true });
   });
   const file = join(dir, "token");
-  await writeFile(file, TOKEN);
+  await writeFile(file, TOKEN, { mode: 0o600 });
   return {
     token: ["--dashboard-token-file", file],
+    busToken: ["--bus-token-file", file],
+    admin: `unix:${join(dir, "admin.sock")}`,
     async start(name, ...more) {
       const node = new Node(name, dir, more);
       nodes.push(node);
@@ -40,7 +42,8 @@ class Node {
 
   constructor(name, dir, more) {
     this.name = `${name}@127.0.0.1`;
-    const args = ["--log", "warn", "node", `${this.name}:0`, "--admin", "off", "--gossip", "--gossip-period", "100", "--liveness", "2", ...more];
+    const admin = more.includes("--admin") ? [] : ["--admin", "off"];
+    const args = ["--log", "warn", "node", `${this.name}:0`, ...admin, "--gossip", "--gossip-period", "100", "--liveness", "2", ...more];
     const env = { PATH: process.env.PATH, SHIOME_COOKIE: "the cookie of the tests", XDG_RUNTIME_DIR: dir };
     this.#child = spawn(SHIOME, args, { env, stdio: ["ignore", "pipe", "inherit"] });
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
@@ -71,4 +74,22 @@ class Node {
     this.#child.kill("SIGKILL");
     await this.exit;
   }
+}
+
+/** A command that runs as long as the test; its lines. */
+export function runs(t, ...args) {
+  // At the end the node goes first, which it would tell.
+  const child = spawn(SHIOME, args, { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGTERM") && once(child, "exit"));
+  return createInterface({ input: child.stdout });
+}
+
+/** What `watch` shows for the time of that number, from 1. */
+export function screen(lines, number) {
+  const seen = [];
+  return new Promise((found) => lines.on("line", (line) => {
+    if (/ {2}(ready|stopping) {2}up /.test(line)) seen.push([]);
+    if (seen.length > number) found(seen[number - 1].join("\n").trim());
+    seen.at(-1)?.push(line);
+  }));
 }

@@ -15,6 +15,7 @@ enum Count {
 
 struct Counter;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Counter {
     type Msg = Count;
     type State = u64;

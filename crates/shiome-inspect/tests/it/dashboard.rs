@@ -1,6 +1,6 @@
 use axum::http::{Method, Request};
 use http_body_util::Full;
-use shiome_inspect::{Guard, Inspect, RefusalReason, Token};
+use shiome_inspect::{Guard, Inspect, MAX_REQUEST_LEN, RefusalReason, Token};
 
 use super::support::{Client, Server, get, get_with, node};
 
@@ -107,4 +107,32 @@ async fn with_a_token_the_dashboard_acts_for_those_who_have_it() {
         assert_eq!(got, status, "{headers:?}");
     }
     assert_eq!(inspect.refusals().of(RefusalReason::Unauthorized), 3);
+}
+
+#[tokio::test]
+async fn what_the_dashboard_has_no_route_for_is_refused_and_counted() {
+    let a = node("unrouted").await;
+    let inspect = Inspect::new(a.inspect());
+    let server = serve(&inspect, None).await;
+    let long = Request::post("/v1/ping")
+        .header("host", "localhost")
+        .body(Full::from(vec![b'x'; MAX_REQUEST_LEN + 1]))
+        .unwrap();
+    let mut client = server.client().await;
+    assert_eq!(client.ask(long).await.0, 413);
+    assert_eq!(inspect.refusals().of(RefusalReason::TooLarge), 1);
+
+    let mut client = server.client().await;
+    assert_eq!(client.ask(get("/v1/none")).await.0, 404);
+    assert_eq!(status_of_ping(&mut client, &[]).await, 404);
+    let posted = Request::post("/v1/node")
+        .header("host", "localhost")
+        .body(Full::default())
+        .unwrap();
+    assert_eq!(client.ask(posted).await.0, 405);
+    assert_eq!(inspect.refusals().of(RefusalReason::Malformed), 3);
+    // What is not there for the moment is no mistake of whoever asks.
+    assert_eq!(client.ask(get("/v1/gossip")).await.0, 404);
+    assert_eq!(client.ask(get("/v1/actors?node_id=7")).await.0, 404);
+    assert_eq!(inspect.refusals().of(RefusalReason::Malformed), 3);
 }

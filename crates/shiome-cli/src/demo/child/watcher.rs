@@ -10,6 +10,7 @@ pub(super) struct Watcher;
 #[derive(RactorMessage)]
 pub(super) enum Nothing {}
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Watcher {
     type Msg = Nothing;
     type State = Arc<Notify>;
