@@ -1,0 +1,246 @@
+//! Spans of what passes between nodes, and how a trace goes on at the other end.
+//!
+//! They are spans of [`tracing`], of the target `shiome::trace` and the level DEBUG, for whatever subscriber the program has
+//! installed; without one that wants them nothing is done for a message but to look at a flag.
+//!
+//! | span          | of                                                     | `otel.kind`           | ends                      |
+//! |---------------|--------------------------------------------------------|-----------------------|---------------------------|
+//! | `dial`        | a link that is opened                                  | client                | it is open, or is not     |
+//! | `handshake`   | a link, up to where both ends have proven the cookie   | client, server        | they have, or have not    |
+//! | `call`        | a call to an actor of another node                     | client                | with its reply            |
+//! | `handle_call` | a call of another node                                 | server                | with its reply            |
+//! | `cast`        | a cast to an actor of another node                     | producer              | it is handed to the link  |
+//! | `handle_cast` | a cast of another node                                 | consumer              | see below                 |
+//!
+//! Their fields follow OpenTelemetry's semantic conventions: `rpc.system.name` (`shiome`) and `rpc.method` (the variant) of
+//! calls, `messaging.system`, `messaging.operation.name`, `messaging.operation.type` and `messaging.destination.name` (the
+//! node) of casts, `server.address` and `client.address` (the full name of the other node), `error.type` of what fails.
+//! `shiome.actor.pid` is the number of the actor on its node. Contents of messages are never shown.
+//!
+//! # One trace over many nodes
+//!
+//! With the feature `opentelemetry`, and a layer of `tracing_opentelemetry` in the subscriber, the context of `call` and
+//! `cast` goes along with the message, to peers that can take it: `handle_call` and `handle_cast` have them as parents,
+//! over the network. Where they are not enabled none goes along.
+//!
+//! The parent of `call` and `cast` is the span in which a [`RemoteRef`](crate::RemoteRef) is used. A message to an
+//! `ActorRef` of another node's actor is encoded by its own type, before this crate sees it: derive it with
+//! `#[cluster(trace = ::shiome_ractor)]` for the same, otherwise a trace begins there.
+//!
+//! What the local actor does with the message is inside `handle_call` or `handle_cast` when the actor is
+//! [exported](crate::Node::export), and the feature `message_span_propogation` is on: the span is then that of `ractor`'s
+//! message, in which the handler runs, and ends when that has. To other actors `ractor` hands serialized messages without a
+//! span, so `handle_cast` ends when the message is in the mailbox.
+
+use std::fmt;
+
+use bytes::Bytes;
+use shiome_session::{
+    Session,
+    wire::{
+        Capabilities, node,
+        trace::{MAX_OVERHEAD, TraceContext, wrap},
+    },
+};
+use tracing::{
+    Span, debug_span,
+    field::{Empty, display},
+};
+
+use crate::remote_actor::Caller;
+
+#[cfg(feature = "opentelemetry")]
+mod otel;
+
+/// Target of all spans.
+macro_rules! target {
+    () => {
+        "shiome::trace"
+    };
+}
+
+/// Bytes of a peer's word that a span shows.
+const MAX_SHOWN_LEN: usize = 64;
+
+/// Bytes of a message beside what it carries, at most.
+const ENCODING_OVERHEAD: usize = 64;
+
+/// What a message that is sent in this span takes along, as its metadata; `None` where there is no trace.
+///
+/// For implementations of `ractor::Message` by hand, whose messages to an `ActorRef` of another node's actor are part of a
+/// trace then. What is derived calls it with `#[cluster(trace = ::shiome_ractor)]`. It never reaches the other node's
+/// program.
+pub fn metadata() -> Option<Vec<u8>> {
+    #[cfg(feature = "opentelemetry")]
+    if tracing::span_enabled!(target: target!(), tracing::Level::DEBUG) {
+        let context = otel::context_of(&Span::current());
+        return wrap(context.as_ref(), None).map(Into::into);
+    }
+    None
+}
+
+/// Span of a call to the actor `pid` of a node.
+pub(crate) fn call(node: &str, pid: u64, variant: &str) -> Span {
+    debug_span!(
+        target: target!(), "call", otel.kind = "client", otel.name = name(variant, "call"),
+        rpc.system.name = "shiome", rpc.method = variant, server.address = node, shiome.actor.pid = pid,
+        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    )
+}
+
+/// Span of a cast to the actor `pid` of a node.
+pub(crate) fn cast(node: &str, pid: u64, variant: &str) -> Span {
+    debug_span!(
+        target: target!(), "cast", otel.kind = "producer", otel.name = %Named("send", variant),
+        messaging.system = "shiome", messaging.operation.name = "cast", messaging.operation.type = "send",
+        messaging.destination.name = node, rpc.method = variant, server.address = node, shiome.actor.pid = pid,
+        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    )
+}
+
+/// Span of a call of a peer to the local actor `pid`, which goes on with the trace of the peer.
+pub(crate) fn handle_call(
+    peer: &str,
+    pid: u64,
+    variant: &str,
+    context: Option<&TraceContext>,
+) -> Span {
+    let variant = shown(variant);
+    let span = debug_span!(
+        target: target!(), parent: None, "handle_call", otel.kind = "server", otel.name = name(variant, "call"),
+        rpc.system.name = "shiome", rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
+        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    );
+    continue_trace(&span, context);
+    span
+}
+
+/// Span of a cast of a peer to the local actor `pid`, which goes on with the trace of the peer.
+pub(crate) fn handle_cast(
+    peer: &str,
+    pid: u64,
+    variant: &str,
+    context: Option<&TraceContext>,
+) -> Span {
+    let variant = shown(variant);
+    let span = debug_span!(
+        target: target!(), parent: None, "handle_cast", otel.kind = "consumer", otel.name = %Named("process", variant),
+        messaging.system = "shiome", messaging.operation.name = "cast", messaging.operation.type = "process",
+        messaging.destination.name = pid, rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
+        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    );
+    continue_trace(&span, context);
+    span
+}
+
+/// Span of a dial.
+pub(crate) fn dial(address: &shiome_transport::Address) -> Span {
+    debug_span!(
+        target: target!(), "dial", otel.kind = "client", otel.name = "dial", network.transport = address.scheme(),
+        server.address = address.host(), server.port = address.port(), error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    )
+}
+
+/// Span of a handshake with whoever is at the other end of a link. Its name is known at the end.
+pub(crate) fn handshake(is_server: bool, peer: &str) -> Span {
+    debug_span!(
+        target: target!(), "handshake", otel.kind = if is_server { "server" } else { "client" },
+        otel.name = "handshake", network.peer.address = shown(peer), server.address = Empty, client.address = Empty,
+        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    )
+}
+
+/// What the span is of has failed, in a way that this word names.
+pub(crate) fn failed(span: &Span, word: &str, error: &dyn fmt::Display) {
+    if !span.is_disabled() {
+        span.record("error.type", word);
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", display(error));
+    }
+}
+
+/// What is told to the peer of the span, if there is a trace.
+pub(crate) fn context_of(span: &Span) -> Option<Box<TraceContext>> {
+    #[cfg(feature = "opentelemetry")]
+    if !span.is_disabled() {
+        return otel::context_of(span).map(Box::new);
+    }
+    let _ = span;
+    None
+}
+
+/// Makes the span part of a trace of elsewhere. Before anything is done in it.
+pub(crate) fn continue_trace(span: &Span, context: Option<&TraceContext>) {
+    #[cfg(feature = "opentelemetry")]
+    if let Some(context) = context.filter(|_| !span.is_disabled()) {
+        otel::set_parent(span, context);
+    }
+    let _ = (span, context);
+}
+
+/// A message that goes to a peer.
+pub(crate) trait Pack {
+    /// Makes its metadata what the peer takes.
+    fn pack(&mut self, session: &Session<Caller>, context: Option<&TraceContext>);
+}
+
+impl Pack for node::Cast {
+    fn pack(&mut self, session: &Session<Caller>, context: Option<&TraceContext>) {
+        if context.is_some() || self.metadata.is_some() {
+            let len = self.what.len() + self.variant.len();
+            self.metadata = pack(session, context, self.metadata.take(), len);
+        }
+    }
+}
+
+impl Pack for node::Call {
+    fn pack(&mut self, session: &Session<Caller>, context: Option<&TraceContext>) {
+        if context.is_some() || self.metadata.is_some() {
+            let len = self.what.len() + self.variant.len();
+            self.metadata = pack(session, context, self.metadata.take(), len);
+        }
+    }
+}
+
+/// The metadata of a message with `len` bytes beside it, as the peer takes it. A message does not become too long by its
+/// context.
+fn pack(
+    session: &Session<Caller>,
+    context: Option<&TraceContext>,
+    metadata: Option<Bytes>,
+    len: usize,
+) -> Option<Bytes> {
+    let Some(terms) = session.terms() else {
+        return metadata;
+    };
+    if !terms.capabilities.contains(Capabilities::TRACE_CONTEXT) {
+        return metadata;
+    }
+    let own = metadata.as_ref().map_or(0, Bytes::len);
+    let len = len + own + MAX_OVERHEAD + ENCODING_OVERHEAD;
+    wrap(
+        context.filter(|_| len as u64 <= terms.max_message_len),
+        metadata,
+    )
+}
+
+fn name<'a>(variant: &'a str, without: &'a str) -> &'a str {
+    if variant.is_empty() { without } else { variant }
+}
+
+/// As much of a peer's word as there is room for.
+fn shown(word: &str) -> &str {
+    &word[..word.floor_char_boundary(MAX_SHOWN_LEN)]
+}
+
+/// What is done, and with what.
+struct Named<'a>(&'static str, &'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            "" => f.write_str(self.0),
+            variant => write!(f, "{} {variant}", self.0),
+        }
+    }
+}
