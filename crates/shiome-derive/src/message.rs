@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{Data, DeriveInput, Path, Type};
 
 use crate::codec;
-use crate::parse::attributes::{ractor_path, refuse_misplaced};
+use crate::parse::attributes::{Paths, paths, ractor_path, refuse_misplaced};
 use crate::parse::variant::{Port, Variant};
 use crate::parse::{Errors, refuse_lifetimes};
 
@@ -37,7 +37,7 @@ pub(crate) fn local(input: &DeriveInput) -> syn::Result<TokenStream> {
 /// A message that crosses the cluster.
 pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut errors = Errors::default();
-    let ractor = ractor_path(input, &mut errors);
+    let Paths { ractor, trace } = paths(input, &mut errors);
     refuse_misplaced(&input.attrs, &["rpc"], &mut errors);
     refuse_lifetimes(&input.generics, &mut errors);
     let variants = variants(input, &mut errors);
@@ -53,7 +53,7 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
         .iter()
         .any(|variant| variant.port.is_some())
         .then(|| bridge(&ractor));
-    let serialize = serialize(&ractor, &variants);
+    let serialize = serialize(&ractor, trace.as_ref(), &variants);
     let deserialize = deserialize(&ractor, &variants);
     Ok(quote! {
         #[doc(hidden)]
@@ -107,7 +107,11 @@ fn variants(input: &DeriveInput, errors: &mut Errors) -> Vec<Variant> {
         .collect()
 }
 
-fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
+fn serialize(ractor: &Path, trace: Option<&Path>, variants: &[Variant]) -> TokenStream {
+    let metadata = match trace {
+        Some(path) => quote!(#path::trace::metadata()),
+        None => quote!(::core::option::Option::None),
+    };
     let arms = variants.iter().map(|variant| {
         let pattern = variant.pattern();
         let name = variant.name();
@@ -126,7 +130,7 @@ fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
                 variant: ::std::borrow::ToOwned::to_owned(#name),
                 args: #args,
                 #reply
-                metadata: ::core::option::Option::None,
+                metadata: #metadata,
             }
         }
     });

@@ -43,6 +43,7 @@ pub use shiome_ractor::{
 };
 #[cfg(feature = "membership")]
 pub use shiome_ractor::{Gossip, Member};
+pub use shiome_ractor::trace;
 pub use shiome_session as session;
 pub use shiome_transport as transport;
 pub use shiome_wire as wire;
