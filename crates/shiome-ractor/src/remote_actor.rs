@@ -15,7 +15,7 @@ use crate::{
     inspect::CallOutcome,
     node::node_session::{Place, Shared},
     overflow::{Overflow, Unsent},
-    trace::{self, Pack},
+    trace::{self, Origin, Pack},
 };
 
 /// How often a sender that waits for room looks whether the link has stalled.
@@ -199,7 +199,7 @@ impl Outgoing {
         if span.is_disabled() {
             return None;
         }
-        trace::continue_trace(&span, parent.as_ref());
+        trace::continue_trace(&span, parent.as_ref(), Origin::Here);
         if let Self::Call(_, caller) = self {
             caller.span = span.clone();
         }

@@ -111,7 +111,7 @@ pub(crate) fn handle_call(
         rpc.system.name = "shiome", rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
         error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
     );
-    continue_trace(&span, context);
+    continue_trace(&span, context, Origin::Peer);
     span
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn handle_cast(
         messaging.destination.name = pid, rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
         error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
     );
-    continue_trace(&span, context);
+    continue_trace(&span, context, Origin::Peer);
     span
 }
 
@@ -169,13 +169,20 @@ pub(crate) fn context_of(span: &Span) -> Option<Box<TraceContext>> {
     None
 }
 
-/// Makes the span part of a trace of elsewhere. Before anything is done in it.
-pub(crate) fn continue_trace(span: &Span, context: Option<&TraceContext>) {
+/// Where the parent of a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Here,
+    Peer,
+}
+
+/// Makes the span the child of one that it cannot be given as a `Span`. Before anything is done in it.
+pub(crate) fn continue_trace(span: &Span, context: Option<&TraceContext>, origin: Origin) {
     #[cfg(feature = "opentelemetry")]
     if let Some(context) = context.filter(|_| !span.is_disabled()) {
-        otel::set_parent(span, context);
+        otel::set_parent(span, context, origin == Origin::Peer);
     }
-    let _ = (span, context);
+    let _ = (span, context, origin);
 }
 
 /// A message that goes to a peer.

@@ -24,15 +24,15 @@ pub(super) fn context_of(span: &Span) -> Option<TraceContext> {
     })
 }
 
-pub(super) fn set_parent(span: &Span, context: &TraceContext) {
+pub(super) fn set_parent(span: &Span, context: &TraceContext, is_remote: bool) {
     let TraceContext { parent, state } = context;
-    let remote = SpanContext::new(
+    let parent = SpanContext::new(
         TraceId::from_bytes(parent.trace_id()),
         SpanId::from_bytes(parent.span_id()),
         TraceFlags::new(parent.flags()),
-        true,
+        is_remote,
         OtelState::from_key_value(state.members()).unwrap_or_default(),
     );
     // Without a layer of OpenTelemetry there is nothing to set.
-    let _ = span.set_parent(Context::new().with_remote_span_context(remote));
+    let _ = span.set_parent(Context::new().with_remote_span_context(parent));
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use opentelemetry::trace::{SpanId, SpanKind, Status, TracerProvider};
+use opentelemetry::trace::{SpanKind, Status, TracerProvider};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SdkTracerProvider, SpanData, SpanExporter},
@@ -37,10 +37,6 @@ impl Seen {
                 .map(|one| (one.key.to_string(), one.value.to_string()))
                 .collect(),
         }
-    }
-
-    pub(crate) fn is_root(&self) -> bool {
-        self.parent == SpanId::INVALID.to_string()
     }
 
     /// What the attribute says, as text; empty without it.
