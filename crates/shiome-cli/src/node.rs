@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use shiome::{Builder, ConnectError, Cookie, Node, Reconnect, node::NodeConnectionMode};
 use shiome_inspect::metrics::Prometheus;
 
-use crate::{cookie, error::Error, print};
+use crate::{cookie, error::Error, log, print};
 
 mod bus;
 mod environment;
@@ -15,6 +15,11 @@ mod file;
 mod gossip;
 mod links;
 mod operation;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "node/no_otlp.rs"]
+mod otlp;
 mod settings;
 mod tls;
 mod value;
@@ -22,6 +27,7 @@ mod value;
 use bus::Relay;
 pub(crate) use error::ConfigError;
 use operation::Operating;
+use otlp::Export;
 use settings::Settings;
 use value::{Dialled, Listened, NodeAddress};
 
@@ -107,10 +113,12 @@ pub(crate) struct Args {
     settings: Settings,
 }
 
-/// Runs the node, or checks whether it could be run.
-pub(crate) async fn run(args: Args) -> Result<(), Error> {
+/// Runs the node, or checks whether it could be run. It logs what passes the filter.
+pub(crate) async fn run(args: Args, filter: &str) -> Result<(), Error> {
     let check = args.check;
-    let (settings, cookie) = resolve(args)?;
+    let early = log::subscriber(log::filter(filter)?);
+    let (settings, cookie) = tracing::subscriber::with_default(early, || resolve(args))?;
+    let export = Export::install(log::filter(filter)?, &settings)?;
     let loaded = tls::load(&settings.tls)?;
     if check {
         let text = toml::to_string(&settings).map_err(std::io::Error::other);
@@ -160,6 +168,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         () = operating.stop(node) => {}
         () = signals.next() => return Err(Error::Impatient),
     }
+    export.finish().await;
     say("stopped");
     Ok(())
 }

@@ -27,6 +27,8 @@ pub(crate) enum ConfigError {
     NoName,
     #[error("`admin` over TCP needs `admin-token-file`")]
     NoToken,
+    #[error("otlp: {0}")]
+    Otlp(String),
     #[error("TLS")]
     Tls(#[source] LoadError),
 }

@@ -7,7 +7,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{AdminAddress, BusAddress, Dialled, HostPort, Listened, NodeAddress, Whole};
+use super::value::{
+    AdminAddress, BusAddress, Collector, Dialled, HostPort, Listened, NodeAddress, Whole,
+};
 
 mod check;
 
@@ -218,6 +220,12 @@ pub(super) struct Operation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dashboard_token_file: Option<PathBuf>,
 
+    /// Send spans to the collector of OpenTelemetry there, by OTLP over HTTP, such as http://127.0.0.1:4318. Without a path
+    /// they go to /v1/traces. Default: nowhere.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) otlp: Option<Collector>,
+
     /// On a signal to stop, first be not ready for so long: 0 to 600. Default: 0.
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -325,7 +333,7 @@ layers! {
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
-    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, drain }
+    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, otlp, drain }
     Admission {
         max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
         max_remembered,

@@ -114,6 +114,8 @@ text_value! {
     NodeAddress: is_node_address, "name@host:port";
     /// Where peers of the bus are taken.
     BusAddress: is_bus_address, "ws://IP:PORT/PATH with an IP address of this host alone";
+    /// Where spans go.
+    Collector: is_collector, "http://HOST:PORT or http://HOST:PORT/PATH";
     /// Where gossip is asked for.
     HostPort: is_host_port, "HOST:PORT";
     /// Where a node is dialled, over any kind of link.
@@ -185,6 +187,13 @@ fn is_bus_address(text: &str) -> bool {
     let rest = text.strip_prefix("ws://");
     let addr = rest.and_then(|rest| rest.split_once('/')?.0.parse::<SocketAddr>().ok());
     addr.is_some_and(|addr| addr.ip().is_loopback())
+}
+
+/// A collector that is reached over TLS is behind one on this host.
+fn is_collector(text: &str) -> bool {
+    text.parse::<hyper::Uri>().is_ok_and(|url| {
+        url.scheme_str() == Some("http") && url.host().is_some_and(|host| !host.is_empty())
+    })
 }
 
 /// Accepts what can be asked, if somebody is there.
@@ -296,6 +305,23 @@ mod tests {
             "ws://h:1/",
         ] {
             assert!(wrong.parse::<BusAddress>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_reached_over_http() {
+        for right in ["http://127.0.0.1:4318", "http://h", "http://[::1]:1/otlp"] {
+            assert!(right.parse::<Collector>().is_ok(), "{right}");
+        }
+        for wrong in [
+            "",
+            "h:4318",
+            "https://h:4318",
+            "grpc://h:4317",
+            "http://",
+            "/v1",
+        ] {
+            assert!(wrong.parse::<Collector>().is_err(), "{wrong}");
         }
     }
 

@@ -1,0 +1,33 @@
+//! Logs, which go to standard error.
+
+use std::io;
+
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry::LookupSpan};
+
+use crate::error::Error;
+
+/// What is logged.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::try_new(text).map_err(|_| Error::LogFilter(text.to_owned()))
+}
+
+/// Writes what passes the filter, line by line.
+pub(crate) fn subscriber(filter: EnvFilter) -> impl Subscriber + Send + Sync {
+    fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Logs are read by programs, too.
+        .with_ansi(false)
+        .finish()
+}
+
+/// The same beside others, who have filters of their own.
+#[cfg(feature = "otlp")]
+pub(crate) fn layer<S>(filter: EnvFilter) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    layer.with_filter(filter)
+}
