@@ -77,8 +77,8 @@ impl HttpClient for Client {
         Self: 'async_trait,
     {
         Box::pin(async move {
-            let sent = self.runtime.spawn(timeout(TIMEOUT, send(request)));
-            let result = match sent.await {
+            let sending = async { timeout(TIMEOUT, send(request)).await };
+            let result = match self.runtime.spawn(sending).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(late)) => Err(late.into()),
                 Err(gone) => Err(gone.into()),
