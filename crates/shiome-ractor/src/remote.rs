@@ -288,11 +288,14 @@ impl<M: Message> RemoteRef<M> {
         else {
             return Err(CastError::Unserializable.into());
         };
+        let mut metadata = metadata.map(Into::into);
+        // Its span is the one that this is called in.
+        trace::take(&mut metadata);
         let call = node::Call {
             to: self.pid,
             what: args.into(),
             variant,
-            metadata: metadata.map(Into::into),
+            metadata,
             ..node::Call::default()
         };
         let begun = Instant::now();
@@ -366,11 +369,13 @@ impl<M: Message> RemoteRef<M> {
         else {
             return Err(CastError::Unserializable);
         };
+        let mut metadata = metadata.map(Into::into);
+        trace::take(&mut metadata);
         Ok(node::Cast {
             to: self.pid,
             what: args.into(),
             variant,
-            metadata: metadata.map(Into::into),
+            metadata,
         })
     }
 }

@@ -4,10 +4,7 @@ use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
 use shiome_session::{CallEnd, SendError};
-use shiome_wire::{
-    node,
-    trace::{TraceContext, is_wrapped, unwrap},
-};
+use shiome_wire::{node, trace::TraceContext};
 use tokio::{sync::oneshot, time::timeout};
 use tracing::{Span, debug};
 
@@ -211,10 +208,7 @@ impl Outgoing {
     fn take_context(&mut self) -> Option<TraceContext> {
         let (Self::Cast(node::Cast { metadata, .. }) | Self::Call(node::Call { metadata, .. }, _)) =
             self;
-        let wrapped = metadata.take_if(|metadata| is_wrapped(metadata))?;
-        let unwrapped = unwrap(wrapped);
-        *metadata = unwrapped.metadata;
-        unwrapped.context
+        trace::take(metadata)
     }
 
     /// `None` for the [last message](RemoteActor::last_message).

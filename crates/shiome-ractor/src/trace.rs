@@ -32,14 +32,14 @@
 //! message, in which the handler runs, and ends when that has. To other actors `ractor` hands serialized messages without a
 //! span, so `handle_cast` ends when the message is in the mailbox.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use bytes::Bytes;
 use shiome_session::{
     Session,
     wire::{
         Capabilities, node,
-        trace::{MAX_OVERHEAD, TraceContext, wrap},
+        trace::{MAX_OVERHEAD, TraceContext, unwrap, wrap},
     },
 };
 use tracing::{
@@ -73,10 +73,20 @@ const ENCODING_OVERHEAD: usize = 64;
 pub fn metadata() -> Option<Vec<u8>> {
     #[cfg(feature = "opentelemetry")]
     if tracing::span_enabled!(target: target!(), tracing::Level::DEBUG) {
-        let context = otel::context_of(&Span::current());
-        return wrap(context.as_ref(), None).map(Into::into);
+        let context = otel::context_of(&Span::current())?;
+        let wrapped = wrap(Some(&context), None)?;
+        return Some([&MARK[..], &wrapped].concat());
     }
     None
+}
+
+/// What [`metadata`] begins with, by chance in each process: no metadata of the program's is taken for it.
+static MARK: LazyLock<[u8; 16]> = LazyLock::new(rand::random);
+
+/// Takes away what [`metadata`] has put there.
+pub(crate) fn take(metadata: &mut Option<Bytes>) -> Option<TraceContext> {
+    let marked = metadata.take_if(|metadata| metadata.starts_with(&*MARK))?;
+    unwrap(marked.slice(MARK.len()..)).context
 }
 
 /// Span of a call to the actor `pid` of a node.
