@@ -61,8 +61,9 @@
 //! # `#[cluster(trace = path)]`
 //!
 //! A `RactorClusterMessage` that is sent to an `ActorRef` of another node's actor then says in which span: its `metadata` is
-//! what `path::trace::metadata()` returns, such as that of `shiome` with its feature `opentelemetry`. Both keys can stand
-//! in one attribute.
+//! what `path::trace::metadata()` returns, such as that of `shiome` with its feature `opentelemetry`. There
+//! `path::trace::learn` gets to know the type, unless it has parameters, so that what an actor does with it is part of that
+//! trace, too. Both keys can stand in one attribute.
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

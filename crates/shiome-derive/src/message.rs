@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use syn::{Data, DeriveInput, Path, Type};
+use syn::{Data, DeriveInput, Generics, Path, Type};
 
 use crate::codec;
 use crate::parse::attributes::{Paths, paths, ractor_path, refuse_misplaced};
@@ -53,6 +53,7 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
         .iter()
         .any(|variant| variant.port.is_some())
         .then(|| bridge(&ractor));
+    let learn = trace.as_ref().and_then(|path| learn(path, &input.generics));
     let serialize = serialize(&ractor, trace.as_ref(), &variants);
     let deserialize = deserialize(&ractor, &variants);
     Ok(quote! {
@@ -65,12 +66,26 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
             #[automatically_derived]
             impl #impl_generics #ractor::Message for #name #type_generics #bounds {
                 fn serializable() -> bool {
+                    #learn
                     true
                 }
                 #serialize
                 #deserialize
             }
         };
+    })
+}
+
+/// Makes the type known, which `ractor` asks for this when it starts an actor that takes it. Instances of a type with
+/// parameters would share what knows that it has been done.
+fn learn(path: &Path, generics: &Generics) -> Option<TokenStream> {
+    let has_parameters =
+        generics.type_params().next().is_some() || generics.const_params().next().is_some();
+    (!has_parameters).then(|| {
+        quote! {
+            static LEARNED: ::std::sync::Once = ::std::sync::Once::new();
+            LEARNED.call_once(#path::trace::learn::<Self>);
+        }
     })
 }
 

@@ -27,10 +27,11 @@
 //! `ActorRef` of another node's actor is encoded by its own type, before this crate sees it: derive it with
 //! `#[cluster(trace = ::shiome_ractor)]` for the same, otherwise a trace begins there.
 //!
-//! What the local actor does with the message is inside `handle_call` or `handle_cast` when the actor is
-//! [exported](crate::Node::export), and the feature `message_span_propogation` is on: the span is then that of `ractor`'s
-//! message, in which the handler runs, and ends when that has. To other actors `ractor` hands serialized messages without a
-//! span, so `handle_cast` ends when the message is in the mailbox.
+//! What the local actor does with the message is inside `handle_call` or `handle_cast` with the feature
+//! `message_span_propogation`: the span is that of `ractor`'s message, in which the handler runs, and does not end before.
+//! `ractor` gives only messages that are decoded a span, and knows how to decode no sooner than the actor runs. So this is for
+//! actors that are [exported](crate::Node::export), and those whose messages are derived with `#[cluster(trace = …)]`, but
+//! for types with parameters, or made known by [`learn`]. For others `handle_cast` ends when the message is in the mailbox.
 
 use std::{fmt, sync::LazyLock};
 
@@ -78,6 +79,14 @@ pub fn metadata() -> Option<Vec<u8>> {
         return Some([&MARK[..], &wrapped].concat());
     }
     None
+}
+
+/// Makes a type of messages known, so that what actors do with messages of it is part of the trace that these are sent in.
+///
+/// For implementations of `ractor::Message` by hand, before there are actors that take them. What is derived with
+/// `#[cluster(trace = ::shiome_ractor)]` calls it. In a trace such messages are decoded in the task of the link.
+pub fn learn<M: ractor::Message>() {
+    crate::exposure::learn::<M>();
 }
 
 /// What [`metadata`] begins with, by chance in each process: no metadata of the program's is taken for it.

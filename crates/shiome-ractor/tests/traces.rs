@@ -7,12 +7,13 @@
 
 use std::{
     io::{BufRead, Write},
+    marker::PhantomData,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use opentelemetry::trace::SpanKind;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
+use ractor::{Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, pg};
 use shiome_ractor::{CallError, Node, RactorClusterMessage, RemoteRef};
 use tracing::{Instrument, info_span};
 
@@ -36,17 +37,34 @@ enum Count {
     Forget(RpcReplyPort<u64>),
 }
 
-/// Says in a span of its own that it handles a message.
-struct Counter;
+/// The same, of which nothing is known before an actor takes it.
+#[derive(RactorClusterMessage)]
+enum Quiet {
+    Add(u64),
+    #[rpc]
+    Total(RpcReplyPort<u64>),
+}
 
-impl Actor for Counter {
-    type Msg = Count;
+impl From<Quiet> for Count {
+    fn from(message: Quiet) -> Self {
+        match message {
+            Quiet::Add(n) => Self::Add(n),
+            Quiet::Total(port) => Self::Total(port),
+        }
+    }
+}
+
+/// Says in a span of its own that it handles a message.
+struct Counter<M>(PhantomData<fn(M)>);
+
+impl<M: Message + Into<Count>> Actor for Counter<M> {
+    type Msg = M;
     type State = u64;
     type Arguments = &'static str;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Count>,
+        myself: ActorRef<M>,
         group: &'static str,
     ) -> Result<u64, ActorProcessingErr> {
         pg::join(group.to_owned(), vec![myself.get_cell()]);
@@ -55,18 +73,25 @@ impl Actor for Counter {
 
     async fn handle(
         &self,
-        _myself: ActorRef<Count>,
-        message: Count,
+        _myself: ActorRef<M>,
+        message: M,
         total: &mut u64,
     ) -> Result<(), ActorProcessingErr> {
         let _span = info_span!("handler").entered();
-        match message {
+        match message.into() {
             Count::Add(n) => *total += n,
             Count::Total(port) => port.send(*total)?,
             Count::Forget(port) => drop(port),
         }
         Ok(())
     }
+}
+
+/// A counter with that name, in a group of that name.
+async fn counter<M: Message + Into<Count>>(name: &'static str) -> ActorRef<M> {
+    let counter = Counter(PhantomData);
+    let spawned = Actor::spawn(Some(name.to_owned()), counter, name).await;
+    spawned.unwrap().0
 }
 
 /// The other process: has counters until its input ends, then tells its spans.
@@ -79,11 +104,10 @@ async fn callee() {
     let spans = Spans::install();
     let node = Node::builder("callee@127.0.0.1:0").cookie(COOKIE);
     let node = node.start().await.unwrap();
-    let exported = Some("exported".to_owned());
-    let (exported, _) = Actor::spawn(exported, Counter, "exported").await.unwrap();
+    let exported = counter::<Count>("exported").await;
     node.export(&exported).unwrap();
-    let plain = Some("plain".to_owned());
-    let (_plain, _) = Actor::spawn(plain, Counter, "plain").await.unwrap();
+    counter::<Count>("plain").await;
+    counter::<Quiet>("quiet").await;
     tell(&format!("listening {}", node.local_addr()));
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().lock().lines().count());
     ended.await.unwrap();
@@ -165,6 +189,7 @@ async fn what_is_sent_in_a_span_is_handled_below_it_in_the_other_process() {
         let peer = node.connect(&address).await.unwrap();
         let handle: RemoteRef<Count> = node.remote(&peer, "exported").unwrap();
         let plain: RemoteRef<Count> = node.remote(&peer, "plain").unwrap();
+        let quiet: RemoteRef<Quiet> = node.remote(&peer, "quiet").unwrap();
         let actor: ActorRef<Count> = pg::get_members(&"exported".to_owned()).remove(0).into();
         let limit = Some(Duration::from_secs(30));
 
@@ -184,6 +209,11 @@ async fn what_is_sent_in_a_span_is_handled_below_it_in_the_other_process() {
             assert_eq!(plain.call(Count::Total, limit).await, Ok(4));
         };
         to_plain.instrument(info_span!("to plain")).await;
+        let to_quiet = async {
+            quiet.cast(Quiet::Add(8)).await.unwrap();
+            assert_eq!(quiet.call(Quiet::Total, limit).await, Ok(8));
+        };
+        to_quiet.instrument(info_span!("to quiet")).await;
         let failing = async {
             let forgotten = handle.call(Count::Forget, limit).await;
             assert_eq!(forgotten, Err(CallError::NoReply));
@@ -206,8 +236,9 @@ async fn what_is_sent_in_a_span_is_handled_below_it_in_the_other_process() {
     for (name, handlers) in [
         ("by handle", ["handler"].as_slice()),
         ("by actor", &["handler"]),
+        ("to plain", &["handler"]),
         // `ractor` hands it over without a span.
-        ("to plain", &[]),
+        ("to quiet", &[]),
     ] {
         let (sent, handled) = seen.pair(root(name), CAST, ["send Add", "process Add"]);
         assert_eq!(sent.attribute("messaging.operation.type"), "send");
@@ -230,11 +261,11 @@ async fn what_is_sent_in_a_span_is_handled_below_it_in_the_other_process() {
     assert_eq!(called.attribute("error.type"), "refused");
     assert_eq!(handled.attribute("error.type"), "no_reply");
 
-    // What the actor that was not exported does is part of none of these traces.
+    // What that one does is part of none of these traces.
     let handlers = seen.there.iter().filter(|seen| seen.name == "handler");
     let is_ours = |one: &Seen| seen.here.iter().any(|here| here.trace == one.trace);
-    assert_eq!(handlers.clone().count(), 7);
-    assert_eq!(handlers.filter(|handler| is_ours(handler)).count(), 5);
+    assert_eq!(handlers.clone().count(), 9);
+    assert_eq!(handlers.filter(|handler| is_ours(handler)).count(), 7);
 
     let dials: Vec<_> = seen
         .here
