@@ -43,25 +43,18 @@ use shiome_session::{
         trace::{MAX_OVERHEAD, TraceContext, unwrap, wrap},
     },
 };
-use tracing::{
-    Span, debug_span,
-    field::{Empty, display},
-};
+use tracing::{Span, field::display};
 
 use crate::remote_actor::Caller;
 
 #[cfg(feature = "opentelemetry")]
 mod otel;
+mod spans;
+
+pub(crate) use spans::{call, cast, dial, handle_call, handle_cast, handshake};
 
 /// Target of all spans.
-macro_rules! target {
-    () => {
-        "shiome::trace"
-    };
-}
-
-/// Bytes of a peer's word that a span shows.
-const MAX_SHOWN_LEN: usize = 64;
+const TARGET: &str = "shiome::trace";
 
 /// Bytes of a message beside what it carries, at most.
 const ENCODING_OVERHEAD: usize = 64;
@@ -73,7 +66,7 @@ const ENCODING_OVERHEAD: usize = 64;
 /// program.
 pub fn metadata() -> Option<Vec<u8>> {
     #[cfg(feature = "opentelemetry")]
-    if tracing::span_enabled!(target: target!(), tracing::Level::DEBUG) {
+    if tracing::span_enabled!(target: TARGET, tracing::Level::DEBUG) {
         let context = otel::context_of(&Span::current())?;
         let wrapped = wrap(Some(&context), None)?;
         return Some([&MARK[..], &wrapped].concat());
@@ -96,77 +89,6 @@ static MARK: LazyLock<[u8; 16]> = LazyLock::new(rand::random);
 pub(crate) fn take(metadata: &mut Option<Bytes>) -> Option<TraceContext> {
     let marked = metadata.take_if(|metadata| metadata.starts_with(&*MARK))?;
     unwrap(marked.slice(MARK.len()..)).context
-}
-
-/// Span of a call to the actor `pid` of a node.
-pub(crate) fn call(node: &str, pid: u64, variant: &str) -> Span {
-    debug_span!(
-        target: target!(), "call", otel.kind = "client", otel.name = name(variant, "call"),
-        rpc.system.name = "shiome", rpc.method = variant, server.address = node, shiome.actor.pid = pid,
-        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    )
-}
-
-/// Span of a cast to the actor `pid` of a node.
-pub(crate) fn cast(node: &str, pid: u64, variant: &str) -> Span {
-    debug_span!(
-        target: target!(), "cast", otel.kind = "producer", otel.name = %Named("send", variant),
-        messaging.system = "shiome", messaging.operation.name = "cast", messaging.operation.type = "send",
-        messaging.destination.name = node, rpc.method = variant, server.address = node, shiome.actor.pid = pid,
-        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    )
-}
-
-/// Span of a call of a peer to the local actor `pid`, which goes on with the trace of the peer.
-pub(crate) fn handle_call(
-    peer: &str,
-    pid: u64,
-    variant: &str,
-    context: Option<&TraceContext>,
-) -> Span {
-    let variant = shown(variant);
-    let span = debug_span!(
-        target: target!(), parent: None, "handle_call", otel.kind = "server", otel.name = name(variant, "call"),
-        rpc.system.name = "shiome", rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
-        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    );
-    continue_trace(&span, context, Origin::Peer);
-    span
-}
-
-/// Span of a cast of a peer to the local actor `pid`, which goes on with the trace of the peer.
-pub(crate) fn handle_cast(
-    peer: &str,
-    pid: u64,
-    variant: &str,
-    context: Option<&TraceContext>,
-) -> Span {
-    let variant = shown(variant);
-    let span = debug_span!(
-        target: target!(), parent: None, "handle_cast", otel.kind = "consumer", otel.name = %Named("process", variant),
-        messaging.system = "shiome", messaging.operation.name = "cast", messaging.operation.type = "process",
-        messaging.destination.name = pid, rpc.method = variant, client.address = peer, shiome.actor.pid = pid,
-        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    );
-    continue_trace(&span, context, Origin::Peer);
-    span
-}
-
-/// Span of a dial.
-pub(crate) fn dial(address: &shiome_transport::Address) -> Span {
-    debug_span!(
-        target: target!(), "dial", otel.kind = "client", otel.name = "dial", network.transport = address.scheme(),
-        server.address = address.host(), server.port = address.port(), error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    )
-}
-
-/// Span of a handshake with whoever is at the other end of a link. Its name is known at the end.
-pub(crate) fn handshake(is_server: bool, peer: &str) -> Span {
-    debug_span!(
-        target: target!(), "handshake", otel.kind = if is_server { "server" } else { "client" },
-        otel.name = "handshake", network.peer.address = shown(peer), server.address = Empty, client.address = Empty,
-        error.type = Empty, otel.status_code = Empty, otel.status_description = Empty,
-    )
 }
 
 /// What the span is of has failed, in a way that this word names.
@@ -248,25 +170,4 @@ fn pack(
         context.filter(|_| len as u64 <= terms.max_message_len),
         metadata,
     )
-}
-
-fn name<'a>(variant: &'a str, without: &'a str) -> &'a str {
-    if variant.is_empty() { without } else { variant }
-}
-
-/// As much of a peer's word as there is room for.
-fn shown(word: &str) -> &str {
-    &word[..word.floor_char_boundary(MAX_SHOWN_LEN)]
-}
-
-/// What is done, and with what.
-struct Named<'a>(&'static str, &'a str);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            "" => f.write_str(self.0),
-            variant => write!(f, "{} {variant}", self.0),
-        }
-    }
 }
