@@ -3,7 +3,7 @@
 use std::io;
 
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, Layer, fmt, registry::LookupSpan};
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::error::Error;
 
@@ -24,10 +24,12 @@ pub(crate) fn subscriber(filter: EnvFilter) -> impl Subscriber + Send + Sync {
 
 /// The same beside others, who have filters of their own.
 #[cfg(feature = "otlp")]
-pub(crate) fn layer<S>(filter: EnvFilter) -> impl Layer<S>
+pub(crate) fn layer<S>(filter: EnvFilter) -> impl tracing_subscriber::Layer<S>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
+    S: Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
+    use tracing_subscriber::Layer as _;
+
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
     layer.with_filter(filter)
 }

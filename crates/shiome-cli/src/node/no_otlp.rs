@@ -10,9 +10,10 @@ pub(super) struct Export;
 impl Export {
     /// Logs from now on.
     pub(super) fn install(filter: EnvFilter, settings: &Settings) -> Result<Self, Error> {
-        if settings.operation.otlp.is_some() {
+        if let Some(collector) = &settings.operation.otlp {
             let built = "this program was built without the feature `otlp`";
-            return Err(ConfigError::Otlp(built.to_owned()).into());
+            let problem = format!("{}: {built}", collector.as_str());
+            return Err(ConfigError::Otlp(problem).into());
         }
         let _ = tracing::subscriber::set_global_default(log::subscriber(filter));
         Ok(Self)
