@@ -28,6 +28,7 @@ pub use shiome_handshake as handshake;
 pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
 pub use shiome_ractor::inspect;
+pub use shiome_ractor::trace;
 pub use shiome_ractor::{
     ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
     Channel, ChannelConfig, ChannelError, ChannelLink, ChannelSender, ClientConnectErr,
@@ -43,7 +44,6 @@ pub use shiome_ractor::{
 };
 #[cfg(feature = "membership")]
 pub use shiome_ractor::{Gossip, Member};
-pub use shiome_ractor::trace;
 pub use shiome_session as session;
 pub use shiome_transport as transport;
 pub use shiome_wire as wire;
