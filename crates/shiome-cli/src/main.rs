@@ -22,6 +22,7 @@ mod demo;
 mod docs;
 mod error;
 mod file;
+mod log;
 mod node;
 #[cfg(unix)]
 mod place;
@@ -84,20 +85,18 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Error> {
     let log = cli.log_filter();
-    let filter = EnvFilter::try_new(&log).map_err(|_| Error::LogFilter(log.clone()))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // Logs are read by programs, too.
-        .with_ansi(false)
-        .init();
+    let filter = log::filter(&log)?;
+    // A node may send spans elsewhere, too: it looks first what it is told.
+    if !matches!(cli.command, Command::Node(_)) {
+        let _ = tracing::subscriber::set_global_default(log::subscriber(filter));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Node(args) => node::run(*args).await,
+            Command::Node(args) => node::run(*args, &log).await,
             Command::Demo(args) => demo::run(args, &log).await,
             Command::Cert(args) => cert::run(args),
             Command::Cookie(args) => cookie::run(args),

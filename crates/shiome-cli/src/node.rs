@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use shiome::{Builder, ConnectError, Cookie, Node, Reconnect, node::NodeConnectionMode};
 use shiome_inspect::metrics::Prometheus;
 
-use crate::{cookie, error::Error, print, signals::Signals};
+use crate::{cookie, error::Error, log, print, signals::Signals};
 
 mod bus;
 mod environment;
@@ -15,6 +15,11 @@ mod file;
 mod gossip;
 mod links;
 mod operation;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "node/no_otlp.rs"]
+mod otlp;
 mod settings;
 mod tls;
 mod tokens;
@@ -23,6 +28,7 @@ pub(crate) mod value;
 use bus::Relay;
 pub(crate) use error::ConfigError;
 use operation::Operating;
+use otlp::Export;
 use settings::Settings;
 use tokens::Tokens;
 use value::{Dialled, Ip, Listened, NodeAddress};
@@ -109,10 +115,12 @@ pub(crate) struct Args {
     settings: Settings,
 }
 
-/// Runs the node, or checks whether it could be run.
-pub(crate) async fn run(args: Args) -> Result<(), Error> {
+/// Runs the node, or checks whether it could be run. It logs what passes the filter.
+pub(crate) async fn run(args: Args, filter: &str) -> Result<(), Error> {
     let check = args.check;
-    let (settings, cookie) = resolve(args)?;
+    let early = log::subscriber(log::filter(filter)?);
+    let (settings, cookie) = tracing::subscriber::with_default(early, || resolve(args))?;
+    let export = Export::install(log::filter(filter)?, &settings)?;
     let loaded = tls::load(&settings.tls)?;
     let tokens = Tokens::read(&settings)?;
     if check {
@@ -168,6 +176,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         () = operating.stop(node, relay) => {}
         () = signals.next() => return Err(Error::Impatient),
     }
+    export.finish().await;
     say("stopped");
     Ok(())
 }

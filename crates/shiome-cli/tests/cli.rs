@@ -13,6 +13,8 @@ mod cli {
     mod metrics;
     mod node;
     mod operation;
+    #[cfg(feature = "otlp")]
+    mod otlp;
     mod sessions;
     mod support;
     mod terminal;

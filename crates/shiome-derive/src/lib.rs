@@ -57,6 +57,13 @@
 //! }
 //! # fn main() {}
 //! ```
+//!
+//! # `#[cluster(trace = path)]`
+//!
+//! A `RactorClusterMessage` that is sent to an `ActorRef` of another node's actor then says in which span: its `metadata` is
+//! what `path::trace::metadata()` returns, such as that of `shiome` with its feature `opentelemetry`. There
+//! `path::trace::learn` gets to know the type, unless it has parameters, so that what an actor does with it is part of that
+//! trace, too. Both keys can stand in one attribute.
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -125,7 +132,8 @@ pub fn ractor_message(input: TokenStream) -> TokenStream {
 /// # Layout
 ///
 /// `variant` is the variant's name as written: renaming one breaks the wire, order is free. `args` holds each field but
-/// the port, in declaration order; `metadata` is absent, and ignored when it is there.
+/// the port, in declaration order; `metadata` is absent, but for [`#[cluster(trace = path)]`](crate#clustertrace--path), and
+/// ignored when it is there.
 ///
 /// ```text
 /// offset  width  what
@@ -159,7 +167,8 @@ pub fn ractor_message(input: TokenStream) -> TokenStream {
 /// Every `BytesConvertable` type is already a `Message`, a cast without a name: derive one or the other.
 /// With ractor's feature `blanket_serde` that goes for types with serde's traits as well.
 ///
-/// Attributes: `#[rpc]` on variants, [`#[cluster(crate = path)]`](crate#clustercrate--path).
+/// Attributes: `#[rpc]` on variants, [`#[cluster(crate = path)]`](crate#clustercrate--path),
+/// [`#[cluster(trace = path)]`](crate#clustertrace--path).
 #[proc_macro_derive(RactorClusterMessage, attributes(rpc, cluster))]
 pub fn ractor_cluster_message(input: TokenStream) -> TokenStream {
     expand(&parse_macro_input!(input), message::cluster)

@@ -2,10 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use syn::{Data, DeriveInput, Path, Type};
+use syn::{Data, DeriveInput, Generics, Path, Type};
 
 use crate::codec;
-use crate::parse::attributes::{ractor_path, refuse_misplaced};
+use crate::parse::attributes::{Paths, paths, ractor_path, refuse_misplaced};
 use crate::parse::variant::{Port, Variant};
 use crate::parse::{Errors, refuse_lifetimes};
 
@@ -37,7 +37,7 @@ pub(crate) fn local(input: &DeriveInput) -> syn::Result<TokenStream> {
 /// A message that crosses the cluster.
 pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut errors = Errors::default();
-    let ractor = ractor_path(input, &mut errors);
+    let Paths { ractor, trace } = paths(input, &mut errors);
     refuse_misplaced(&input.attrs, &["rpc"], &mut errors);
     refuse_lifetimes(&input.generics, &mut errors);
     let variants = variants(input, &mut errors);
@@ -53,7 +53,8 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
         .iter()
         .any(|variant| variant.port.is_some())
         .then(|| bridge(&ractor));
-    let serialize = serialize(&ractor, &variants);
+    let learn = trace.as_ref().and_then(|path| learn(path, &input.generics));
+    let serialize = serialize(&ractor, trace.as_ref(), &variants);
     let deserialize = deserialize(&ractor, &variants);
     Ok(quote! {
         #[doc(hidden)]
@@ -65,12 +66,26 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
             #[automatically_derived]
             impl #impl_generics #ractor::Message for #name #type_generics #bounds {
                 fn serializable() -> bool {
+                    #learn
                     true
                 }
                 #serialize
                 #deserialize
             }
         };
+    })
+}
+
+/// Makes the type known, which `ractor` asks for this when it starts an actor that takes it. Instances of a type with
+/// parameters would share what knows that it has been done.
+fn learn(path: &Path, generics: &Generics) -> Option<TokenStream> {
+    let has_parameters =
+        generics.type_params().next().is_some() || generics.const_params().next().is_some();
+    (!has_parameters).then(|| {
+        quote! {
+            static LEARNED: ::std::sync::Once = ::std::sync::Once::new();
+            LEARNED.call_once(#path::trace::learn::<Self>);
+        }
     })
 }
 
@@ -107,7 +122,11 @@ fn variants(input: &DeriveInput, errors: &mut Errors) -> Vec<Variant> {
         .collect()
 }
 
-fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
+fn serialize(ractor: &Path, trace: Option<&Path>, variants: &[Variant]) -> TokenStream {
+    let metadata = match trace {
+        Some(path) => quote!(#path::trace::metadata()),
+        None => quote!(::core::option::Option::None),
+    };
     let arms = variants.iter().map(|variant| {
         let pattern = variant.pattern();
         let name = variant.name();
@@ -126,7 +145,7 @@ fn serialize(ractor: &Path, variants: &[Variant]) -> TokenStream {
                 variant: ::std::borrow::ToOwned::to_owned(#name),
                 args: #args,
                 #reply
-                metadata: ::core::option::Option::None,
+                metadata: #metadata,
             }
         }
     });

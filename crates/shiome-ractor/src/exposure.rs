@@ -17,16 +17,18 @@ use ractor::{
     registry::where_is_pid,
 };
 use thiserror::Error;
-use tracing::debug;
+use tracing::{Span, debug};
 
 mod decoder;
 mod denials;
+mod learned;
 mod policy;
 mod sweeper;
 mod targets;
 
 use decoder::{Decoder, decode_as};
 use denials::Denials;
+pub(crate) use learned::learn;
 use policy::ask;
 pub use policy::{DefaultPolicy, PeerInfo, Policy, TargetInfo, Verb};
 pub(crate) use sweeper::Sweeper;
@@ -206,9 +208,14 @@ impl Exposure {
             debug!(pid, "message to an actor that is gone");
             return Err(Refusal::Gone);
         };
+        let learned = match decoder {
+            None => learned::decoder_of(&actor),
+            Some(_) => None,
+        };
         Ok(Target {
             actor,
             decoder,
+            learned,
             revision,
         })
     }
@@ -245,7 +252,9 @@ impl Exposure {
             Err(refusal) => return Delivery::Refused(refusal),
         };
         let actor = &target.actor;
-        let delivered = match target.decoder {
+        // What is delivered in a span is decoded for it: `ractor` gives typed messages alone a span.
+        let learned = target.learned.filter(|_| !Span::current().is_disabled());
+        let delivered = match target.decoder.or(learned) {
             Some(decode) => {
                 let Some(deliver) = decode(message) else {
                     debug!(pid, ?verb, "message that cannot be decoded");

@@ -20,6 +20,7 @@
 pub mod inspect;
 pub mod macros;
 pub mod node;
+pub mod trace;
 
 mod backoff;
 mod builder;

@@ -9,8 +9,13 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
+use tracing::Span;
 
-use crate::remote_actor::Caller;
+use crate::{
+    inspect::CallOutcome,
+    remote_actor::Caller,
+    trace::{self, Pack},
+};
 
 mod actor_link;
 mod down;
@@ -197,13 +202,15 @@ impl<M: Message> RemoteRef<M> {
     /// See [`CastError`], but never [`Full`](CastError::Full) or [`NotReady`](CastError::NotReady); nothing was sent.
     pub async fn cast(&self, message: M) -> Result<(), CastError> {
         let cast = self.encode_cast(message)?;
+        let span = trace::cast(self.node(), self.pid, &cast.variant);
         // A loop of casts must not keep its thread to itself while there is room.
         if cast.what.len() >= LONG_LEN {
             tokio::task::yield_now().await;
         } else {
             tokio::task::consume_budget().await;
         }
-        self.send_cast(cast).await
+        let sent = self.send_cast(cast, trace::context_of(&span)).await;
+        sent.inspect_err(|error| trace::failed(&span, "unsent", error))
     }
 
     /// Sends a message if the link has room for it.
@@ -212,8 +219,15 @@ impl<M: Message> RemoteRef<M> {
     ///
     /// See [`CastError`]; nothing was sent.
     pub fn try_cast(&self, message: M) -> Result<(), CastError> {
-        let cast = self.encode_cast(message)?;
-        Ok(self.apply(|session| session.cast(cast))?)
+        let mut cast = self.encode_cast(message)?;
+        let span = trace::cast(self.node(), self.pid, &cast.variant);
+        let context = trace::context_of(&span);
+        let sent = self.apply(|session| {
+            cast.pack(session, context.as_deref());
+            session.cast(cast)
+        });
+        let sent = sent.map_err(CastError::from);
+        sent.inspect_err(|error| trace::failed(&span, "unsent", error))
     }
 
     /// Sends the message that `message` makes of a reply port, when the link has room for it, and waits for the reply.
@@ -245,22 +259,26 @@ impl<M: Message> RemoteRef<M> {
     ) -> Result<R, CallError> {
         let (port, reply) = concurrency::oneshot();
         let (ended, end) = oneshot::channel();
-        self.send_call(message(port.into()), timeout, ended).await?;
-        match reply.await {
-            Ok(reply) => Ok(reply),
-            // Without an end there was a reply, and it did not decode.
-            Err(_) => Err(end
-                .await
-                .map_or(CallError::UndecodableReply, CallError::from)),
+        let span = self.send_call(message(port.into()), timeout, ended).await?;
+        if let Ok(reply) = reply.await {
+            return Ok(reply);
         }
+        let (word, error) = match end.await {
+            Ok(end) => (CallOutcome::of(end).as_str(), end.into()),
+            // Without an end there was a reply, and it did not decode.
+            Err(_) => ("undecodable_reply", CallError::UndecodableReply),
+        };
+        trace::failed(&span, word, &error);
+        Err(error)
     }
 
+    /// Returns the span of the call.
     async fn send_call(
         &self,
         message: M,
         timeout: Option<Duration>,
         ended: oneshot::Sender<CallEnd>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Span, CallError> {
         let Ok(SerializedMessage::Call {
             variant,
             args,
@@ -270,24 +288,36 @@ impl<M: Message> RemoteRef<M> {
         else {
             return Err(CastError::Unserializable.into());
         };
+        let mut metadata = metadata.map(Into::into);
+        // Its span is the one that this is called in.
+        trace::take(&mut metadata);
         let call = node::Call {
             to: self.pid,
             what: args.into(),
             variant,
-            metadata: metadata.map(Into::into),
+            metadata,
             ..node::Call::default()
         };
         let caller = Caller::told(reply, ended);
         let begun = caller.began();
+        let span = trace::call(self.node(), self.pid, &call.variant);
         let mut message = Some(Outgoing {
+            context: trace::context_of(&span),
             call,
             caller,
             limit: Limit::FromThen(timeout),
         });
-        match self.attempt(&mut message) {
-            Ok(sent) => Ok(sent?),
+        let sent = match self.attempt(&mut message) {
+            Ok(sent) => sent.map_err(CallError::from),
             // In a box, since most calls need no room for it.
             Err(_) => Box::pin(self.send_call_later(message, begun, timeout)).await,
+        };
+        match sent {
+            Ok(()) => Ok(span),
+            Err(error) => {
+                trace::failed(&span, "unsent", &error);
+                Err(error)
+            }
         }
     }
 
@@ -340,11 +370,13 @@ impl<M: Message> RemoteRef<M> {
         else {
             return Err(CastError::Unserializable);
         };
+        let mut metadata = metadata.map(Into::into);
+        trace::take(&mut metadata);
         Ok(node::Cast {
             to: self.pid,
             what: args.into(),
             variant,
-            metadata: metadata.map(Into::into),
+            metadata,
         })
     }
 }

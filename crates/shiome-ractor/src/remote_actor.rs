@@ -4,13 +4,15 @@ use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
 use shiome_session::{CallEnd, SendError};
-use shiome_wire::node;
+use shiome_wire::{node, trace::TraceContext};
 use tokio::{sync::oneshot, time::timeout};
-use tracing::debug;
+use tracing::{Span, debug};
 
 use crate::{
+    inspect::CallOutcome,
     node::node_session::{Place, Shared},
     overflow::{Overflow, Unsent},
+    trace::{self, Origin, Pack},
 };
 
 /// How often a sender that waits for room looks whether the link has stalled.
@@ -24,6 +26,8 @@ pub(crate) struct Caller {
     reply: ReplyPort,
     ended: Ended,
     began: tokio::time::Instant,
+    /// Of the call to a stand-in, until it has ended. That of a handle is the handle's.
+    span: Span,
 }
 
 /// Where the reason goes when there is no reply. Dropped without a word, it says that the link is gone.
@@ -70,6 +74,8 @@ impl Caller {
 
     pub(crate) fn end(mut self, why: CallEnd) {
         debug!(?why, "call ended without reply");
+        let word = CallOutcome::of(why).as_str();
+        trace::failed(&self.span, word, &word);
         self.ended.tell(why);
     }
 }
@@ -80,6 +86,7 @@ impl From<ReplyPort> for Caller {
             reply,
             ended: Ended(None),
             began: tokio::time::Instant::now(),
+            span: Span::none(),
         }
     }
 }
@@ -147,18 +154,24 @@ impl Actor for RemoteActor {
         let Some(link) = route.link.upgrade() else {
             return Ok(());
         };
-        let Some(outgoing) = Outgoing::new(route.pid, message) else {
+        let Some(mut outgoing) = Outgoing::new(route.pid, message) else {
             return Ok(());
         };
         let lost = outgoing.as_unsent();
-        let sent = match outgoing.offer(&link, true) {
+        let traced = outgoing.trace(&link);
+        let sent = match outgoing.offer(&link, true, traced.as_deref()) {
             ControlFlow::Break(sent) => sent,
             // Apart: `ractor` moves the handler's future around for each message, so it is small.
-            ControlFlow::Continue(outgoing) => Box::pin(outgoing.send(&link)).await,
+            ControlFlow::Continue(outgoing) => {
+                Box::pin(outgoing.send(&link, traced.as_deref())).await
+            }
         };
         if let Err(error) = sent {
             debug!(pid = route.pid, %error, "message to a remote actor was not sent");
             link.lost(lost);
+            if let Some(traced) = traced {
+                trace::failed(&traced.span, "unsent", &error);
+            }
         }
         Ok(())
     }
@@ -170,7 +183,39 @@ enum Outgoing {
     Call(node::Call, Caller),
 }
 
+/// Span of a message, and what is told of it. Ends no sooner than the message is sent, so that no span ends under a lock.
+struct Traced {
+    span: Span,
+    context: Option<Box<TraceContext>>,
+}
+
 impl Outgoing {
+    /// Begins its span, in that of the sender if the message tells of one. `None` when nobody wants it.
+    fn trace(&mut self, link: &Shared) -> Option<Box<Traced>> {
+        let parent = self.take_context();
+        let node = link.run.get().map_or("", |run| run.name());
+        let span = match self {
+            Self::Cast(cast) => trace::cast(node, cast.to, &cast.variant),
+            Self::Call(call, _) => trace::call(node, call.to, &call.variant),
+        };
+        if span.is_disabled() {
+            return None;
+        }
+        trace::continue_trace(&span, parent.as_ref(), Origin::Here);
+        if let Self::Call(_, caller) = self {
+            caller.span = span.clone();
+        }
+        let context = trace::context_of(&span);
+        Some(Box::new(Traced { span, context }))
+    }
+
+    /// What [`trace::metadata`] has put there.
+    fn take_context(&mut self) -> Option<TraceContext> {
+        let (Self::Cast(node::Cast { metadata, .. }) | Self::Call(node::Call { metadata, .. }, _)) =
+            self;
+        trace::take(metadata)
+    }
+
     /// `None` for the [last message](RemoteActor::last_message).
     fn new(to: u64, message: SerializedMessage) -> Option<Self> {
         match message {
@@ -218,10 +263,10 @@ impl Outgoing {
 
     /// Sends when there is room, or tries to when the policy does not wait any longer. Waiting here leaves the messages
     /// behind it in the shim's mailbox, in order.
-    async fn send(mut self, link: &Shared) -> Result<(), SendError> {
+    async fn send(mut self, link: &Shared, traced: Option<&Traced>) -> Result<(), SendError> {
         loop {
             let patient = room(link).await;
-            match self.offer(link, patient) {
+            match self.offer(link, patient, traced) {
                 ControlFlow::Break(sent) => return sent,
                 ControlFlow::Continue(again) => self = again,
             }
@@ -231,18 +276,26 @@ impl Outgoing {
     /// Sends, unless there is no room and somebody waits for it: then the message comes back.
     ///
     /// A call that is not sent drops its reply port, which the caller sees at once.
-    fn offer(self, link: &Shared, patient: bool) -> ControlFlow<Result<(), SendError>, Self> {
+    fn offer(
+        self,
+        link: &Shared,
+        patient: bool,
+        traced: Option<&Traced>,
+    ) -> ControlFlow<Result<(), SendError>, Self> {
+        let context = traced.and_then(|traced| traced.context.as_deref());
         match self {
-            Self::Cast(cast) => link.peer.hand_over(|session| {
+            Self::Cast(mut cast) => link.peer.hand_over(|session| {
                 if patient && session.is_full() {
                     return ControlFlow::Continue(Self::Cast(cast));
                 }
+                cast.pack(session, context);
                 ControlFlow::Break(session.cast(cast))
             }),
-            Self::Call(call, caller) => link.peer.apply(|session, now| {
+            Self::Call(mut call, caller) => link.peer.apply(|session, now| {
                 if patient && !session.has_room_for_call(call.to, call.what.len()) {
                     return ControlFlow::Continue(Self::Call(call, caller));
                 }
+                call.pack(session, context);
                 let timeout = caller.reply.get_timeout();
                 ControlFlow::Break(session.call(now, call, timeout, caller))
             }),

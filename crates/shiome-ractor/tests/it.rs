@@ -26,5 +26,6 @@ mod it {
     mod supervision;
     mod support;
     mod takeover;
+    mod trace;
     mod transitive_tls;
 }

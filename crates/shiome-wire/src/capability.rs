@@ -27,8 +27,10 @@ impl Capabilities {
     /// Channels beside the actors: [`ChannelOpen`](crate::native::ChannelOpen), [`ChannelData`](crate::native::ChannelData),
     /// [`ChannelCredit`](crate::native::ChannelCredit) and [`ChannelClose`](crate::native::ChannelClose).
     pub const CHANNELS: Self = Self(64);
+    /// Metadata of casts and calls that is wrapped, see [`trace`](crate::trace).
+    pub const TRACE_CONTEXT: Self = Self(128);
     /// All that are known here.
-    pub const ALL: Self = Self(127);
+    pub const ALL: Self = Self(255);
 
     /// The set of these bits.
     pub const fn from_bits(bits: u64) -> Self {
@@ -79,6 +81,7 @@ mod tests {
             Capabilities::MONITORS,
             Capabilities::GOODBYE,
             Capabilities::CHANNELS,
+            Capabilities::TRACE_CONTEXT,
         ];
         let bits = known.iter().fold(0, |all, one| all | one.bits());
         assert_eq!(bits, Capabilities::ALL.bits());

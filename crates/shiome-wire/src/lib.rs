@@ -29,6 +29,7 @@ mod frames;
 mod generated;
 mod message;
 mod scan;
+pub mod trace;
 
 pub use capability::Capabilities;
 pub use encode::{Encode, put_fragment};

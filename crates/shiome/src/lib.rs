@@ -28,6 +28,7 @@ pub use shiome_handshake as handshake;
 pub use shiome_membership as membership;
 pub use shiome_ractor as bridge;
 pub use shiome_ractor::inspect;
+pub use shiome_ractor::trace;
 pub use shiome_ractor::{
     ActorLink, BoxRead, BoxWrite, BuildError, Builder, BytesConvertable, CallError, CastError,
     Channel, ChannelConfig, ChannelError, ChannelLink, ChannelSender, ClientConnectErr,

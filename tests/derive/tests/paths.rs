@@ -36,6 +36,43 @@ mod through_a_reexport {
     pub(super) struct Value(pub(super) u8);
 }
 
+mod in_a_trace {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ractor::RpcReplyPort;
+    use shiome_derive::RactorClusterMessage;
+
+    /// What is asked for, as a crate with traces would offer it.
+    pub(super) mod trace {
+        use super::{AtomicUsize, Ordering};
+
+        pub(crate) static LEARNED: AtomicUsize = AtomicUsize::new(0);
+
+        pub(crate) fn learn<M: ractor::Message>() {
+            assert!(std::any::type_name::<M>().ends_with("Traced"));
+            LEARNED.fetch_add(1, Ordering::Relaxed);
+        }
+
+        pub(crate) fn metadata() -> Option<Vec<u8>> {
+            Some(b"in a span".to_vec())
+        }
+    }
+
+    #[derive(RactorClusterMessage)]
+    #[cluster(trace = crate::in_a_trace, crate = ::ractor)]
+    pub(super) enum Traced {
+        Tell(u8),
+        #[rpc]
+        Ask(RpcReplyPort<u8>),
+    }
+
+    #[derive(RactorClusterMessage)]
+    #[cluster(trace = crate::in_a_trace)]
+    pub(super) enum Generic<T> {
+        Tell(T),
+    }
+}
+
 /// Names of the prelude mean something else here.
 #[allow(dead_code, unused_imports)]
 mod shadowed {
@@ -127,6 +164,30 @@ mod from_a_macro {
     }
 
     message!(u8, RpcReplyPort<u8>);
+}
+
+#[tokio::test]
+async fn a_message_says_in_which_span_it_is_sent_and_its_type_is_known_once() {
+    use std::sync::atomic::Ordering;
+
+    use in_a_trace::{Generic, Traced, trace};
+    use ractor::message::SerializedMessage;
+    let (port, _reply) = ractor::concurrency::oneshot();
+    for message in [
+        Traced::Tell(1).serialize().unwrap(),
+        Generic::Tell(1_u8).serialize().unwrap(),
+        Traced::Ask(port.into()).serialize().unwrap(),
+    ] {
+        let (SerializedMessage::Cast { metadata, .. } | SerializedMessage::Call { metadata, .. }) =
+            message
+        else {
+            panic!("neither a cast nor a call");
+        };
+        assert_eq!(metadata.as_deref(), Some(&b"in a span"[..]));
+    }
+    assert!(Traced::serializable() && Traced::serializable());
+    assert!(Generic::<u8>::serializable());
+    assert_eq!(trace::LEARNED.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

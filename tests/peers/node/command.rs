@@ -12,6 +12,7 @@ use crate::calls::{self, Kind};
 use crate::casts;
 use crate::groups::{Group, target};
 use crate::load::{self, Handle};
+use crate::margin;
 use crate::node::{Node, local_actor};
 use crate::sessions;
 use crate::words::Words;
@@ -30,12 +31,13 @@ pub async fn run(node: &mut Node, line: &str) -> Answer {
     match command {
         "connect" | "redial" | "keep" | "announce" | "sessions" | "wait-session"
         | "wait-no-session" | "children" | "disconnect" => session(node, command, words).await,
-        "spawn" | "spawn-plain" | "local-named" | "stop-actor" | "where-is" | "flood-spawn"
-        | "flood-stop" => actor(node, command, words).await,
+        "spawn" | "spawn-plain" | "spawn-margin" | "local-named" | "stop-actor" | "where-is"
+        | "flood-spawn" | "flood-stop" => actor(node, command, words).await,
         "join" | "leave" | "members" | "wait-members" | "node-ids" => group(command, words).await,
         "cast" | "cast-note" | "cast-plain" | "cast-unknown" | "casts" | "big" => {
             cast(node, command, words)
         }
+        "cast-margin" | "call-margin" | "call-noted" => margin(node, command, words).await,
         "flood" | "bulk-and-calls" => load(node, command, words).await,
         "call-start" | "call-result" => background_call(node, command, words).await,
         "held" | "release" => received::hold(node, command, words).await,
@@ -90,6 +92,10 @@ async fn actor(node: &mut Node, command: &str, mut words: Words<'_>) -> Answer {
         "spawn" => node.spawn(words.name()?).await.map(|actor| pid(&actor)),
         "spawn-plain" => node
             .spawn_plain(words.name()?)
+            .await
+            .map(|actor| pid(&actor)),
+        "spawn-margin" => node
+            .spawn_margin(words.name()?)
             .await
             .map(|actor| pid(&actor)),
         "local-named" => node
@@ -149,6 +155,17 @@ fn cast(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
         "casts" => casts::numbered(to, words.number("count")?),
         _ => casts::big(to, words.number("bytes")?),
     }
+}
+
+async fn margin(node: &Node, command: &str, mut words: Words<'_>) -> Answer {
+    let to = target(node, &mut words)?;
+    let metadata = words.text("metadata")?.to_owned();
+    if command == "cast-margin" {
+        return margin::cast(to, &metadata);
+    }
+    let timeout = words.timeout()?;
+    words.end()?;
+    margin::call(to, command == "call-noted", &metadata, timeout).await
 }
 
 async fn load(node: &Node, command: &str, mut words: Words<'_>) -> Answer {

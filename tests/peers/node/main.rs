@@ -12,6 +12,7 @@ mod events;
 mod groups;
 mod inbox;
 mod load;
+mod margin;
 mod node;
 mod sessions;
 mod tls;

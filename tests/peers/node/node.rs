@@ -17,6 +17,7 @@ use crate::actor::{Hermit, Plain, Recorder};
 use crate::args::Args;
 use crate::events::Events;
 use crate::inbox::Inbox;
+use crate::margin::Reader;
 use crate::sessions::sessions;
 use crate::tls::Tls;
 
@@ -147,6 +148,10 @@ impl Node {
 
     pub async fn spawn_plain(&self, name: Option<String>) -> Result<ActorCell, String> {
         spawn(name, Plain(self.inbox.clone())).await
+    }
+
+    pub async fn spawn_margin(&self, name: Option<String>) -> Result<ActorCell, String> {
+        spawn(name, Reader(self.inbox.clone())).await
     }
 
     pub async fn spawn_hermit(&self, name: Option<String>) -> Result<ActorCell, String> {

@@ -19,6 +19,7 @@ mod script;
 mod session;
 mod session_script;
 mod swim;
+mod trace_context;
 mod webrtc;
 mod websocket;
 
@@ -35,6 +36,7 @@ pub use self::{
     session::session,
     session_script::session_script,
     swim::swim,
+    trace_context::trace_context,
     webrtc::{rtc_chunks, rtc_signal},
     websocket::{websocket_accept, websocket_connect, websocket_frames},
 };
@@ -43,7 +45,7 @@ pub use self::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("address", address),
     ("bus_binary", bus_binary),
     ("bus_json", bus_json),
@@ -60,6 +62,7 @@ pub const TARGETS: [Target; 19] = [
     ("session", session),
     ("session_script", session_script),
     ("swim", swim),
+    ("trace_context", trace_context),
     ("websocket_accept", websocket_accept),
     ("websocket_connect", websocket_connect),
     ("websocket_frames", websocket_frames),

@@ -49,6 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("cast text", EachWay(casts::text)).over(Security::ALL),
     check("cast prost", EachWay(casts::prost)).over(security::PLAIN_AND_TLS),
     check("cast plain string", EachWay(casts::plain)),
+    check("metadata", EachWay(casts::metadata)),
     check("cast 1 MiB", EachWay(casts::big)).over(Security::ALL),
     check("casts in order", EachWay(casts::order)).over(Security::ALL),
     check("cast too long", Pair(casts::too_long)).over(security::PLAIN_AND_TLS),

@@ -216,7 +216,7 @@ schema! {
     pub(super) HELLO = "native.Hello" {
         1 version: Uint32, "highest version of the native protocol";
         2 oldest_version: Uint32, "lowest version of the native protocol";
-        3 capabilities: Bits(&["call errors", "fragments", "credit", "stop", "monitors", "goodbye", "channels"]), "what the node can take";
+        3 capabilities: Bits(&["call errors", "fragments", "credit", "stop", "monitors", "goodbye", "channels", "trace context"]), "what the node can take";
         4 incarnation: Uint64, "tells runs of one node apart";
         5 nonce: Bytes, "random, for this connection";
         6 max_frame_len: Uint64, "longest frame body that the node takes, in bytes";

@@ -27,6 +27,8 @@ pub(crate) enum ConfigError {
         "a node needs a name: give --name NAME@HOST:PORT, or set SHIOME_NAME, or `name` in the configuration"
     )]
     NoName,
+    #[error("otlp: {0}")]
+    Otlp(String),
     #[error("TLS")]
     Tls(#[source] LoadError),
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::value::{
-    AdminAddress, BusAddress, Dialled, HostPort, Ip, Listened, NodeAddress, Site, Socket, Whole,
+    AdminAddress, BusAddress, Collector, Dialled, HostPort, Ip, Listened, NodeAddress, Site,
+    Socket, Whole,
 };
 
 mod check;
@@ -219,6 +220,12 @@ pub(super) struct Operation {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dashboard_token_file: Option<PathBuf>,
+
+    /// Send spans to the collector of OpenTelemetry there, by OTLP over HTTP, such as http://127.0.0.1:4318. Without a path
+    /// they go to /v1/traces. Default: nowhere.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) otlp: Option<Collector>,
 
     /// On a signal to stop, first be not ready for so long: 0 to 600. Default: 0.
     #[arg(long, value_name = "SECONDS")]

@@ -9,7 +9,7 @@ mod text;
 
 pub(in crate::node) use place::{AdminAddress, Ip, Socket};
 pub(crate) use text::Dialled;
-pub(in crate::node) use text::{BusAddress, HostPort, Listened, NodeAddress, Site};
+pub(in crate::node) use text::{BusAddress, Collector, HostPort, Listened, NodeAddress, Site};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,21 +7,45 @@ use super::Errors;
 const CLUSTER: &str = "cluster";
 const RPC: &str = "rpc";
 
-/// Where the generated code finds ractor: `::ractor`, or the path in `#[cluster(crate = path)]`.
-pub(crate) fn ractor_path(input: &DeriveInput, errors: &mut Errors) -> Path {
+/// Where the generated code finds what it names.
+pub(crate) struct Paths {
+    /// `::ractor`, or the path in `#[cluster(crate = path)]`.
+    pub(crate) ractor: Path,
+    /// The path in `#[cluster(trace = path)]`.
+    pub(crate) trace: Option<Path>,
+}
+
+/// What `#[cluster(..)]` says of a type whose messages can be part of a trace.
+pub(crate) fn paths(input: &DeriveInput, errors: &mut Errors) -> Paths {
     let mut found = None;
     for attribute in named(&input.attrs, CLUSTER) {
-        let Some(path) = errors.keep(crate_path(attribute)) else {
+        let Some(keys) = errors.keep(Keys::parse(attribute)) else {
             continue;
         };
-        if found.replace(path).is_some() {
+        if found.replace(keys).is_some() {
             errors.push(syn::Error::new_spanned(
                 attribute,
                 "`#[cluster(..)]` given twice: remove this one",
             ));
         }
     }
-    found.unwrap_or_else(|| parse_quote!(::ractor))
+    let keys = found.unwrap_or_default();
+    Paths {
+        ractor: keys.ractor.unwrap_or_else(|| parse_quote!(::ractor)),
+        trace: keys.trace,
+    }
+}
+
+/// Where the generated code finds ractor.
+pub(crate) fn ractor_path(input: &DeriveInput, errors: &mut Errors) -> Path {
+    let Paths { ractor, trace } = paths(input, errors);
+    if let Some(trace) = trace {
+        errors.push(syn::Error::new_spanned(
+            trace,
+            "`trace` is for `RactorClusterMessage`: remove it",
+        ));
+    }
+    ractor
 }
 
 /// Whether the variant that carries `attributes` is marked `#[rpc]`.
@@ -69,23 +93,40 @@ fn named<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = &'
         .filter(move |attribute| attribute.path().is_ident(name))
 }
 
-fn crate_path(attribute: &Attribute) -> syn::Result<Path> {
-    let usage = "write `#[cluster(crate = path::to::ractor)]`";
-    let Meta::List(list) = &attribute.meta else {
-        return Err(syn::Error::new_spanned(attribute, usage));
-    };
-    let mut path = None;
-    list.parse_nested_meta(|meta| {
-        if !meta.path.is_ident("crate") {
-            return Err(meta.error(format!("unknown key: {usage}")));
+/// What stands in one `#[cluster(..)]`.
+#[derive(Default)]
+struct Keys {
+    ractor: Option<Path>,
+    trace: Option<Path>,
+}
+
+impl Keys {
+    fn parse(attribute: &Attribute) -> syn::Result<Self> {
+        let usage = "write `#[cluster(crate = path::to::ractor)]`";
+        let Meta::List(list) = &attribute.meta else {
+            return Err(syn::Error::new_spanned(attribute, usage));
+        };
+        let mut keys = Self::default();
+        list.parse_nested_meta(|meta| {
+            let (key, path, usage) = if meta.path.is_ident("trace") {
+                let usage = "write `#[cluster(trace = path::to::shiome)]`";
+                ("trace", &mut keys.trace, usage)
+            } else if meta.path.is_ident("crate") {
+                ("crate", &mut keys.ractor, usage)
+            } else {
+                return Err(meta.error(format!("unknown key: {usage}")));
+            };
+            if path.is_some() {
+                return Err(meta.error(format!("`{key}` given twice: remove this one")));
+            }
+            let value = meta.value().map_err(|_| meta.error(usage))?;
+            let error = value.error(format!("not a path: {usage}"));
+            *path = Some(value.call(Path::parse_mod_style).map_err(|_| error)?);
+            Ok(())
+        })?;
+        if keys.ractor.is_none() && keys.trace.is_none() {
+            return Err(syn::Error::new_spanned(attribute, usage));
         }
-        if path.is_some() {
-            return Err(meta.error("`crate` given twice: remove this one"));
-        }
-        let value = meta.value().map_err(|_| meta.error(usage))?;
-        let error = value.error(format!("not a path: {usage}"));
-        path = Some(value.call(Path::parse_mod_style).map_err(|_| error)?);
-        Ok(())
-    })?;
-    path.ok_or_else(|| syn::Error::new_spanned(attribute, usage))
+        Ok(keys)
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Target {
     pub(super) actor: ActorCell,
     /// `None`: it was not exported.
     pub(super) decoder: Option<Decoder>,
+    /// How to decode its messages all the same.
+    pub(super) learned: Option<Decoder>,
     /// State of the exports that this is true of.
     pub(super) revision: u64,
 }

@@ -108,7 +108,7 @@ outcomes! {
 }
 
 impl CallOutcome {
-    fn of(why: CallEnd) -> Self {
+    pub(crate) fn of(why: CallEnd) -> Self {
         match why {
             CallEnd::TimedOut => Self::TimedOut,
             CallEnd::Terminated => Self::Terminated,
@@ -148,6 +148,7 @@ pub(crate) struct Meter {
     pub(super) written: AtomicU64,
     round_trip: watch::Sender<RoundTrip>,
     drops: [AtomicU64; DropReason::ALL.len()],
+    malformed_traces: AtomicU64,
     outcomes: [AtomicU64; CallOutcome::ALL.len()],
     pub(super) latency: Latency,
     /// Whether its counts are part of the peer's history.
@@ -162,6 +163,7 @@ impl Default for Meter {
             written: AtomicU64::default(),
             round_trip: watch::Sender::default(),
             drops: Default::default(),
+            malformed_traces: AtomicU64::default(),
             outcomes: Default::default(),
             latency: Latency::default(),
             is_history: AtomicBool::default(),
@@ -211,6 +213,15 @@ impl Meter {
 
     fn add_drops(&self, reason: DropReason, count: u64) {
         self.drops[reason as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// A message came with a trace context that is none.
+    pub(crate) fn malformed_trace(&self) {
+        self.malformed_traces.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn malformed_traces(&self) -> u64 {
+        self.malformed_traces.load(Ordering::Relaxed)
     }
 
     pub(crate) fn drops(&self) -> [u64; DropReason::ALL.len()] {

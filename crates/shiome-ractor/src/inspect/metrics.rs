@@ -87,6 +87,8 @@ metrics! {
     LANE_QUEUED: "shiome_lane_queued_messages", Gauge, ["peer", "lane"], "messages that wait in the lane";
     LANE_QUEUED_BYTES: "shiome_lane_queued_bytes", Gauge, ["peer", "lane"], "bytes of them";
     DROPS: "shiome_drops_total", Counter, ["peer", "reason"], "messages that were dropped";
+    MALFORMED_TRACES: "shiome_malformed_traces_total", Counter, ["peer"],
+        "messages of the peer with a trace context that is none, which was ignored";
     CALLS: "shiome_calls_total", Counter, ["peer", "outcome"], "calls to actors of the peer that have ended";
     CALLS_PENDING: "shiome_calls_pending", Gauge, ["peer", "direction"], "calls that wait for a reply";
     CALL_DURATION: "shiome_call_duration_seconds", Histogram, ["peer"], "time from a call to its reply";
@@ -233,6 +235,7 @@ fn publish_peer(peer: &PeerView) {
         let count = peer.drops.get(reason.as_str()).copied().unwrap_or(0);
         counter!(DROPS, "peer" => name(), "reason" => reason.as_str()).absolute(count);
     }
+    counter!(MALFORMED_TRACES, "peer" => name()).absolute(peer.malformed_traces);
     for (outcome, count) in &peer.calls_ended {
         counter!(CALLS, "peer" => name(), "outcome" => outcome.clone()).absolute(*count);
     }

@@ -167,6 +167,7 @@ fn view(record: &Record) -> Option<SessionView> {
         calls_ended: outcomes(&meter.outcomes()),
         latency: LatencyView::of(&meter.latency.histogram()),
         drops: drops(&meter.drops()),
+        malformed_traces: meter.malformed_traces(),
         remote_actors: figures.remote_actors,
     })
 }
@@ -192,6 +193,7 @@ impl PeerView {
             calls_ended: outcomes(&totals.outcomes),
             latency: LatencyView::of(&totals.latency),
             drops: drops(&totals.drops),
+            malformed_traces: totals.malformed_traces,
         }
     }
 }
@@ -265,6 +267,8 @@ fn capabilities(set: Capabilities) -> Vec<String> {
         (Capabilities::STOP, "stop"),
         (Capabilities::MONITORS, "monitors"),
         (Capabilities::GOODBYE, "goodbye"),
+        (Capabilities::CHANNELS, "channels"),
+        (Capabilities::TRACE_CONTEXT, "trace_context"),
     ];
     let both = words.iter().filter(|(one, _)| set.contains(*one));
     both.map(|(_, word)| (*word).to_owned()).collect()

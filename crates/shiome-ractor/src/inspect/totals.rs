@@ -18,6 +18,7 @@ pub(crate) struct Totals {
     /// For each lane: sent, bytes of these, received, bytes of these.
     pub(super) lanes: [[u64; 4]; Lane::ALL.len()],
     pub(super) drops: [u64; DropReason::ALL.len()],
+    pub(super) malformed_traces: u64,
     pub(super) outcomes: [u64; CallOutcome::ALL.len()],
     pub(super) latency: Histogram,
 }
@@ -38,6 +39,7 @@ impl Totals {
                 ]
             }),
             drops: meter.drops(),
+            malformed_traces: meter.malformed_traces(),
             outcomes: meter.outcomes(),
             latency: meter.latency.histogram(),
         }
@@ -55,6 +57,7 @@ impl Totals {
             add(ours, theirs);
         }
         add(&mut self.drops, &other.drops);
+        self.malformed_traces += other.malformed_traces;
         add(&mut self.outcomes, &other.outcomes);
         self.latency.add(&other.latency);
     }

@@ -147,6 +147,8 @@ views! {
         pub latency: LatencyView,
         /// What was dropped, by [`DropReason`](super::DropReason); reasons that did not occur are left out.
         pub drops: BTreeMap<String, u64>,
+        /// Messages of the peer with a trace context that is none, which was ignored.
+        pub malformed_traces: u64,
         /// Actors that the peer has announced.
         pub remote_actors: usize,
     }
@@ -209,6 +211,8 @@ views! {
         pub latency: LatencyView,
         /// What was dropped.
         pub drops: BTreeMap<String, u64>,
+        /// Messages of it with a trace context that is none, which was ignored.
+        pub malformed_traces: u64,
     }
 
     /// An actor of this process, or one that a peer has announced.

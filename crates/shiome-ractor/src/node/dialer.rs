@@ -5,13 +5,13 @@ use std::{
 
 use shiome_transport::{Address, Link, Links, Policy, TransportError};
 use tokio_rustls::TlsConnector;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::{
     reach::Reach,
     strangers::{self, Warnings},
 };
-use crate::{outcome::Chain, stream::with_websocket};
+use crate::{outcome::Chain, stream::with_websocket, trace};
 
 /// Schemes that a peer may lead this node to, under its policy. Sockets of the own host, and whatever the program has
 /// registered, are not for others to open.
@@ -99,7 +99,9 @@ impl Dialer {
 
     /// Opens a link.
     pub(crate) async fn dial(&self, address: &Address) -> Result<Link, TransportError> {
-        self.links().dial(address).await
+        let span = trace::dial(address);
+        let dialled = self.links().dial(address).instrument(span.clone()).await;
+        dialled.inspect_err(|error| trace::failed(&span, "no_link", &Chain(error)))
     }
 
     fn links(&self) -> Arc<Links> {

@@ -4,14 +4,15 @@ use std::{
 };
 
 use shiome_session::{SendError, Session};
-use shiome_wire::node;
+use shiome_wire::{node, trace::TraceContext};
 
 use super::{CastError, RemoteRef};
-use crate::{node::node_session::Shared, remote_actor::Caller};
+use crate::{node::node_session::Shared, remote_actor::Caller, trace::Pack};
 
 /// A call on its way to the link.
 pub(super) struct Outgoing {
     pub(super) call: node::Call,
+    pub(super) context: Option<Box<TraceContext>>,
     pub(super) caller: Caller,
     pub(super) limit: Limit,
 }
@@ -42,25 +43,30 @@ impl Outgoing {
         session.has_room_for_call(self.call.to, self.call.what.len())
     }
 
-    fn hand_to(self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
+    fn hand_to(mut self, session: &mut Session<Caller>, now: Instant) -> Result<(), SendError> {
         let limit = match self.limit {
             Limit::FromThen(limit) => limit,
             Limit::Until(deadline) => Some(deadline.saturating_duration_since(now)),
         };
+        self.call.pack(session, self.context.as_deref());
         session.call(now, self.call, limit, self.caller)
     }
 }
 
 impl<M> RemoteRef<M> {
     /// Sends a cast when nothing keeps it from being sent. Cancel-safe: dropped earlier, nothing was sent.
-    pub(super) async fn send_cast(&self, cast: node::Cast) -> Result<(), CastError> {
+    pub(super) async fn send_cast(
+        &self,
+        cast: node::Cast,
+        context: Option<Box<TraceContext>>,
+    ) -> Result<(), CastError> {
         let mut cast = Some(cast);
         loop {
             let link = self.run.link()?;
-            let mut sent = attempt_cast(&link, self.pid, &mut cast);
+            let mut sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
             if let Err(Obstacle::High) = sent {
                 let _turn = link.peer.low_water().await;
-                sent = attempt_cast(&link, self.pid, &mut cast);
+                sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
             }
             match sent {
                 Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
@@ -155,11 +161,14 @@ fn attempt_cast(
     link: &Shared,
     pid: u64,
     cast: &mut Option<node::Cast>,
+    context: Option<&TraceContext>,
 ) -> Result<Result<(), SendError>, Obstacle> {
     link.peer.hand_over(|session| {
         check(session, pid)?;
         let cast = cast.take_if(|_| !session.is_high());
-        Ok(session.cast(cast.ok_or(Obstacle::High)?))
+        let mut cast = cast.ok_or(Obstacle::High)?;
+        cast.pack(session, context);
+        Ok(session.cast(cast))
     })
 }
 

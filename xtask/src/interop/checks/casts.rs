@@ -29,6 +29,30 @@ pub(super) fn plain(way: &mut Way<'_>) -> Verdict {
     one(way, "cast-plain - plain 潮目", "plain:潮目")
 }
 
+/// Metadata that one of our nodes could take for a trace context, if it did not know better.
+const LIKE_A_CONTEXT: &str = "hex:f57368696f6d6501003730302d346266393266333537376233346461366133\
+    63653932396430653065343733362d303066303637616130626139303262372d30310000";
+
+/// What a program puts beside its messages arrives as it is, and harms nobody who has no use for it.
+pub(super) fn metadata(way: &mut Way<'_>) -> Verdict {
+    let pid = way.to.ask("spawn-margin -")?;
+    way.to.ask(&format!("join - margin {pid}"))?;
+    way.from.ask("wait-members - margin 1 5000")?;
+    let mut expected = String::new();
+    for metadata in ["none", "hex:00ff", "hex:", LIKE_A_CONTEXT] {
+        way.from
+            .expect(&format!("call-margin - margin {metadata} 5000"), metadata)?;
+        way.from
+            .expect(&format!("call-noted - inbox {metadata} 5000"), "x")?;
+        way.from.ask(&format!("cast-margin - margin {metadata}"))?;
+        expected = format!("{expected} margin:{metadata}");
+    }
+    way.to
+        .expect("wait-received 4 5000", &format!("4{expected}"))?;
+    way.to.ask(&format!("stop-actor {pid}"))?;
+    Ok(None)
+}
+
 pub(super) fn big(way: &mut Way<'_>) -> Verdict {
     let digest = way.from.ask(&format!("big - inbox {BIG_LEN}"))?;
     let length = format!("bytes:{BIG_LEN}:");

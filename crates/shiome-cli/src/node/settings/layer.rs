@@ -42,7 +42,7 @@ layers! {
     Sessions { require_native, legacy_only, liveness, max_outbox }
     Tls { cert, key, ca, watch }
     Gossip { seed, on, offset, advertise, state, cluster, period }
-    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, drain }
+    Operation { admin, admin_token_file, http, dashboard, dashboard_token_file, otlp, drain }
     Admission {
         max_unauthenticated, max_unauthenticated_per_source, max_free_failures, first_penalty, longest_penalty, memory,
         max_remembered,

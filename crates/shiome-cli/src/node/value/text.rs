@@ -54,6 +54,8 @@ text_value! {
     BusAddress: is_bus_address, "ws://IP:PORT/PATH with an IP address of this host alone";
     /// A site whose pages are taken: an origin as browsers write it.
     Site: is_site, "https://HOST or https://HOST:PORT, in small letters and with nothing behind it";
+    /// Where spans go.
+    Collector: is_collector, "http://HOST:PORT or http://HOST:PORT/PATH";
     /// Where gossip is asked for.
     HostPort: is_host_port, "HOST:PORT";
     /// Where a node is dialled, over any kind of link.
@@ -96,6 +98,13 @@ fn is_site(text: &str) -> bool {
         .map(|(_, host)| host);
     let odd = |c: char| c.is_ascii_uppercase() || !c.is_ascii_graphic() || "/?#@*".contains(c);
     host.is_some_and(|host| !host.is_empty() && !host.contains(odd))
+}
+
+/// A collector that is reached over TLS is behind one on this host.
+fn is_collector(text: &str) -> bool {
+    text.parse::<hyper::Uri>().is_ok_and(|url| {
+        url.scheme_str() == Some("http") && url.host().is_some_and(|host| !host.is_empty())
+    })
 }
 
 /// Accepts what can be asked, if somebody is there.
@@ -167,6 +176,23 @@ mod tests {
             "ws://h:1/",
         ] {
             assert!(wrong.parse::<BusAddress>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_reached_over_http() {
+        for right in ["http://127.0.0.1:4318", "http://h", "http://[::1]:1/otlp"] {
+            assert!(right.parse::<Collector>().is_ok(), "{right}");
+        }
+        for wrong in [
+            "",
+            "h:4318",
+            "https://h:4318",
+            "grpc://h:4317",
+            "http://",
+            "/v1",
+        ] {
+            assert!(wrong.parse::<Collector>().is_err(), "{wrong}");
         }
     }
 

@@ -5,11 +5,17 @@ use ractor::{ActorCell, message::SerializedMessage, pg};
 use shiome_handshake::MAX_NAME_LEN;
 use shiome_session::{
     CallErrorCode, Event, ExitKind, InboundCall, Verb,
-    wire::{auth::NameMessage, control::Actor, node},
+    wire::{
+        Capabilities,
+        auth::NameMessage,
+        control::Actor,
+        node,
+        trace::{TraceContext, unwrap},
+    },
 };
 use shiome_transport::EventSink;
 use tokio::sync::oneshot;
-use tracing::{debug, trace, warn};
+use tracing::{debug, warn};
 
 use super::{Shared, mailboxes::Mailboxes, replies::Replies};
 use crate::{
@@ -19,6 +25,7 @@ use crate::{
     outcome::{ConnectError, Outcome},
     remote::Down,
     remote_actor::Caller,
+    trace,
 };
 
 /// Peers of peers that are dialled at a time.
@@ -34,6 +41,8 @@ pub(super) struct Inbound {
     /// Whom the peer has sent to.
     targets: Targets,
     mailboxes: Mailboxes,
+    /// Whether the peer wraps metadata.
+    wraps: bool,
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
@@ -74,7 +83,7 @@ impl EventSink<Caller> for Inbound {
             Event::SessionsListed(sessions) => self.sessions_listed(sessions),
             Event::Ready => self.ready(),
             Event::Pong { round_trip } => {
-                trace!(?round_trip, "pong");
+                tracing::trace!(?round_trip, "pong");
                 self.shared.meter.pong(round_trip);
                 self.shared.registry.heard();
             }
@@ -117,7 +126,12 @@ impl EventSink<Caller> for Inbound {
 
 impl Inbound {
     pub(super) fn new(shared: Arc<Shared>, exporter: ActorCell, outcome: Outcome) -> Self {
+        let wraps = shared.peer.apply(|session, _| {
+            let terms = session.terms();
+            terms.is_some_and(|terms| terms.capabilities.contains(Capabilities::TRACE_CONTEXT))
+        });
         Self {
+            wraps,
             replies: Replies::new(Arc::clone(&shared.peer)),
             mailboxes: Mailboxes::new(Arc::clone(&shared.peer), shared.max_untaken),
             shared,
@@ -133,7 +147,9 @@ impl Inbound {
             self.shared.meter.dropped(DropReason::Overloaded);
             return self.drop_call(to, tag, CallErrorCode::Overloaded);
         }
-        let len = len_of(&call.what, call.metadata.as_ref());
+        let (context, metadata) = self.unpack(call.metadata);
+        let span = trace::handle_call(self.peer(), to, &call.variant, context.as_ref());
+        let len = len_of(&call.what, metadata.as_ref());
         let (port, reply) = oneshot::channel();
         let message = SerializedMessage::Call {
             variant: call.variant,
@@ -142,14 +158,17 @@ impl Inbound {
                 Some(limit) => (port, limit).into(),
                 None => port.into(),
             },
-            metadata: call.metadata.map(Into::into),
+            metadata: metadata.map(Into::into),
         };
-        match undelivered(self.deliver(to, message)) {
+        match undelivered(span.in_scope(|| self.deliver(to, message))) {
             None => {
-                self.replies.expect(to, tag, limit, reply);
+                self.replies.expect(to, tag, limit, reply, span);
                 self.mailboxes.delivered(to, len);
             }
-            Some(code) => self.drop_call(to, tag, code),
+            Some(code) => {
+                trace::failed(&span, "undelivered", &format_args!("{code:?}"));
+                self.drop_call(to, tag, code);
+            }
         }
     }
 
@@ -327,15 +346,40 @@ impl Inbound {
     }
 
     fn cast_in(&mut self, cast: node::Cast) {
-        let len = len_of(&cast.what, cast.metadata.as_ref());
+        let (context, metadata) = self.unpack(cast.metadata);
+        let span = trace::handle_cast(self.peer(), cast.to, &cast.variant, context.as_ref());
+        let len = len_of(&cast.what, metadata.as_ref());
         let message = SerializedMessage::Cast {
             variant: cast.variant,
             args: cast.what.into(),
-            metadata: cast.metadata.map(Into::into),
+            metadata: metadata.map(Into::into),
         };
-        if self.deliver(cast.to, message) == Delivery::Delivered {
-            self.mailboxes.delivered(cast.to, len);
+        let delivery = span.in_scope(|| self.deliver(cast.to, message));
+        match undelivered(delivery) {
+            None => self.mailboxes.delivered(cast.to, len),
+            Some(code) => trace::failed(&span, "undelivered", &format_args!("{code:?}")),
         }
+    }
+
+    /// The trace that a message of the peer is part of, and its metadata as the program of the peer has given it.
+    fn unpack(&self, metadata: Option<Bytes>) -> (Option<TraceContext>, Option<Bytes>) {
+        let Some(metadata) = metadata else {
+            return (None, None);
+        };
+        if !self.wraps {
+            return (None, Some(metadata));
+        }
+        let unwrapped = unwrap(metadata);
+        if let Some(error) = unwrapped.error {
+            self.shared.meter.malformed_trace();
+            debug!(%error, "trace context of a message ignored");
+        }
+        (unwrapped.context, unwrapped.metadata)
+    }
+
+    /// Full name of the peer.
+    fn peer(&self) -> &str {
+        self.shared.run.get().map_or("", |run| run.name())
     }
 
     /// Puts a message into a local actor's mailbox, if the peer may.

@@ -18,7 +18,7 @@ use shiome_wire::{
     auth::{AuthenticationMessage, NameMessage},
 };
 use tokio::time::{Instant, timeout};
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     },
     outcome::{Chain, ConnectError, HandshakeFailure, Outcome},
     remote::NodeDown,
+    trace,
 };
 
 /// Time to resolve the connection string of a peer, where the node must know all addresses that lead there.
@@ -157,7 +158,18 @@ impl Task {
             channel_binding,
             ..Config::new(shared.local.clone(), self.cookie)
         };
-        let peer = shake_hands(shared, side, config, &mut reader, &mut writer).await;
+        let span = trace::handshake(side == Side::Server, label);
+        let shaken = shake_hands(shared, side, config, &mut reader, &mut writer);
+        let peer = shaken.instrument(span.clone()).await;
+        match &peer {
+            Ok(peer) if side == Side::Client => span.record("server.address", &*peer.name.name),
+            Ok(peer) => span.record("client.address", &*peer.name.name),
+            Err(error) => {
+                trace::failed(&span, "not_authenticated", &Chain(error));
+                &span
+            }
+        };
+        drop(span);
         let peer = match (peer, self.opened.stranger) {
             (Ok(peer), stranger) => {
                 stranger.into_iter().for_each(Stranger::authenticated);

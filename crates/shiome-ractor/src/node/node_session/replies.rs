@@ -1,16 +1,21 @@
 //! Answers of local actors to calls of the peer.
 
 use std::{
-    collections::VecDeque, future::Future, pin::Pin, sync::Arc, task::Context, time::Duration,
+    collections::{HashMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::Context,
+    time::Duration,
 };
 
 use shiome_session::{CallErrorCode, Session};
 use shiome_transport::Peer;
 use tokio::{sync::oneshot, time::Instant};
-use tracing::debug;
+use tracing::{Span, debug};
 
 use super::awaited::Awaited;
-use crate::remote_actor::Caller;
+use crate::{remote_actor::Caller, trace};
 
 mod deadlines;
 
@@ -29,6 +34,8 @@ pub(super) struct Replies {
     deadlines: Deadlines,
     /// Those that have come and the session does not have.
     answers: Vec<Answer>,
+    /// Of calls without an answer, by `to` and `tag`. Empty when nobody wants them.
+    spans: HashMap<(u64, u64), Span>,
     /// Those that wait for room, in order.
     waiting: VecDeque<Answer>,
     /// Bytes of them.
@@ -57,6 +64,7 @@ impl Replies {
             awaited: Awaited::default(),
             deadlines: Deadlines::default(),
             answers: Vec::new(),
+            spans: HashMap::new(),
             waiting: VecDeque::new(),
             waiting_len: 0,
             room: None,
@@ -75,7 +83,11 @@ impl Replies {
         tag: u64,
         limit: Option<Duration>,
         reply: oneshot::Receiver<Vec<u8>>,
+        span: Span,
     ) {
+        if !span.is_disabled() {
+            self.spans.insert((to, tag), span);
+        }
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let call = Call { to, tag, deadline };
         match self.awaited.insert(call, reply) {
@@ -110,6 +122,9 @@ impl Replies {
         if self.answers.is_empty() {
             return;
         }
+        if !self.spans.is_empty() {
+            self.end_spans();
+        }
         let (waiting, waiting_len) = (&mut self.waiting, &mut self.waiting_len);
         let answers = self.answers.drain(..);
         self.peer.apply(|session, now| {
@@ -126,6 +141,16 @@ impl Replies {
                 }
             }
         });
+    }
+
+    /// Before the session takes the answers: no span ends under its lock.
+    fn end_spans(&mut self) {
+        for Answer { call, what } in &self.answers {
+            let span = self.spans.remove(&(call.to, call.tag));
+            if let (Some(span), Err(code)) = (span, what) {
+                trace::failed(&span, "no_reply", &format_args!("{code:?}"));
+            }
+        }
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) {
@@ -264,7 +289,7 @@ mod tests {
         let mut ports = Vec::new();
         for tag in 0..calls {
             let (port, reply) = oneshot::channel();
-            replies.expect(7, tag, None, reply);
+            replies.expect(7, tag, None, reply, Span::none());
             ports.push(port);
         }
         settle(&mut replies).await;
@@ -292,9 +317,9 @@ mod tests {
         let peer = called(2);
         let mut replies = Replies::new(Arc::clone(&peer));
         let (_held, reply) = oneshot::channel();
-        replies.expect(7, 0, Some(Duration::from_secs(5)), reply);
+        replies.expect(7, 0, Some(Duration::from_secs(5)), reply, Span::none());
         let (dropped, reply) = oneshot::channel();
-        replies.expect(7, 1, Some(Duration::from_secs(5)), reply);
+        replies.expect(7, 1, Some(Duration::from_secs(5)), reply, Span::none());
         drop(dropped);
         settle(&mut replies).await;
         let dropped = vec![Code::NoReply];
