@@ -12,8 +12,8 @@ use std::{
 
 use shiome_bus::{BusError, Delivery, Peer, PeerId, Subscription, WeakPeer};
 use shiome_transport::{
-    Accepted, Address, Bind, BoxFuture, Connector, Link, Listener, Remote, Scheme, Security,
-    TransportError,
+    Accepted, Address, Bind, BoxFuture, Connector, Link, Links, Listener, Policy, Remote, Scheme,
+    Security, TransportError,
 };
 use tokio::{
     runtime::Handle,
@@ -25,7 +25,7 @@ use crate::{
     Failure, RtcOptions,
     connection::Config,
     net::{Net, System},
-    session::{Context, Start},
+    session::{Context, LAST_WORDS, Start},
     signal::{Body, Purpose, SessionId, Signal},
 };
 
@@ -49,7 +49,6 @@ const BACKLOG: usize = 64;
 ///
 /// ```no_run
 /// # async fn example(bus: shiome_bus::Bus) -> Result<(), Box<dyn std::error::Error>> {
-/// use shiome_transport::{Links, Policy};
 /// use shiome_webrtc::{IceServer, RtcLinks, RtcOptions};
 ///
 /// // `alice` is on a relay, where `bob` is, too.
@@ -59,7 +58,7 @@ const BACKLOG: usize = 64;
 ///     .admit(|peer| peer.as_str() == "bob");
 /// let rtc = RtcLinks::start(&alice, options)?;
 /// // For a node: it dials `rtc:bob`, and listens at `rtc:alice`.
-/// let links = Links::new(Policy::Encrypted).with_scheme("rtc", rtc.scheme());
+/// let links = rtc.links();
 /// # Ok(())
 /// # }
 /// ```
@@ -137,7 +136,16 @@ impl RtcLinks {
         })
     }
 
-    /// The scheme, for [`Links::with_scheme`](shiome_transport::Links::with_scheme) under [`SCHEME`].
+    /// The links of a node that has no others: encrypted all, and a dial takes as long as a channel may take to open.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        let patience = self.shared.state.context.options.connect_timeout + LAST_WORDS;
+        Links::new(Policy::Encrypted)
+            .with_scheme(SCHEME, self.scheme())
+            .with_dial_timeout(patience)
+    }
+
+    /// The scheme, for [`Links::with_scheme`](shiome_transport::Links::with_scheme) under [`SCHEME`], where a node has other links, too.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         Scheme::new(Security::Tls)
