@@ -1,0 +1,90 @@
+// Channels that are lost for a while, and what comes of it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Clock, tasks } from "./fake.js";
+import { Stage } from "./fake-rtc.js";
+
+test("a channel that is lost for a while goes on where it was", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  assert.equal(stage.rtc.path("bob").path, "direct");
+  const { main } = stage.connection;
+  for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
+  await tasks();
+  assert.equal(main.frames("envelope").length, 3);
+  main.say({ type: "ack", received: 3 });
+  await clock.advance(2_100);
+  assert.equal(stage.rtc.path("bob").path, "relayed");
+  await stage.answer();
+  main.say({ type: "pong", nonce: 1 });
+  await stage.answer();
+  await stage.answer();
+  assert.equal(stage.rtc.path("bob").path, "direct", JSON.stringify(stage.told));
+  main.frames();
+  await stage.alice.send("bob", "number", 3);
+  await tasks();
+  assert.equal(main.frames("envelope").length, 1);
+  // All ends count over the whole session.
+  main.say({ type: "ack", received: 4 });
+  await tasks();
+  assert.equal(stage.rtc.path("bob").path, "direct", JSON.stringify(stage.told));
+});
+
+test("what was sent before a loss is acknowledged after it", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  const { main } = stage.connection;
+  for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
+  await tasks();
+  await clock.advance(2_100);
+  assert.equal(stage.rtc.path("bob").path, "relayed");
+  await stage.answer();
+  // What was under way in the channel arrives after all.
+  main.say({ type: "ack", received: 3 });
+  await stage.answer();
+  await stage.answer();
+  assert.equal(stage.rtc.path("bob").path, "direct", JSON.stringify(stage.told));
+});
+
+test("the answer to the switch of a time before the loss does not open the channel", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  stage.rtc.connect("bob");
+  await stage.answer();
+  stage.describe("sys.rtc.answer");
+  await tasks();
+  stage.connection.open();
+  await stage.answer({ keep: true });
+  const early = stage.kept;
+  assert.equal(early.length, 2);
+  await clock.advance(2_100);
+  await stage.answer({ keep: true });
+  stage.connection.main.say({ type: "pong", nonce: 1 });
+  await stage.answer({ keep: true });
+  assert.equal(stage.kept.length, 2, "asked anew");
+  for (const id of early) stage.say("sys.ack", null, { reply_to: id });
+  await tasks();
+  assert.notEqual(stage.rtc.path("bob").path, "direct", "what went over the relay since may be under way");
+});
+
+test("a candidate is taken after as many new ways as there are", async (t) => {
+  const stage = await Stage.open(t);
+  stage.session = "abc";
+  stage.describe("sys.rtc.offer");
+  await tasks();
+  const { session, connection } = stage;
+  for (let round = 0; round < 20; round += 1) {
+    stage.describe("sys.rtc.offer");
+    await tasks();
+    for (let port = 1; port <= 5; port += 1) {
+      const candidate = `candidate:1 1 udp 2113937151 192.0.2.9 ${1000 + round * 10 + port} typ host`;
+      stage.say("sys.rtc.candidate", { session, candidate });
+    }
+    await tasks();
+  }
+  assert.equal(connection.candidates.length, 100);
+});
