@@ -39,8 +39,9 @@ const HEARTBEAT_MS = 5_000;
 const [LEAST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS] = [100, 25_000];
 /** Time for a lost connection to come back. */
 const RESTART_TIMEOUT_MS = 10_000;
-/** Time for what is under way over the relay to arrive. */
+/** Time for what is under way over the relay to arrive, before what is held back goes after it. */
 const SWITCH_TIMEOUT_MS = 10_000;
+const A_DAY_MS = 86_400_000;
 const RETRY_MS = [2_000, 60_000];
 const MAX_CONNECTIONS = 256;
 /** Bytes of messages that may wait for a mailbox. */
@@ -192,8 +193,9 @@ class DirectLink {
   #waitingLen = 0;
   #patience;
   #flushed = new Waiters();
-  /** What waits to go over the relay. */
+  /** What waits to go over the relay, and until when. */
   #rest = [];
+  #divertBy = 0;
 
   constructor(node, remote) {
     Object.assign(this, { node, remote });
@@ -255,8 +257,13 @@ class DirectLink {
       len += lenOf(text) + 1;
     }
     if (frames.length === 0) return undefined;
-    const ack = this.#taken > this.#acknowledged ? this.ack() : undefined;
+    const ack = this.hasNews ? this.ack() : undefined;
     return `[${(ack ? [...frames, ack] : frames).join(",")}]`;
+  }
+
+  /** Whether something was taken that is not acknowledged. */
+  get hasNews() {
+    return this.#taken > this.#acknowledged;
   }
 
   /** The acknowledgement of all that was taken. */
@@ -286,7 +293,8 @@ class DirectLink {
     const waiting = this.#rest.splice(0);
     if (waiting.length > 0) {
       waiting.push(...this.outbox.drain());
-      this.outbox = new Outbox(Infinity, Infinity);
+      // There was room for them before.
+      [this.outbox.frames, this.outbox.bytes] = [Infinity, Infinity];
       waiting.forEach((envelope) => this.push(envelope));
       [this.outbox.frames, this.outbox.bytes] = [QUEUE_FRAMES, QUEUE_BYTES];
     }
@@ -303,11 +311,11 @@ class DirectLink {
     return true;
   }
 
-  /** The channel is lost: what it had, and what waits, goes over the relay. */
-  async divert() {
+  /** The channel is lost: what it had, and what waits, goes over the relay, as long as somebody is patient or in time. */
+  async divert(isPatient = false) {
+    this.#divertBy = now() + (isPatient ? A_DAY_MS : RESTART_TIMEOUT_MS);
     if (this.#phase !== "held" && this.#phase !== "direct") return;
     this.#phase = "diverting";
-    const by = now() + RESTART_TIMEOUT_MS;
     const isOver = () => this.#phase !== "diverting";
     this.#rest.push(...this.outbox.drain());
     while (!isOver()) {
@@ -318,7 +326,7 @@ class DirectLink {
       const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
       const late = () => fail.notConnected(this.remote);
       try {
-        if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, Math.max(by - now(), 0), late);
+        if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, Math.max(this.#divertBy - now(), 0), late);
       } catch {
         this.node.core.drops.trace(envelope, "not_connected");
       }
@@ -327,7 +335,6 @@ class DirectLink {
     }
     if (isOver()) return;
     this.#phase = "relayed";
-    this.outbox = new Outbox(QUEUE_FRAMES, QUEUE_BYTES);
     this.peers = new Map();
     this.waiters.admit();
     this.#flushed.admit();
@@ -457,8 +464,11 @@ class Connection {
   #heard = now();
   #asked;
   #pings = 0;
+  #switches = 0;
   #heartbeatMs;
+  /** Those of one description, and its name in ICE: another looks for a way anew. */
   #remoteCandidates = 0;
+  #ufrag;
   #localCandidates = 0;
   #isSettled = { local: false, remote: false };
   #early = [];
@@ -571,6 +581,8 @@ class Connection {
   }
 
   #described(sdp) {
+    const ufrag = /^a=ice-ufrag:(\S*)/m.exec(sdp)?.[1];
+    if (ufrag !== this.#ufrag) [this.#ufrag, this.#remoteCandidates] = [ufrag, this.#early.length];
     this.#remoteCandidates += sdp.split("\n").filter((line) => line.startsWith("a=candidate:")).length;
     for (const candidate of this.#early.splice(0)) this.#add(candidate);
   }
@@ -653,21 +665,34 @@ class Connection {
     this.#switch();
   }
 
-  /** When this is answered all that was sent over the relay before has arrived. */
+  /** When this is answered all that was sent over the relay before has arrived. What was asked before a loss says nothing after it. */
   async #switch() {
     const { node } = this.#link;
+    this.#switches += 1;
+    const own = this.#switches;
     const arrive = async (priority) => {
       const intent = unchecked("sys.rtc.switch", { session: this.session });
       const id = `${node.incarnation}.${node.nextSeq()}`;
       const envelope = envelopeOf(id, node.id, this.remote, intent, { level: "received", priority });
       try {
         await node.ask(envelope, otherWay(node, this.remote), SWITCH_TIMEOUT_MS);
-      } catch {
-        // What has not arrived by now is lost, or there is no other way.
+      } catch (error) {
+        // Without another way there is nothing to wait for.
+        return !["Timeout", "QueueFull"].includes(error?.code);
       }
+      return true;
     };
-    await Promise.all([arrive("normal"), arrive("bulk")]);
-    if (this.phase === "up" && this.#link.goDirect()) {
+    const arrived = await Promise.all([arrive("normal"), arrive("bulk")]);
+    const isOver = () => own !== this.#switches || this.phase !== "up";
+    if (isOver()) return;
+    if (arrived.includes(false)) {
+      // What was held back goes behind what is still under way, and then that is waited for.
+      await this.#link.divert(true);
+      if (isOver() || this.#link.isUp) return;
+      this.#link.hold(this, this.#remote);
+      return this.#switch();
+    }
+    if (this.#link.goDirect()) {
       this.wasDirect = true;
       this.#rtc.became(this, "direct");
     }
@@ -705,7 +730,8 @@ class Connection {
   #hear(data, joiner) {
     if (this.phase === "ended") return;
     [this.#heard, this.#asked] = [now(), undefined];
-    if (this.phase === "lost") this.#up();
+    // Who says something has both channels open.
+    if (this.phase === "connecting" || this.phase === "lost") this.#up();
     try {
       const text = joiner.push(data);
       if (text === undefined) return;
@@ -773,7 +799,11 @@ class Connection {
   /** Ends it from here, with a goodbye. */
   end(reason) {
     if (this.phase === "ended") return;
-    if (this.phase === "up") this.say(`{"type":"goodbye","reason":"${reason}"}`);
+    if (this.phase === "up") {
+      // What came is known to have come.
+      if (this.#link.hasNews) this.say(this.#link.ack());
+      this.say(`{"type":"goodbye","reason":"${reason}"}`);
+    }
     this.fail("closed", reason);
   }
 

@@ -1752,6 +1752,8 @@ class Outbox {
   #numbered = new Fifo();
   #sent = 0;
   #acknowledged = 0;
+  /** Sent, not acknowledged, and no longer here: their numbers come before those of the rest. */
+  #gone = 0;
   #bytes = 0;
 
   constructor(frames, bytes) {
@@ -1794,10 +1796,12 @@ class Outbox {
   /** The other end has had so many: whether those are more. Throws when that is more than was sent. */
   acknowledge(received) {
     const news = received - this.#acknowledged;
-    must(news <= this.#sent, "ack");
-    for (let n = 0; n < news; n += 1) this.#bytes -= this.#numbered.shift().len;
+    must(news <= this.#gone + this.#sent, "ack");
     if (news <= 0) return false;
-    this.#sent -= news;
+    const held = Math.max(news - this.#gone, 0);
+    for (let n = 0; n < held; n += 1) this.#bytes -= this.#numbered.shift().len;
+    this.#gone -= news - held;
+    this.#sent -= held;
     this.#acknowledged += news;
     return true;
   }
@@ -1831,13 +1835,14 @@ class Outbox {
       }
     };
     [this.#numbered, ...PRIORITIES.map((lane) => this.#lanes[lane])].forEach(keep);
-    [this.#sent, this.#acknowledged] = [0, 0];
+    [this.#sent, this.#gone, this.#acknowledged] = [0, 0, 0];
     return longer;
   }
 
+  /** Takes all out. The session may go on: what was sent counts in it. */
   drain() {
     const kept = [this.#numbered, ...PRIORITIES.map((lane) => this.#lanes[lane])].flatMap((queue) => queue.drain());
-    [this.#sent, this.#bytes] = [0, 0];
+    [this.#gone, this.#sent, this.#bytes] = [this.#gone + this.#sent, 0, 0];
     return kept.map(({ envelope }) => envelope);
   }
 }

@@ -39,7 +39,7 @@ use crate::{
     signal::{Body, Description, Purpose},
 };
 
-pub(crate) use self::candidates::CandidateFault;
+pub(crate) use self::candidates::{CandidateFault, MAX_CANDIDATES};
 
 /// Bytes that wait in SCTP. Its cost grows with the square of what waits, and more makes nothing faster.
 const SCTP_BUFFER_LEN: usize = 64 * 1024;
@@ -219,10 +219,10 @@ impl Connection {
     }
 
     fn accept_offer(&mut self, offer: &Description) -> Result<(), Failure> {
-        let sdp = SdpOffer::from_sdp_string(&offer.sdp).map_err(Failure::malformed)?;
+        let sdp = self.candidates.described(&offer.sdp);
+        let sdp = SdpOffer::from_sdp_string(&sdp).map_err(Failure::malformed)?;
         let answer = self.rtc.sdp_api().accept_offer(sdp);
         let answer = answer.map_err(Failure::malformed)?;
-        self.candidates.described(&offer.sdp);
         self.describe(answer.to_sdp_string(), Body::Answer);
         Ok(())
     }
@@ -240,15 +240,15 @@ impl Connection {
         if self.terms.is_none() {
             self.terms(now, answer);
         }
-        let accepted = SdpAnswer::from_sdp_string(&answer.sdp)
+        let sdp = self.candidates.described(&answer.sdp);
+        let accepted = SdpAnswer::from_sdp_string(&sdp)
             .map_err(Failure::malformed)
             .and_then(|sdp| {
                 let accepted = self.rtc.sdp_api().accept_answer(pending, sdp);
                 accepted.map_err(Failure::malformed)
             });
-        match accepted {
-            Ok(()) => self.candidates.described(&answer.sdp),
-            Err(failure) => self.end(failure),
+        if let Err(failure) = accepted {
+            self.end(failure);
         }
         self.tick(now);
     }
@@ -374,6 +374,11 @@ impl Connection {
         } else {
             self.candidates.diagnosis()
         }
+    }
+
+    /// Whether envelopes can be sent now.
+    pub(crate) fn is_up(&self) -> bool {
+        self.phase == Phase::Up
     }
 
     /// Whether a message is written at once.

@@ -72,6 +72,8 @@ struct Inner {
     sent: u64,
     received: u64,
     errors: u64,
+    /// The link ended with something in it.
+    left: bool,
     /// Whoever owns the channel is to close it.
     ending: bool,
 }
@@ -98,6 +100,7 @@ impl RtcLink {
                 sent: 0,
                 received: 0,
                 errors: 0,
+                left: false,
                 ending: false,
             }),
             state: watch::Sender::new(LinkState::Connecting),
@@ -263,7 +266,9 @@ impl RtcLink {
                 return;
             }
             inner.phase = Phase::Closed;
-            inner.outbox.drain()
+            let lost = inner.outbox.drain();
+            inner.left = !lost.is_empty();
+            lost
         };
         self.bury(&lost, &BusError::Closed(self.remote.clone()));
         self.state.send_replace(LinkState::Closed(why.into()));
@@ -280,7 +285,7 @@ impl RtcLink {
             news.as_mut().enable();
             {
                 let inner = self.inner();
-                if inner.phase == Phase::Closed {
+                if inner.phase == Phase::Closed && inner.left {
                     return Err(self.not_connected());
                 }
                 if inner.outbox.has_flushed(taken) {

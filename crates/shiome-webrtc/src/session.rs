@@ -20,7 +20,10 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-use self::{delivery::Deliveries, switch::Switch};
+use self::{
+    delivery::Deliveries,
+    switch::{Switch, Turn},
+};
 use crate::{
     Failure, Path,
     connection::{Event, Terms},
@@ -76,7 +79,10 @@ impl Session {
     ) -> Failure {
         let carrier = match Carrier::begin(&context, remote, id, &start).await {
             Ok(carrier) => carrier,
-            Err(failure) => return failure,
+            Err(failure) => {
+                reporter(Report::Path(Path::Relayed(failure.clone())));
+                return failure;
+            }
         };
         let mut session = Self {
             switch: Switch::new(&context.peer, &carrier.voice, &link),
@@ -107,20 +113,20 @@ impl Session {
                 () = link.work.notified() => {
                     if link.is_ending() {
                         self.pump(now());
-                        self.carrier.connection.close(now(), CloseReason::Closed);
+                        self.close(CloseReason::Closed);
                     }
                 }
                 command = commands.recv(), if listening => match command {
                     Some(command) => self.handle_command(now(), command),
                     None => {
                         listening = false;
-                        self.carrier.connection.close(now(), CloseReason::GoingAway);
+                        self.close(CloseReason::GoingAway);
                     }
                 },
                 found = self.carrier.gathering.resolved() => self.carrier.gathering.begin(now(), &found),
                 failed = self.carrier.voice.run() => self.carrier.handle_unsaid(failed),
                 taken = self.deliveries.run() => self.deliveries.taken(now(), taken),
-                () = self.switch.run() => self.switched(),
+                turn = self.switch.run() => self.turned(turn),
             }
         }
     }
@@ -132,7 +138,7 @@ impl Session {
 
     fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Close(reason) => self.carrier.close(now, reason),
+            Command::Close(reason) => self.close(reason),
             Command::Signal(body) => {
                 let answers = matches!(body, Body::Answer(_));
                 self.carrier.handle_signal(now, body);
@@ -141,6 +147,16 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Ends it. What came is known to have come.
+    fn close(&mut self, reason: CloseReason) {
+        let now = now();
+        if let Some(received) = self.deliveries.waiting_ack() {
+            self.deliveries.acknowledged(Some(received));
+            self.carrier.connection.say(now, &Frame::Ack { received });
+        }
+        self.carrier.connection.close(now, reason);
     }
 
     /// Moves on all that can move.
@@ -219,9 +235,15 @@ impl Session {
         }
     }
 
-    fn switched(&mut self) {
-        if self.link.go_direct() {
-            (self.reporter)(Report::Path(Path::Direct));
+    fn turned(&mut self, turn: Turn) {
+        match turn {
+            Turn::Arrived if self.link.go_direct() => {
+                (self.reporter)(Report::Path(Path::Direct));
+            }
+            // What was held back goes behind what is still under way, and then that is waited for.
+            Turn::Late => self.switch.divert(),
+            Turn::Diverted if self.carrier.connection.is_up() => self.up(),
+            Turn::Arrived | Turn::Diverted => {}
         }
     }
 

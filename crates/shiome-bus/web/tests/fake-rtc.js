@@ -142,9 +142,12 @@ export class Stage {
     return envelopes;
   }
 
+  /** Bob offers or answers, each time with another name in ICE, as one who looks for a way anew. */
   describe(name) {
     const { session } = this;
-    this.say(name, { version: 1, session, sdp: "v=0", incarnation: 1, encodings: ["json"], heartbeat_ms: 1000 });
+    seq += 1;
+    const sdp = `v=0\r\na=ice-ufrag:n${seq}\r\n`;
+    this.say(name, { version: 1, session, sdp, incarnation: 1, encodings: ["json"], heartbeat_ms: 1000 });
   }
 
   /** Alice calls, and both channels open. */

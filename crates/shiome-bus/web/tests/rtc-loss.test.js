@@ -88,3 +88,76 @@ test("a candidate is taken after as many new ways as there are", async (t) => {
   }
   assert.equal(connection.candidates.length, 100);
 });
+
+test("of one description so many candidates are tried as there may be", async (t) => {
+  const stage = await Stage.open(t);
+  stage.session = "abc";
+  for (let round = 1; round <= 2; round += 1) {
+    stage.describe("sys.rtc.offer");
+    await tasks();
+    for (let port = 1; port <= 100; port += 1) {
+      const candidate = `candidate:1 1 udp 2113937151 192.0.2.9 ${round * 1000 + port} typ host`;
+      stage.say("sys.rtc.candidate", { session: stage.session, candidate });
+    }
+    await tasks();
+    assert.equal(stage.connection.candidates.length, round * 64);
+  }
+});
+
+test("who says something has both channels open, and is heard and acknowledged", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  const heard = [];
+  stage.alice.on("number", ({ payload }) => heard.push(payload));
+  stage.rtc.connect("bob");
+  await stage.answer();
+  stage.describe("sys.rtc.answer");
+  await tasks();
+  const { main } = stage.connection;
+  main.open();
+  main.say({ type: "envelope", id: "1.1", from: "bob", to: "alice", name: "number", payload: 7 });
+  await tasks();
+  assert.deepEqual(heard, [7]);
+  await clock.advance(200);
+  assert.deepEqual(main.frames("ack").map(({ received }) => received), [1]);
+});
+
+test("who closes says first what has come", async (t) => {
+  new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  const { main } = stage.connection;
+  main.frames();
+  main.say({ type: "envelope", id: "1.1", from: "bob", to: "alice", name: "number", payload: 7 });
+  await tasks();
+  stage.rtc.disconnect("bob");
+  assert.deepEqual(main.frames().map(({ type }) => type), ["ack", "goodbye"]);
+});
+
+test("what a slow relay has under way is waited for, and what was held back goes after it", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  stage.rtc.connect("bob");
+  await stage.answer();
+  stage.describe("sys.rtc.answer");
+  await tasks();
+  stage.connection.open();
+  await stage.answer({ keep: true });
+  const early = stage.kept;
+  assert.equal(early.length, 2);
+  await stage.alice.send("bob", "number", 1);
+  const { main } = stage.connection;
+  for (let beat = 0; beat < 22; beat += 1) {
+    await clock.advance(500);
+    main.say({ type: "pong", nonce: 1 });
+  }
+  const relayed = await stage.answer({ keep: true });
+  assert.deepEqual(relayed.map(({ name }) => name), ["number", "sys.rtc.switch", "sys.rtc.switch"]);
+  for (const id of early) stage.say("sys.ack", null, { reply_to: id });
+  await tasks();
+  assert.notEqual(stage.rtc.path("bob").path, "direct", "those that were asked first say nothing any more");
+  for (const id of stage.kept) stage.say("sys.ack", null, { reply_to: id });
+  await tasks();
+  assert.equal(stage.rtc.path("bob").path, "direct");
+  assert.equal(main.frames("envelope").length, 0, "nothing goes twice");
+});

@@ -19,10 +19,10 @@ impl Connection {
         }
     }
 
-    /// The other end is there.
+    /// The other end is there. What it says first says also that both channels are open to it, whatever is known of them here.
     fn hear(&mut self, now: Instant) {
         self.heartbeat.heard(now);
-        if matches!(self.phase, Phase::Lost { .. }) {
+        if matches!(self.phase, Phase::Connecting { .. } | Phase::Lost { .. }) {
             self.phase = Phase::Up;
             self.events.push_back(Event::Up);
         }
@@ -77,9 +77,7 @@ impl Connection {
                     return self.end(Failure::malformed("a channel that is none of ours"));
                 }
                 if self.channels.are_open() && matches!(self.phase, Phase::Connecting { .. }) {
-                    self.phase = Phase::Up;
-                    self.heartbeat.heard(now);
-                    self.events.push_back(Event::Up);
+                    self.hear(now);
                 }
             }
             ChannelData(data) => match self.channels.read(&data) {
@@ -91,6 +89,7 @@ impl Connection {
                     self.events.push_back(Event::Bytes(bytes));
                 }
                 Ok(Read::Part) => self.hear(now),
+                Ok(Read::Strange) => {}
                 Err(failure) => self.end(failure),
             },
             ChannelClose(id) if self.channels.is_main(id) => {

@@ -15,7 +15,7 @@ use tokio::{io::ReadBuf, time::timeout};
 use super::{LAST_WORDS, gathering::Gathering, voice::Voice};
 use crate::{
     Failure, RtcOptions,
-    connection::{Config, Connection},
+    connection::{Config, Connection, MAX_CANDIDATES},
     gather::Routed,
     net::{Net, Socket},
     signal::{Body, Description, SessionId},
@@ -142,12 +142,10 @@ impl Carrier {
 
     /// Lets datagrams from the addresses in an SDP come to those that servers lend us.
     fn permit_described(&mut self, now: Instant, sdp: &str) {
-        for line in sdp.lines() {
-            if let Some(candidate) = line
-                .strip_prefix("a=")
-                .filter(|l| l.starts_with("candidate:"))
-                && let Ok(candidate) = Candidate::from_sdp_string(candidate)
-            {
+        let lines = sdp.lines().filter_map(|line| line.strip_prefix("a="));
+        let candidates = lines.filter(|line| line.starts_with("candidate:"));
+        for candidate in candidates.take(MAX_CANDIDATES) {
+            if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
                 self.gathering.permit(now, candidate.addr().ip());
             }
         }

@@ -11,6 +11,7 @@ use str0m::Candidate;
 use super::Context;
 use crate::{
     Failure,
+    connection::MAX_CANDIDATES,
     gather::{Gatherer, Packet, Routed, Server},
     net::Socket,
 };
@@ -85,8 +86,8 @@ impl Gathering {
     pub(super) fn permit(&mut self, now: Instant, address: IpAddr) {
         match &mut self.gatherer {
             Some(gatherer) => gatherer.permit(now, address),
-            // As many as there are candidates, which are counted where they come in.
-            None => self.permits.push(address),
+            None if self.permits.len() < MAX_CANDIDATES => self.permits.push(address),
+            None => {}
         }
     }
 

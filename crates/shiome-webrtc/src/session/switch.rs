@@ -1,7 +1,8 @@
 //! The turn from one way to the other, in order and without copies.
 //!
 //! On the way to the channel, two signals go after all that was sent over the other link, one for each lane; when they have
-//! arrived, all that was sent before has, and the channel begins to carry. On the way back, what the channel had taken and is not
+//! arrived, all that was sent before has, and the channel begins to carry. When that takes too long, what was held back goes over the
+//! other link as well, and they are sent anew. On the way back, what the channel had taken and is not
 //! acknowledged goes over the other link first. What arrives twice by that is dropped by its number.
 
 use std::{future::pending, sync::Arc, time::Duration};
@@ -15,11 +16,22 @@ use crate::{
     signal::{Body, Purpose, SessionId, Signal},
 };
 
-/// Time for what is under way over another link to arrive. What has not by then is lost, or comes late.
+/// Time for what is under way over another link to arrive, before what is held back goes after it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time until a way that is not there, or full, is looked at again.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// All that was sent over another link has arrived, or there is no other link.
+    Arrived,
+    /// That is not known, and the other link is there.
+    Late,
+    /// All that waited is sent over another link.
+    Diverted,
+}
 
 /// What goes on.
 pub(crate) struct Switch {
@@ -27,7 +39,7 @@ pub(crate) struct Switch {
     remote: PeerId,
     session: SessionId,
     link: Arc<RtcLink>,
-    waiting: Option<BoxFuture<'static, ()>>,
+    waiting: Option<BoxFuture<'static, Turn>>,
     diverting: Option<BoxFuture<'static, ()>>,
 }
 
@@ -64,14 +76,16 @@ impl Switch {
         (self.waiting, self.diverting) = (None, None);
     }
 
-    /// Resolves when nothing is under way over another link any longer; while sending over it, when all is sent. Cancel-safe.
-    pub(super) async fn run(&mut self) {
+    /// Resolves when there is a [`Turn`]. Cancel-safe.
+    pub(super) async fn run(&mut self) -> Turn {
         if let Some(diverting) = &mut self.diverting {
             diverting.await;
             self.diverting = None;
+            Turn::Diverted
         } else if let Some(waiting) = &mut self.waiting {
-            waiting.await;
+            let turn = waiting.await;
             self.waiting = None;
+            turn
         } else {
             pending().await
         }
@@ -85,24 +99,35 @@ impl Switch {
     }
 }
 
-async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) {
-    let Some(peer) = peer.upgrade() else { return };
+async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) -> Turn {
+    let Some(peer) = peer.upgrade() else {
+        return Turn::Arrived;
+    };
     // Both at once: one that is made later than what is held back would make that look like copies.
     let normal = arrive(&peer, &remote, &session, Priority::Normal);
     let bulk = arrive(&peer, &remote, &session, Priority::Bulk);
-    tokio::join!(normal, bulk);
+    match tokio::join!(normal, bulk) {
+        (Turn::Arrived, Turn::Arrived) => Turn::Arrived,
+        _ => Turn::Late,
+    }
 }
 
-/// Resolves when all that was sent before in a lane has arrived.
-async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) {
+/// Resolves when all that was sent before in a lane has arrived, or not in time.
+async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) -> Turn {
     let Ok(intent) = Signal::new(session, Body::Switch).intent(Purpose::Envelopes) else {
-        return;
+        return Turn::Arrived;
     };
     let options = SendOptions::default().level(Level::Received);
     let options = options.priority(priority).timeout(PATIENCE);
-    // It is said once, for the same reason. Where a queue was full, that is given the time to be emptied.
-    if let Err(BusError::QueueFull(_)) = peer.send_with(remote, intent, options).await {
-        sleep(RETRY).await;
+    // It is said once, for the same reason.
+    match peer.send_with(remote, intent, options).await {
+        Err(BusError::Timeout { .. }) => Turn::Late,
+        Err(BusError::QueueFull(_)) => {
+            sleep(RETRY).await;
+            Turn::Late
+        }
+        // It has arrived, or there is no way that it could go.
+        _ => Turn::Arrived,
     }
 }
 
