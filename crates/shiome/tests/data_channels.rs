@@ -106,7 +106,9 @@ struct Relay {
 impl Relay {
     async fn start() -> Self {
         let id = PeerId::new("relay").unwrap();
-        let server = WebSocketServer::relay(&id, ServerOptions::anyone()).unwrap();
+        // A name is free again soon after its process was killed.
+        let options = ServerOptions::anyone().grace(Duration::from_millis(200));
+        let server = WebSocketServer::relay(&id, options).unwrap();
         let links = Links::new(Policy::Any);
         let listening = server.listen(&links, "ws://127.0.0.1:0/bus", Origins::none());
         let listening = listening.await.unwrap();

@@ -67,7 +67,9 @@ impl Candidates {
 
     /// An SDP came, maybe with candidates in it: without those that are too many.
     pub(super) fn described(&mut self, sdp: &str) -> String {
-        let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        let ufrag = sdp
+            .lines()
+            .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
         if ufrag != self.ufrag.as_deref() {
             self.ufrag = ufrag.map(str::to_owned);
             self.remote = 0;
