@@ -2,6 +2,7 @@
 
 mod bounds;
 mod doors;
+mod hardship;
 mod letters;
 #[cfg(feature = "cluster")]
 mod links;

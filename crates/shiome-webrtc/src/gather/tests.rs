@@ -256,3 +256,26 @@ fn what_is_of_others_is_left_to_them() {
     }
     assert!(!gatherer.is_done());
 }
+
+/// The first address of a machine need not be one that leads to the server.
+#[test]
+fn an_address_is_lent_over_whichever_interface_gets_through() {
+    let mut world = World::new("secret", true);
+    let [dead, alive] = [addr("172.17.0.1:5000"), addr("10.0.0.2:5000")];
+    let servers = [Server {
+        address: world.address,
+        credentials: Some(("alice".to_owned(), "secret".to_owned())),
+    }];
+    world.gatherer = Gatherer::new(world.now, &servers, &[dead, alive], true);
+    let until = world.now + 30 * SECOND;
+    while world.now < until {
+        while let Some(packet) = world.gatherer.poll_transmit() {
+            if packet.local == alive {
+                world.ask(&packet);
+            }
+        }
+        world.now += SECOND / 10;
+        world.gatherer.handle_timeout(world.now);
+    }
+    assert_eq!(world.candidates().len(), 1, "{:?}", world.gatherer.failure());
+}
