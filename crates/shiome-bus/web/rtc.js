@@ -40,10 +40,14 @@ const [LEAST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS] = [100, 25_000];
 /** Time for a lost connection to come back. */
 const RESTART_TIMEOUT_MS = 10_000;
 /** Time for what is under way over the relay to arrive, before what is held back goes after it. */
-const SWITCH_TIMEOUT_MS = 10_000;
+const SWITCH_TIMEOUT_MS = [10_000, 160_000];
+/** Time until a description that was not said is said again. */
+const SAY_AGAIN_MS = 1_000;
 const A_DAY_MS = 86_400_000;
 const RETRY_MS = [2_000, 60_000];
 const MAX_CONNECTIONS = 256;
+/** Bytes of an acknowledgement and what parts it from others. */
+const LONGEST_ACK_LEN = 64;
 /** Bytes of messages that may wait for a mailbox. */
 const MAX_WAITING = 2 * QUEUE_BYTES + 16 * 1024 * 1024;
 /** After these another attempt ends as the first. */
@@ -257,8 +261,8 @@ class DirectLink {
       len += lenOf(text) + 1;
     }
     if (frames.length === 0) return undefined;
-    const ack = this.hasNews ? this.ack() : undefined;
-    return `[${(ack ? [...frames, ack] : frames).join(",")}]`;
+    if (this.hasNews && len + LONGEST_ACK_LEN <= this.#maxMessage) frames.push(this.ack());
+    return `[${frames.join(",")}]`;
   }
 
   /** Whether something was taken that is not acknowledged. */
@@ -359,7 +363,10 @@ class DirectLink {
     if (refused() !== true) return done();
     if (!isCounted && this.#inbound.length > 0) return core.drops.trace(envelope, "queue_full");
     this.#waitingLen += len;
-    must(this.#waitingLen <= MAX_WAITING, "more than may wait");
+    if (this.#waitingLen > MAX_WAITING) {
+      this.#waitingLen -= len;
+      return this.#owner?.fail("overload");
+    }
     this.#inbound.push({ envelope, len, owner: isCounted ? this.#owner : undefined });
     this.deliverHeld();
   }
@@ -450,6 +457,8 @@ class Connection {
   session;
   isOffering;
   isAnswered = false;
+  /** Which life of the other end was there when it began, as far as is known. */
+  life;
   wasDirect = false;
   #rtc;
   #link;
@@ -481,6 +490,7 @@ class Connection {
   constructor(rtc, link, session, isOffering) {
     Object.assign(this, { session, isOffering });
     [this.#rtc, this.#link, this.#heartbeatMs] = [rtc, link, rtc.options.heartbeatMs];
+    this.life = link.node.link?.peers.get(link.remote);
     const { iceServers, relayOnly } = rtc.options;
     this.#pc = new rtc.options.RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     this.#pc.onicecandidate = ({ candidate }) => this.#found(candidate);
@@ -527,6 +537,9 @@ class Connection {
     const unsaid = (error) => {
       this.#saying = Promise.resolve();
       if (this.#remote === undefined && this.phase === "connecting") this.fail(...reasonOf(error));
+      // A way that is lost is looked for as soon as that can be said, unless there is something newer to say.
+      const again = () => this.phase === "lost" && sdp === this.#pc.localDescription.sdp && this.#describe(name, sdp);
+      if (this.phase === "lost") this.#timers.again = setTimeout(again, SAY_AGAIN_MS);
     };
     this.#signal(name, payload, name === "offer" ? "handled" : undefined).catch(unsaid);
   }
@@ -666,7 +679,7 @@ class Connection {
   }
 
   /** When this is answered all that was sent over the relay before has arrived. What was asked before a loss says nothing after it. */
-  async #switch() {
+  async #switch(patience = SWITCH_TIMEOUT_MS[0]) {
     const { node } = this.#link;
     this.#switches += 1;
     const own = this.#switches;
@@ -675,7 +688,7 @@ class Connection {
       const id = `${node.incarnation}.${node.nextSeq()}`;
       const envelope = envelopeOf(id, node.id, this.remote, intent, { level: "received", priority });
       try {
-        await node.ask(envelope, otherWay(node, this.remote), SWITCH_TIMEOUT_MS);
+        await node.ask(envelope, otherWay(node, this.remote), patience);
       } catch (error) {
         // Without another way there is nothing to wait for.
         return !["Timeout", "QueueFull"].includes(error?.code);
@@ -690,7 +703,8 @@ class Connection {
       await this.#link.divert(true);
       if (isOver() || this.#link.isUp) return;
       this.#link.hold(this, this.#remote);
-      return this.#switch();
+      // A relay that takes longer is waited for.
+      return this.#switch(Math.min(2 * patience, SWITCH_TIMEOUT_MS[1]));
     }
     if (this.#link.goDirect()) {
       this.wasDirect = true;
@@ -736,7 +750,9 @@ class Connection {
       const text = joiner.push(data);
       if (text === undefined) return;
       const isCounted = joiner === this.#joiner;
-      for (const frame of decode(text)) this.#take(frame, text.length, isCounted);
+      const frames = decode(text);
+      const share = Math.ceil(text.length / frames.length);
+      for (const frame of frames) this.#take(frame, share, isCounted);
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       this.#link.node.core.drops.count("malformed");
@@ -1036,9 +1052,9 @@ export class Rtc {
     const { connection } = entry;
     if (!connection) return this.#answer(entry, offered);
     if (connection.session === offered.session) return connection.takeOffer(offered.description);
-    // Of two who offer at once the lesser counts; another offer is that of a peer that has lost what there was.
+    // Of two who offer at once the lesser counts; another offer is that of a peer that has lost what there was, as has a later life.
     const isOurs = connection.isOffering && !connection.isAnswered && this.#node.id < from;
-    if (isOurs) return;
+    if (isOurs && !(offered.description.incarnation > connection.life)) return;
     entry.offered = offered;
     connection.fail("closed", "replaced");
   }

@@ -381,6 +381,11 @@ impl Connection {
         self.phase == Phase::Up
     }
 
+    /// Whether it was up, and may be again.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.phase, Phase::Lost { .. })
+    }
+
     /// Whether a message is written at once.
     pub(crate) fn has_room(&self) -> bool {
         self.phase == Phase::Up && self.channels.has_room()

@@ -95,7 +95,6 @@ impl Session {
     }
 
     async fn drive(&mut self, mut commands: mpsc::Receiver<Command>) -> Failure {
-        let sockets = Arc::clone(&self.carrier.sockets);
         let mut buf = vec![0; DATAGRAM_LEN];
         let link = Arc::clone(&self.link);
         let mut listening = true;
@@ -105,6 +104,7 @@ impl Session {
                 return self.finish(failure).await;
             }
             let timeout = sleep_until(self.timeout().into());
+            let sockets = Arc::clone(&self.carrier.sockets);
             tokio::select! {
                 (socket, len, source) = receive(&sockets, &mut buf) => {
                     self.carrier.receive_more(&*sockets[socket], &mut buf, len, source);
@@ -123,7 +123,7 @@ impl Session {
                         self.close(CloseReason::GoingAway);
                     }
                 },
-                found = self.carrier.gathering.resolved() => self.carrier.gathering.begin(now(), &found),
+                found = self.carrier.gathering.resolved() => self.carrier.handle_found(now(), found),
                 failed = self.carrier.voice.run() => self.carrier.handle_unsaid(failed),
                 taken = self.deliveries.run() => self.deliveries.taken(now(), taken),
                 turn = self.switch.run() => self.turned(turn),
@@ -133,7 +133,10 @@ impl Session {
 
     fn timeout(&self) -> Instant {
         let own = self.carrier.timeout();
-        self.deliveries.timeout().map_or(own, |ack| ack.min(own))
+        // An acknowledgement that there is no room for waits for that.
+        let ack = self.deliveries.timeout();
+        let ack = ack.filter(|_| self.carrier.connection.has_room());
+        ack.map_or(own, |ack| ack.min(own))
     }
 
     fn handle_command(&mut self, now: Instant, command: Command) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rand::RngExt;
-use shiome_bus::{LinkId, PeerId};
+use shiome_bus::{Incarnation, LinkId, PeerId};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -31,6 +31,8 @@ pub(super) struct Running {
     pub(super) commands: mpsc::Sender<Command>,
     /// We offered.
     pub(super) offers: bool,
+    /// Which life of the other end was there when it began, as far as the bus knew.
+    pub(super) life: Option<Incarnation>,
     pub(super) marks: Arc<Marks>,
 }
 
@@ -95,11 +97,20 @@ impl Entry {
         }
     }
 
-    /// Of two who offer at once, the lesser counts. Another offer is that of a peer that has lost what there was.
-    pub(super) fn judge(&self, local: &PeerId, remote: &PeerId, id: &SessionId) -> Verdict {
+    /// Of two who offer at once, the lesser counts. Another offer is that of a peer that has lost what there was, as has a life of
+    /// the peer that is later than the one that ours was for.
+    pub(super) fn judge(
+        &self,
+        local: &PeerId,
+        remote: &PeerId,
+        (id, life): (&SessionId, Incarnation),
+    ) -> Verdict {
         match &self.running {
             Some(running) if running.id == *id => Verdict::Pass,
-            Some(running) if running.is_offering() && local < remote => Verdict::Ignore,
+            Some(running) if running.is_offering() && local < remote => {
+                let anew = running.life.is_some_and(|known| known < life);
+                if anew { Verdict::Take } else { Verdict::Ignore }
+            }
             _ => Verdict::Take,
         }
     }

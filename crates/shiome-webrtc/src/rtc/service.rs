@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use shiome_bus::{Bus, BusError, LinkOptions, Peer, PeerId, WeakPeer, wire::CloseReason};
+use shiome_bus::{
+    Bus, BusError, LinkOptions, Peer, PeerId, Priority, SendOptions, WeakPeer, wire::CloseReason,
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -35,6 +37,9 @@ const KEPT: Duration = Duration::from_secs(30);
 /// Time for sessions to say goodbye when all ends.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// Refusals that are being said. More are not.
+const MAX_REFUSALS: usize = 64;
+
 /// What the service is told.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -60,6 +65,7 @@ pub(super) struct Service {
     orders: mpsc::Receiver<Order>,
     entries: HashMap<PeerId, Entry>,
     sessions: JoinSet<Over>,
+    refusals: JoinSet<()>,
 }
 
 impl Service {
@@ -85,6 +91,7 @@ impl Service {
             orders,
             entries: HashMap::new(),
             sessions: JoinSet::new(),
+            refusals: JoinSet::new(),
         }
     }
 
@@ -206,6 +213,7 @@ impl Service {
             id: id.clone(),
             commands,
             offers: matches!(start, Start::Offer),
+            life: self.bus.incarnation_of(remote),
             marks: Arc::clone(&marks),
         });
         entry.forget_at = None;
@@ -266,7 +274,8 @@ impl Service {
         let Some(entry) = self.entries.get_mut(remote) else {
             return;
         };
-        match (entry.judge(&self.local, remote, &id), &entry.running) {
+        let verdict = entry.judge(&self.local, remote, (&id, offer.incarnation));
+        match (verdict, &entry.running) {
             (Verdict::Pass, Some(running)) => {
                 let command = Command::Signal(Body::Offer(offer));
                 let _ = running.commands.try_send(command);
@@ -285,12 +294,19 @@ impl Service {
         }
     }
 
-    /// Tells who offered that nothing comes of it.
-    fn refuse(&self, remote: &PeerId, id: &SessionId, reason: CloseReason) {
+    /// Tells who offered that nothing comes of it. Who does not hear it waits for its deadline.
+    fn refuse(&mut self, remote: &PeerId, id: &SessionId, reason: CloseReason) {
         let close = Signal::new(id, Body::Close(reason.as_str().to_owned()));
-        if let (Some(peer), Ok(intent)) = (self.peer.upgrade(), close.intent(Purpose::Envelopes)) {
-            // Who does not hear it waits for its deadline.
-            let _ = peer.try_send(remote, intent);
+        while self.refusals.try_join_next().is_some() {}
+        if let (Some(peer), Ok(intent)) = (self.peer.upgrade(), close.intent(Purpose::Envelopes))
+            && self.refusals.len() < MAX_REFUSALS
+        {
+            let options = SendOptions::default().priority(Priority::System);
+            let options = options.timeout(GOODBYE);
+            let remote = remote.clone();
+            self.refusals.spawn(async move {
+                let _ = peer.send_with(&remote, intent, options).await;
+            });
         }
     }
 

@@ -16,8 +16,9 @@ use crate::{
     signal::{Body, Purpose, SessionId, Signal},
 };
 
-/// Time for what is under way over another link to arrive, before what is held back goes after it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for what is under way over another link to arrive, before what is held back goes after it: at first, and at most. It doubles in
+/// between, so that a link that takes longer is waited for.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(160)];
 
 /// Time until a way that is not there, or full, is looked at again.
 const RETRY: Duration = Duration::from_millis(50);
@@ -39,6 +40,7 @@ pub(crate) struct Switch {
     remote: PeerId,
     session: SessionId,
     link: Arc<RtcLink>,
+    patience: Duration,
     waiting: Option<BoxFuture<'static, Turn>>,
     diverting: Option<BoxFuture<'static, ()>>,
 }
@@ -51,6 +53,7 @@ impl Switch {
             remote: voice.remote().clone(),
             session: voice.id().clone(),
             link: Arc::clone(link),
+            patience: PATIENCE[0],
             waiting: None,
             diverting: None,
         }
@@ -59,8 +62,8 @@ impl Switch {
     /// Begins to wait for what is under way over another link.
     pub(super) fn wait(&mut self) {
         self.diverting = None;
-        let wait = wait(self.peer.clone(), self.remote.clone(), self.session.clone());
-        self.waiting = Some(Box::pin(wait));
+        let to = (self.remote.clone(), self.session.clone());
+        self.waiting = Some(Box::pin(wait(self.peer.clone(), to, self.patience)));
     }
 
     /// Begins to send what waits over another link.
@@ -85,6 +88,11 @@ impl Switch {
         } else if let Some(waiting) = &mut self.waiting {
             let turn = waiting.await;
             self.waiting = None;
+            let [first, most] = PATIENCE;
+            self.patience = match turn {
+                Turn::Late => self.patience.saturating_mul(2).min(most),
+                _ => first,
+            };
             turn
         } else {
             pending().await
@@ -99,26 +107,27 @@ impl Switch {
     }
 }
 
-async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) -> Turn {
+async fn wait(peer: WeakPeer, (remote, session): (PeerId, SessionId), patience: Duration) -> Turn {
     let Some(peer) = peer.upgrade() else {
         return Turn::Arrived;
     };
     // Both at once: one that is made later than what is held back would make that look like copies.
-    let normal = arrive(&peer, &remote, &session, Priority::Normal);
-    let bulk = arrive(&peer, &remote, &session, Priority::Bulk);
-    match tokio::join!(normal, bulk) {
+    let arrive = |priority| {
+        let options = SendOptions::default().level(Level::Received);
+        let options = options.priority(priority).timeout(patience);
+        arrive(&peer, &remote, &session, options)
+    };
+    match tokio::join!(arrive(Priority::Normal), arrive(Priority::Bulk)) {
         (Turn::Arrived, Turn::Arrived) => Turn::Arrived,
         _ => Turn::Late,
     }
 }
 
 /// Resolves when all that was sent before in a lane has arrived, or not in time.
-async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) -> Turn {
+async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, options: SendOptions) -> Turn {
     let Ok(intent) = Signal::new(session, Body::Switch).intent(Purpose::Envelopes) else {
         return Turn::Arrived;
     };
-    let options = SendOptions::default().level(Level::Received);
-    let options = options.priority(priority).timeout(PATIENCE);
     // It is said once, for the same reason.
     match peer.send_with(remote, intent, options).await {
         Err(BusError::Timeout { .. }) => Turn::Late,

@@ -202,7 +202,10 @@ async fn a_message_that_may_be_sent_is_not_too_long() {
         }
         tokio::time::sleep(150 * MS).await;
         let path = world.a.rtc.path(world.b.peer.id());
-        assert!(path.as_ref().is_some_and(Path::is_direct), "{len}: {path:?}");
+        assert!(
+            path.as_ref().is_some_and(Path::is_direct),
+            "{len}: {path:?}"
+        );
     }
     assert!((1..400).contains(&sent));
     assert_eq!(*heard.lock().unwrap(), sent);
@@ -227,7 +230,10 @@ async fn signals_go_before_what_users_say() {
     world.connect().await;
     let seen = seen.lock().unwrap();
     assert!(!seen.is_empty());
-    let late: Vec<_> = seen.iter().filter(|(_, priority)| *priority != shiome_bus::Priority::System).collect();
+    let late: Vec<_> = seen
+        .iter()
+        .filter(|(_, priority)| *priority != shiome_bus::Priority::System)
+        .collect();
     assert!(late.is_empty(), "{late:?}");
 }
 
