@@ -135,8 +135,8 @@ test("who closes waits for what its channels have, as it does for the relay", as
   for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
   let closed = false;
   const closing = stage.alice.close(5_000).then(() => (closed = true));
-  await stage.answer();
   await clock.advance(100);
+  await tasks();
   assert.ok(!closed, "three envelopes wait for room in the channel");
   main.bufferedAmount = 0;
   main.onbufferedamountlow();
