@@ -7,6 +7,7 @@ mod letters;
 #[cfg(feature = "cluster")]
 mod links;
 mod nat;
+mod rogue;
 mod switch;
 
 use std::{

@@ -128,6 +128,8 @@ export class Stage {
   async answer({ keep = false } = {}) {
     await tasks();
     const envelopes = this.socket.frames("envelope");
+    this.received = (this.received ?? 0) + envelopes.length;
+    if (envelopes.length > 0) this.socket.say({ type: "ack", received: this.received });
     this.kept = [];
     for (const envelope of envelopes) {
       if (envelope.name === "sys.rtc.offer") {

@@ -124,6 +124,45 @@ test("who says something has both channels open, and is heard and acknowledged",
 
 test("who closes says first what has come", async (t) => {
   new Clock(t);
+
+test("connections that are closed leave no timers and no connection open", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  await clock.advance(1);
+  const before = clock.due.length;
+  for (let round = 0; round < 5; round += 1) {
+    await stage.direct();
+    assert.equal(stage.rtc.path("bob").path, "direct");
+    stage.rtc.disconnect("bob");
+    await stage.answer();
+    await clock.advance(100);
+  }
+  await clock.advance(31_000);
+  assert.equal(stage.rtc.paths().size, 0);
+  assert.equal(clock.due.length, before);
+  assert.ok(stage.RTCPeerConnection.all.every(({ isClosed }) => isClosed));
+});
+
+test("what can no longer be sent is a dead letter", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  const before = stage.alice.bus.dropped();
+  // The relay is gone, too, and comes back to nobody.
+  stage.socket.drop();
+  await tasks();
+  for (let n = 0; n < 5; n += 1) await stage.alice.send("bob", "number", n);
+  await clock.advance(2_100);
+  assert.equal(stage.rtc.path("bob").path, "relayed");
+  // Sent while what was there waits for the relay.
+  stage.alice.close(0).catch(() => {});
+  await tasks();
+  await clock.advance(20_000);
+  assert.equal(stage.alice.bus.dropped() - before, 5);
+});
+
+test("who closes waits for what its channels have, as it does for the relay", async (t) => {
+  const clock = new Clock(t);
   const stage = await Stage.open(t);
   await stage.direct();
   const { main } = stage.connection;
@@ -160,4 +199,19 @@ test("what a slow relay has under way is waited for, and what was held back goes
   await tasks();
   assert.equal(stage.rtc.path("bob").path, "direct");
   assert.equal(main.frames("envelope").length, 0, "nothing goes twice");
+
+  main.bufferedAmount = 1_000_000;
+  for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
+  let closed = false;
+  const closing = stage.alice.close(5_000).then(() => (closed = true));
+  await clock.advance(100);
+  await tasks();
+  assert.ok(!closed, "three envelopes wait for room in the channel");
+  main.bufferedAmount = 0;
+  main.onbufferedamountlow();
+  assert.equal(main.frames("envelope").length, 3);
+  main.say({ type: "ack", received: 3 });
+  await stage.answer();
+  await clock.advance(5_000);
+  await closing;
 });

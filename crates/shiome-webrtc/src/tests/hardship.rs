@@ -283,3 +283,157 @@ async fn a_way_is_looked_for_anew_when_the_relay_is_there_again() {
     world.a.direct().await;
     assert!(start.elapsed() < 6 * SECOND, "{:?}", start.elapsed());
 }
+
+/// Two peers of one bus each have a channel to the same third.
+#[tokio::test(start_paused = true)]
+async fn two_peers_of_one_bus_reach_the_same_peer_each_over_a_channel_of_its_own() {
+    let mut world = World::new();
+    let second = world.a.bus.peer("a2").unwrap();
+    let net = world.sky.net("192.0.2.1");
+    let rtc = Rtc::start_on(&second, friendly(), net).unwrap();
+    let mut events = rtc.events();
+    world.connect().await;
+    world.b.peer.wait_for("a2", SECOND).await.unwrap();
+    rtc.connect("b").unwrap();
+    let direct = async { while !events.next().await.unwrap().path.is_direct() {} };
+    timeout(30 * SECOND, direct).await.unwrap();
+    for number in 0..20 {
+        world.a.send(&world.b, number).await;
+        let intent = Intent::new("number", 100 + number).unwrap();
+        second.send("b", intent).await.unwrap();
+    }
+    world.b.hears(40).await;
+    assert_eq!(world.b.heard_over("webrtc"), 40);
+    // And each goes on over the other link when its own channel is closed.
+    world.a.rtc.disconnect("b").unwrap();
+    tokio::time::sleep(SECOND).await;
+    world.a.send(&world.b, 20).await;
+    let intent = Intent::new("number", 120).unwrap();
+    second.send("b", intent).await.unwrap();
+    world.b.hears(42).await;
+    assert_eq!(world.b.heard_over("webrtc"), 41);
+}
+
+/// What waits when the channel ends goes over the other link, however slow that is.
+#[tokio::test(start_paused = true)]
+async fn what_waits_goes_over_a_slow_relay_as_long_as_it_takes() {
+    let sky = Sky::new(7, Weather::default());
+    let a = Machine::new(&sky, "a", "192.0.2.1", friendly());
+    let b = Machine::new(&sky, "b", "192.0.2.2", friendly());
+    let narrow = Conditions::default().latency(50 * MS).capacity(8);
+    let relay = MemoryLink::new().conditions(narrow);
+    let relay = relay.connect(&a.bus, &b.bus).unwrap();
+    let mut world = World { sky, a, b, relay };
+    world.connect().await;
+    world.silence(true);
+    for number in 0..3000 {
+        world.a.send(&world.b, number).await;
+    }
+    world.a.rtc.disconnect("b").unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    let heard = world.b.heard();
+    assert_eq!(heard.len(), 3000);
+    assert!(heard.is_sorted());
+}
+
+/// Who takes long to answer may do so although the way of the question is gone.
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_late_over_the_other_link() {
+    let mut world = World::new();
+    world.connect().await;
+    let slow = world.b.peer.on_async("slow", |asked: shiome_bus::Delivery| async move {
+        tokio::time::sleep(50 * SECOND).await;
+        asked.peer()?.try_respond(&asked, Intent::new("done", 1)?).map(drop)
+    });
+    slow.unwrap().detach();
+    let peer = world.a.peer.clone();
+    let asked = tokio::spawn(async move {
+        let options = shiome_bus::SendOptions::default().timeout(100 * SECOND);
+        let intent = Intent::new("slow", ()).unwrap();
+        peer.request_with("b", intent, options).await
+    });
+    tokio::time::sleep(SECOND).await;
+    world.a.rtc.disconnect("b").unwrap();
+    let answer = asked.await.unwrap();
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+/// A network that fails in the worst way when it is told to.
+#[derive(Debug)]
+struct Brittle(Arc<dyn crate::net::Net>, Arc<std::sync::atomic::AtomicBool>);
+
+#[derive(Debug)]
+struct BrittleSocket(Box<dyn crate::net::Socket>, Arc<std::sync::atomic::AtomicBool>);
+
+impl crate::net::Net for Brittle {
+    fn addresses(&self) -> Vec<std::net::IpAddr> {
+        self.0.addresses()
+    }
+
+    fn bind(&self, address: std::net::IpAddr) -> std::io::Result<Box<dyn crate::net::Socket>> {
+        let socket = self.0.bind(address)?;
+        Ok(Box::new(BrittleSocket(socket, Arc::clone(&self.1))))
+    }
+
+    fn resolve(
+        &self,
+        host: String,
+        port: u16,
+    ) -> shiome_bus::BoxFuture<'static, std::io::Result<Vec<std::net::SocketAddr>>> {
+        self.0.resolve(host, port)
+    }
+}
+
+impl crate::net::Socket for BrittleSocket {
+    fn local_addr(&self) -> std::net::SocketAddr {
+        self.0.local_addr()
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut std::task::Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<std::net::SocketAddr>> {
+        self.0.poll_recv(cx, buf)
+    }
+
+    fn try_recv(&self, buf: &mut [u8]) -> Option<(usize, std::net::SocketAddr)> {
+        self.0.try_recv(buf)
+    }
+
+    fn send(&self, to: std::net::SocketAddr, bytes: &[u8]) {
+        let breaks = self.1.swap(false, std::sync::atomic::Ordering::Relaxed);
+        assert!(!breaks, "it breaks");
+        self.0.send(to, bytes);
+    }
+}
+
+/// A session that panics ends as others do.
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_one_session_and_its_envelopes_go_another_way() {
+    let sky = Sky::new(7, Weather::default());
+    let breaks = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut a = Machine::new(&sky, "a", "192.0.2.1", friendly());
+    let peer = a.bus.peer("a3").unwrap();
+    a.rtc = Rtc::start_on(
+        &peer,
+        friendly(),
+        Arc::new(Brittle(sky.net("192.0.2.1"), Arc::clone(&breaks))),
+    )
+    .unwrap();
+    a.events = a.rtc.events();
+    let b = Machine::new(&sky, "b", "192.0.2.2", friendly());
+    let _relay = relay(&a, &b, 50 * MS);
+    peer.wait_for("b", SECOND).await.unwrap();
+    a.rtc.connect("b").unwrap();
+    a.direct().await;
+    breaks.store(true, std::sync::atomic::Ordering::Relaxed);
+    for number in 0..20 {
+        let intent = Intent::new("number", number).unwrap();
+        // While it is found out that the channel is gone.
+        let _ = peer.send("b", intent).await;
+        tokio::time::sleep(SECOND).await;
+    }
+    b.hears(15).await;
+    a.direct().await;
+}
