@@ -34,6 +34,7 @@ const MAX_SDP_LEN = 16 * 1024;
 const MAX_CANDIDATE_LEN = 512;
 const MAX_CANDIDATES = 64;
 const MAX_EARLY = 64;
+const MAX_REASON_LEN = 1024;
 const CONNECT_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 5_000;
 const [LEAST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS] = [100, 25_000];
@@ -43,7 +44,6 @@ const RESTART_TIMEOUT_MS = 10_000;
 const SWITCH_TIMEOUT_MS = [10_000, 160_000];
 /** Time until a description that was not said is said again. */
 const SAY_AGAIN_MS = 1_000;
-const A_DAY_MS = 86_400_000;
 const RETRY_MS = [2_000, 60_000];
 const MAX_CONNECTIONS = 256;
 /** Bytes of an acknowledgement and what parts it from others. */
@@ -197,9 +197,9 @@ class DirectLink {
   #waitingLen = 0;
   #patience;
   #flushed = new Waiters();
-  /** What waits to go over the relay, and until when. */
+  /** What waits to go over the relay, and whether the channel is there if that is not. */
   #rest = [];
-  #divertBy = 0;
+  #isPatient = false;
 
   constructor(node, remote) {
     Object.assign(this, { node, remote });
@@ -315,27 +315,22 @@ class DirectLink {
     return true;
   }
 
-  /** The channel is lost: what it had, and what waits, goes over the relay, as long as somebody is patient or in time. */
+  /** What the channel had, and what waits, goes over the relay, as long as there is one, or as it takes. */
   async divert(isPatient = false) {
-    this.#divertBy = now() + (isPatient ? A_DAY_MS : RESTART_TIMEOUT_MS);
+    if (!isPatient) this.#isPatient = false;
     if (this.#phase !== "held" && this.#phase !== "direct") return;
-    this.#phase = "diverting";
+    [this.#phase, this.#isPatient] = ["diverting", isPatient];
     const isOver = () => this.#phase !== "diverting";
     this.#rest.push(...this.outbox.drain());
     while (!isOver()) {
       if (this.#rest.length === 0) this.#rest = this.outbox.drain();
       const [envelope] = this.#rest;
       if (!envelope) break;
-      const link = this.node.link;
-      const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
-      const late = () => fail.notConnected(this.remote);
-      try {
-        if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, Math.max(this.#divertBy - now(), 0), late);
-      } catch {
-        this.node.core.drops.trace(envelope, "not_connected");
-      }
-      // What did not go is for the channel, which is there again.
-      if (!isOver()) this.#rest.shift();
+      const sent = await this.#sendOn(envelope, isOver);
+      if (isOver()) break;
+      if (sent || !(this.#isPatient || this.node.link?.isUp)) this.#rest.shift();
+      if (!sent && this.#rest[0] !== envelope) this.node.core.drops.trace(envelope, "not_connected");
+      this.#flushed.admit();
     }
     if (isOver()) return;
     this.#phase = "relayed";
@@ -343,6 +338,19 @@ class DirectLink {
     this.waiters.admit();
     this.#flushed.admit();
     if (!this.node.link?.isUp) this.node.failPending((entry) => entry.link === this, fail.notConnected);
+  }
+
+  /** Whether the relay took it, or the channel is to take it after all. */
+  async #sendOn(envelope, isOver) {
+    const link = this.node.link;
+    const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
+    const late = () => fail.notConnected(this.remote);
+    try {
+      if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, RESTART_TIMEOUT_MS, late);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   // -- hearing
@@ -423,7 +431,8 @@ class DirectLink {
   // -- the end
 
   async close(deadlineMs) {
-    const left = () => (this.outbox.length === 0 || !this.isUp ? true : undefined);
+    const isEmpty = () => this.outbox.length === 0 && this.#rest.length === 0;
+    const left = () => (isEmpty() || !this.isUp ? true : undefined);
     const late = () => fail.timeout(this.node.id, deadlineMs);
     try {
       if (!left()) await this.#flushed.wait(left, deadlineMs, late);
@@ -441,7 +450,7 @@ class DirectLink {
     const owner = this.#owner;
     this.#owner = undefined;
     owner?.end("closed");
-    for (const envelope of this.outbox.drain()) this.node.core.drops.trace(envelope, "not_connected");
+    for (const envelope of [...this.#rest.splice(0), ...this.outbox.drain()]) this.node.core.drops.trace(envelope, "not_connected");
     this.waiters.admit();
     this.#flushed.admit();
     if (this.node.direct.get(this.remote) === this) this.node.direct.delete(this.remote);
@@ -494,7 +503,8 @@ class Connection {
     const { iceServers, relayOnly } = rtc.options;
     this.#pc = new rtc.options.RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     this.#pc.onicecandidate = ({ candidate }) => this.#found(candidate);
-    this.#pc.onicecandidateerror = ({ errorCode }) => {
+    this.#pc.onicecandidateerror = ({ errorCode, url = "turn:" }) => {
+      if (!url.startsWith("turn")) return;
       if (errorCode >= 300 && errorCode < 700) this.#turnError = "turn-refused";
       else this.#turnError ??= "turn-unreachable";
     };
@@ -903,7 +913,13 @@ export class Rtc {
     const entry = this.#entryOf(id);
     if (!entry) return this.#paths.tell({ id, path: "relayed", reason: "limit" });
     entry.isWanted = true;
-    if (!entry.connection) this.#begin(entry, randomSession(), true);
+    try {
+      if (!entry.connection) this.#begin(entry, randomSession(), true);
+    } catch (error) {
+      // The browser does not take the options.
+      this.#forget(entry);
+      throw error;
+    }
   }
 
   /** Closes the direct connection, if there is one, and makes no other. */
@@ -954,7 +970,11 @@ export class Rtc {
   #entryOf(id) {
     const known = this.#entries.get(id);
     if (known) return known;
-    if (this.#entries.size >= this.options.maxConnections) return undefined;
+    if (this.#entries.size >= this.options.maxConnections) {
+      const kept = [...this.#entries.values()].find((entry) => !entry.connection && !entry.isWanted);
+      if (!kept) return undefined;
+      this.#forget(kept);
+    }
     const link = new DirectLink(this.#node, id);
     const entry = { id, link, path: "connecting", reason: undefined, connection: undefined, isWanted: false, retries: 0 };
     this.#entries.set(id, entry);
@@ -1003,10 +1023,21 @@ export class Rtc {
     entry.retries += 1;
     const retry = () => {
       if (this.#isClosed || entry.connection || !this.#node.isOpen) return;
-      if (this.#node.link?.isUp) this.#begin(entry, randomSession(), true);
-      else this.#retryLater(entry);
+      if (this.#node.link?.isUp) this.#tryAgain(entry);
+      // That says nothing of the peer.
+      else entry.retry = setTimeout(retry, first);
     };
     entry.retry = setTimeout(retry, first / 2 + Math.random() * (bound - first / 2));
+  }
+
+  #tryAgain(entry) {
+    try {
+      this.#begin(entry, randomSession(), true);
+    } catch (error) {
+      entry.isWanted = false;
+      this.#become(entry, "relayed", "network", String(error?.message ?? error));
+      this.#tidy(entry);
+    }
   }
 
   /** Forgets a peer that nothing is to be done about, once answers that are under way elsewhere have come. */
@@ -1018,6 +1049,7 @@ export class Rtc {
   }
 
   #forget(entry) {
+    clearTimeout(entry.retry);
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     entry.link.end();
   }
@@ -1040,7 +1072,7 @@ export class Rtc {
     switch (kind) {
       case "answer": return connection.takeAnswer(readDescription(payload));
       case "candidate": return connection.takeCandidate(payload);
-      case "close": return connection.fail("closed", textIn(payload, "reason", "closed"));
+      case "close": return connection.fail("closed", textIn(payload, "reason", "closed").slice(0, MAX_REASON_LEN));
       case "switch": return;
       default: throw new Malformed("no such signal");
     }

@@ -17,7 +17,7 @@ use shiome_bus::{
 };
 use tokio::{
     sync::mpsc,
-    time::{sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 
 use self::{
@@ -31,7 +31,10 @@ use crate::{
     signal::{Body, SessionId, Signal},
 };
 
-pub(crate) use self::carrier::{Carrier, Context, DATAGRAM_LEN, Start, now, receive};
+pub(crate) use self::{
+    carrier::{Carrier, Context, DATAGRAM_LEN, Start, now, receive},
+    switch::divert_all,
+};
 
 /// Time for the last words of a session, and for what waits to go another way.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -101,7 +104,7 @@ impl Session {
         loop {
             self.pump(now());
             if let Some(failure) = self.carrier.ended.clone() {
-                return self.finish(failure).await;
+                return self.finish(failure, commands).await;
             }
             let timeout = sleep_until(self.timeout().into());
             let sockets = Arc::clone(&self.carrier.sockets);
@@ -269,7 +272,11 @@ impl Session {
     }
 
     /// Says the last words, and sees to it that what waits goes another way.
-    async fn finish(&mut self, failure: Failure) -> Failure {
+    async fn finish(
+        &mut self,
+        failure: Failure,
+        mut commands: mpsc::Receiver<Command>,
+    ) -> Failure {
         let now = now();
         while self.carrier.connection.poll_event().is_some() {}
         self.carrier.gathering.close(now);
@@ -294,9 +301,29 @@ impl Session {
             tokio::join!(voice.run_out(), switch.run_out(), deliveries.run_out());
         };
         if timeout(LAST_WORDS, last_words).await.is_err() {
-            self.switch.stop();
-            self.link.give_up();
+            self.run_out(&mut commands).await;
         }
         failure
+    }
+
+    /// Goes on to send what waits over the other link, as long as there is one. A session that takes the place of this one has
+    /// what is left.
+    async fn run_out(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        loop {
+            let has_way = self.link.detour().is_ok();
+            tokio::select! {
+                () = self.switch.run_out() => return,
+                command = commands.recv() => match command {
+                    Some(Command::Close(CloseReason::Replaced)) => return self.switch.stop(),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = sleep(LAST_WORDS) => if !has_way && self.link.detour().is_err() {
+                    break;
+                },
+            }
+        }
+        self.switch.stop();
+        self.link.give_up();
     }
 }

@@ -18,6 +18,9 @@ pub(crate) const MAX_SDP_LEN: usize = 16 * 1024;
 /// Bytes of a candidate at most.
 pub(crate) const MAX_CANDIDATE_LEN: usize = 512;
 
+/// Bytes of a signal that describes nothing.
+const MAX_SHORT_LEN: usize = 4096;
+
 /// Bytes of the name of a session.
 pub(crate) const MAX_SESSION_LEN: usize = 64;
 
@@ -88,6 +91,8 @@ pub(crate) enum SignalError {
     Session,
     #[error("an SDP of more than {MAX_SDP_LEN} bytes")]
     SdpTooLong,
+    #[error("a signal of more than {MAX_SHORT_LEN} bytes")]
+    TooLong,
     #[error("a candidate of more than {MAX_CANDIDATE_LEN} bytes")]
     CandidateTooLong,
     #[error("version {0} is not spoken here")]
@@ -184,6 +189,7 @@ impl Signal {
         let (session, body) = match name.ok_or(SignalError::Unknown)? {
             "offer" => Description::read(payload).map(|(id, read)| (id, Body::Offer(read)))?,
             "answer" => Description::read(payload).map(|(id, read)| (id, Body::Answer(read)))?,
+            _ if payload.text_len() > MAX_SHORT_LEN => return Err(SignalError::TooLong),
             "candidate" => {
                 let json: CandidateJson = parse(payload)?;
                 let candidate = json.candidate.filter(|text| !text.is_empty());

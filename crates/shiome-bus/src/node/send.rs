@@ -52,7 +52,7 @@ impl Node {
     #[inline]
     fn way(&self, envelope: &mut Envelope, route: Route) -> Result<Target, BusError> {
         let allowed = self.check(envelope);
-        let target = allowed.and_then(|()| self.core.target(&envelope.to, route));
+        let target = allowed.and_then(|()| self.core.target(&envelope.from, &envelope.to, route));
         target.map_err(|error| self.failed(envelope, error))
     }
 

@@ -89,42 +89,6 @@ test("a candidate is taken after as many new ways as there are", async (t) => {
   assert.equal(connection.candidates.length, 100);
 });
 
-test("of one description so many candidates are tried as there may be", async (t) => {
-  const stage = await Stage.open(t);
-  stage.session = "abc";
-  for (let round = 1; round <= 2; round += 1) {
-    stage.describe("sys.rtc.offer");
-    await tasks();
-    for (let port = 1; port <= 100; port += 1) {
-      const candidate = `candidate:1 1 udp 2113937151 192.0.2.9 ${round * 1000 + port} typ host`;
-      stage.say("sys.rtc.candidate", { session: stage.session, candidate });
-    }
-    await tasks();
-    assert.equal(stage.connection.candidates.length, round * 64);
-  }
-});
-
-test("who says something has both channels open, and is heard and acknowledged", async (t) => {
-  const clock = new Clock(t);
-  const stage = await Stage.open(t);
-  const heard = [];
-  stage.alice.on("number", ({ payload }) => heard.push(payload));
-  stage.rtc.connect("bob");
-  await stage.answer();
-  stage.describe("sys.rtc.answer");
-  await tasks();
-  const { main } = stage.connection;
-  main.open();
-  main.say({ type: "envelope", id: "1.1", from: "bob", to: "alice", name: "number", payload: 7 });
-  await tasks();
-  assert.deepEqual(heard, [7]);
-  await clock.advance(200);
-  assert.deepEqual(main.frames("ack").map(({ received }) => received), [1]);
-});
-
-test("who closes says first what has come", async (t) => {
-  new Clock(t);
-
 test("connections that are closed leave no timers and no connection open", async (t) => {
   const clock = new Clock(t);
   const stage = await Stage.open(t);
@@ -167,6 +131,61 @@ test("who closes waits for what its channels have, as it does for the relay", as
   await stage.direct();
   const { main } = stage.connection;
   main.frames();
+  main.bufferedAmount = 1_000_000;
+  for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
+  let closed = false;
+  const closing = stage.alice.close(5_000).then(() => (closed = true));
+  await clock.advance(100);
+  await tasks();
+  assert.ok(!closed, "three envelopes wait for room in the channel");
+  main.bufferedAmount = 0;
+  main.onbufferedamountlow();
+  assert.equal(main.frames("envelope").length, 3);
+  main.say({ type: "ack", received: 3 });
+  await stage.answer();
+  await clock.advance(5_000);
+  await closing;
+});
+
+test("of one description so many candidates are tried as there may be", async (t) => {
+  const stage = await Stage.open(t);
+  stage.session = "abc";
+  for (let round = 1; round <= 2; round += 1) {
+    stage.describe("sys.rtc.offer");
+    await tasks();
+    for (let port = 1; port <= 100; port += 1) {
+      const candidate = `candidate:1 1 udp 2113937151 192.0.2.9 ${round * 1000 + port} typ host`;
+      stage.say("sys.rtc.candidate", { session: stage.session, candidate });
+    }
+    await tasks();
+    assert.equal(stage.connection.candidates.length, round * 64);
+  }
+});
+
+test("who says something has both channels open, and is heard and acknowledged", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  const heard = [];
+  stage.alice.on("number", ({ payload }) => heard.push(payload));
+  stage.rtc.connect("bob");
+  await stage.answer();
+  stage.describe("sys.rtc.answer");
+  await tasks();
+  const { main } = stage.connection;
+  main.open();
+  main.say({ type: "envelope", id: "1.1", from: "bob", to: "alice", name: "number", payload: 7 });
+  await tasks();
+  assert.deepEqual(heard, [7]);
+  await clock.advance(200);
+  assert.deepEqual(main.frames("ack").map(({ received }) => received), [1]);
+});
+
+test("who closes says first what has come", async (t) => {
+  new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  const { main } = stage.connection;
+  main.frames();
   main.say({ type: "envelope", id: "1.1", from: "bob", to: "alice", name: "number", payload: 7 });
   await tasks();
   stage.rtc.disconnect("bob");
@@ -199,19 +218,4 @@ test("what a slow relay has under way is waited for, and what was held back goes
   await tasks();
   assert.equal(stage.rtc.path("bob").path, "direct");
   assert.equal(main.frames("envelope").length, 0, "nothing goes twice");
-
-  main.bufferedAmount = 1_000_000;
-  for (let n = 0; n < 3; n += 1) await stage.alice.send("bob", "number", n);
-  let closed = false;
-  const closing = stage.alice.close(5_000).then(() => (closed = true));
-  await clock.advance(100);
-  await tasks();
-  assert.ok(!closed, "three envelopes wait for room in the channel");
-  main.bufferedAmount = 0;
-  main.onbufferedamountlow();
-  assert.equal(main.frames("envelope").length, 3);
-  main.say({ type: "ack", received: 3 });
-  await stage.answer();
-  await clock.advance(5_000);
-  await closing;
 });

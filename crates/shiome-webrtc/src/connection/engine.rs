@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use shiome_bus::wire::{CloseReason, Frame};
+use shiome_bus::{
+    Envelope, Level,
+    wire::{CloseReason, Frame},
+};
 use str0m::{IceConnectionState, Input, Output};
 
 use super::{Connection, Event, Phase, RESTART_TIMEOUT, channels::Read};
@@ -125,7 +128,10 @@ impl Connection {
         let mut heard = Vec::with_capacity(frames.len());
         for frame in frames {
             match frame {
-                Frame::Envelope(_) if self.config.purpose == Purpose::Envelopes => {
+                Frame::Envelope(ref envelope)
+                    if self.config.purpose == Purpose::Envelopes
+                        && (counted || may_be_lost(envelope)) =>
+                {
                     heard.push(frame);
                 }
                 Frame::Ack { .. } if counted => heard.push(frame),
@@ -152,4 +158,9 @@ impl Connection {
             });
         }
     }
+}
+
+/// Whether nobody waits for what becomes of it.
+fn may_be_lost(envelope: &Envelope) -> bool {
+    envelope.level == Level::Accepted && envelope.reply_to.is_none()
 }

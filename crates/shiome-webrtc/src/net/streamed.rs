@@ -10,7 +10,7 @@ use std::{
 };
 
 use shiome_transport::{BoxRead, BoxWrite, SocketAddrs};
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Socket;
 use crate::session::DATAGRAM_LEN;

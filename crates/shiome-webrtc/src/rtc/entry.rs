@@ -9,7 +9,7 @@ use std::{
 };
 
 use rand::RngExt;
-use shiome_bus::{Incarnation, LinkId, PeerId};
+use shiome_bus::{Incarnation, LinkId, PeerId, wire::CloseReason};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -37,6 +37,13 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Ends it. Where it has more to do than it takes, it ends as one whose owner is gone.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        if self.commands.try_send(Command::Close(reason)).is_err() {
+            (self.commands, _) = mpsc::channel(1);
+        }
+    }
+
     /// We offered, and have no answer yet.
     fn is_offering(&self) -> bool {
         self.offers && !self.marks.answered.load(Ordering::Relaxed)
@@ -135,6 +142,11 @@ impl Entry {
         self.retries += 1;
         let wait = rand::rng().random_range(first / 2..=bound);
         self.retry_at = Some(Instant::now() + wait);
+    }
+
+    /// The same, as soon as there may be a way to signal.
+    pub(super) fn look_again(&mut self) {
+        self.retry_at = Some(Instant::now() + RETRY[0]);
     }
 
     /// It was reached.

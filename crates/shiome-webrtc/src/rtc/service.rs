@@ -24,7 +24,7 @@ use crate::{
     connection::Config,
     link::RtcLink,
     net::Net,
-    session::{Command, Context, Report, Session, Start},
+    session::{Command, Context, Report, Session, Start, divert_all},
     signal::{Body, Description, Purpose, SessionId, Signal},
 };
 
@@ -141,9 +141,8 @@ impl Service {
             Order::Disconnect(remote) => {
                 if let Some(entry) = self.entries.get_mut(&remote) {
                     (entry.wanted, entry.retry_at, entry.offered) = (false, None, None);
-                    if let Some(running) = &entry.running {
-                        let command = Command::Close(CloseReason::Closed);
-                        let _ = running.commands.try_send(command);
+                    if let Some(running) = &mut entry.running {
+                        running.close(CloseReason::Closed);
                     }
                     self.tidy(&remote);
                 }
@@ -196,9 +195,8 @@ impl Service {
         }
         let options = &self.context.options;
         let link = Arc::new(RtcLink::new(self.local.clone(), remote.clone(), options));
-        let attached = self
-            .bus
-            .attach(link.clone(), LinkOptions::default().direct());
+        let way = LinkOptions::default().direct().owner(self.local.clone());
+        let attached = self.bus.attach(link.clone(), way);
         let link_id = attached.map_err(Failure::Signalling)?;
         Ok(Entry::new(link, link_id))
     }
@@ -235,9 +233,22 @@ impl Service {
             receiver,
             reporter,
         );
-        let remote = remote.clone();
+        let (remote, link) = (remote.clone(), Arc::clone(&entry.link));
+        let ways = Arc::clone(&self.ways);
         self.sessions.spawn(async move {
-            let failure = run.await;
+            // A task of its own: one that panics, on what a peer has sent, ends alone.
+            let mut session = JoinSet::new();
+            session.spawn(run);
+            let failure = match session.join_next().await {
+                Some(Ok(failure)) => failure,
+                _ => {
+                    let failure = Failure::malformed("it was too much for the engine");
+                    ways.set(&remote, Path::Relayed(failure.clone()));
+                    divert_all(&link).await;
+                    link.give_up();
+                    failure
+                }
+            };
             Over {
                 remote,
                 id,
@@ -275,15 +286,14 @@ impl Service {
             return;
         };
         let verdict = entry.judge(&self.local, remote, (&id, offer.incarnation));
-        match (verdict, &entry.running) {
+        match (verdict, &mut entry.running) {
             (Verdict::Pass, Some(running)) => {
                 let command = Command::Signal(Body::Offer(offer));
                 let _ = running.commands.try_send(command);
             }
             (Verdict::Ignore, _) => {}
             (_, Some(running)) => {
-                let command = Command::Close(CloseReason::Replaced);
-                let _ = running.commands.try_send(command);
+                running.close(CloseReason::Replaced);
                 entry.offered = Some(Offered {
                     id,
                     offer,
@@ -383,7 +393,8 @@ impl Service {
                     self.begin(&remote, SessionId::random(), Start::Offer);
                 }
                 Ok(_) => {}
-                Err(_) => entry.retry_later(),
+                // That says nothing of the peer.
+                Err(_) => entry.look_again(),
             }
         }
     }

@@ -5,12 +5,12 @@
 //! other link as well, and they are sent anew. On the way back, what the channel had taken and is not
 //! acknowledged goes over the other link first. What arrives twice by that is dropped by its number.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use shiome_bus::{BoxFuture, BusError, Level, Peer, PeerId, Priority, SendOptions, WeakPeer};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::{RtcLink, voice::Voice};
+use super::{LAST_WORDS, RtcLink, voice::Voice};
 use crate::{
     outbox::Diverted,
     signal::{Body, Purpose, SessionId, Signal},
@@ -137,6 +137,21 @@ async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, options: Send
         }
         // It has arrived, or there is no way that it could go.
         _ => Turn::Arrived,
+    }
+}
+
+/// Sends all that waits over another link, as long as there is one, for a session that cannot.
+pub(crate) async fn divert_all(link: &Arc<RtcLink>) {
+    link.clear_loose();
+    if !link.begin_diverting() {
+        return;
+    }
+    let mut diverting = pin!(divert(Arc::clone(link)));
+    while timeout(LAST_WORDS, &mut diverting).await.is_err() {
+        if link.detour().is_err() {
+            // What it holds is put back when it is dropped, at the end.
+            break;
+        }
     }
 }
 

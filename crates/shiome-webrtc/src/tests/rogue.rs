@@ -52,7 +52,7 @@ async fn rogue(context: Context, mut said: mpsc::Receiver<Said>, up: Arc<tokio::
                     carrier.handle_signal(now(), body);
                 }
             }
-            found = carrier.gathering.resolved() => carrier.gathering.begin(now(), &found),
+            found = carrier.gathering.resolved() => carrier.handle_found(now(), found),
             failed = carrier.voice.run() => panic!("{failed}"),
             next = said.recv(), if is_up => {
                 let Some((kept, frames)) = next else { return };
