@@ -437,3 +437,88 @@ async fn a_panic_ends_one_session_and_its_envelopes_go_another_way() {
     b.hears(15).await;
     a.direct().await;
 }
+
+fn blob(number: u64) -> Intent {
+    Intent::new("blob", format!("{number} {}", "x".repeat(5_000))).unwrap()
+}
+
+/// Numbers of blobs that came.
+fn blobs(machine: &Machine) -> Arc<Mutex<Vec<u64>>> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&heard);
+    let counts = move |delivery: &shiome_bus::Delivery| {
+        let text = delivery.payload().as_str().unwrap();
+        let number = text.split(' ').next().unwrap().parse().unwrap();
+        log.lock().unwrap().push(number);
+    };
+    machine.peer.on("blob", counts).unwrap().detach();
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_closes_waits_for_what_its_channel_has() {
+    let mut world = World::new();
+    world.connect().await;
+    let heard = blobs(&world.b);
+    for number in 0..500 {
+        world.a.peer.send("b", blob(number)).await.unwrap();
+    }
+    world.a.peer.close(20 * SECOND).await.unwrap();
+    wait("blobs", || heard.lock().unwrap().len() >= 500).await;
+    assert_eq!(*heard.lock().unwrap(), (0..500).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_loses_nothing_that_was_sent() {
+    let mut world = World::new();
+    world.connect().await;
+    let heard = blobs(&world.b);
+    for number in 0..500 {
+        world.a.peer.send("b", blob(number)).await.unwrap();
+    }
+    let World { sky, a, b, relay } = world;
+    drop(a.rtc);
+    wait("blobs", || heard.lock().unwrap().len() >= 500).await;
+    assert_eq!(*heard.lock().unwrap(), (0..500).collect::<Vec<_>>());
+    drop((sky, a.peer, b, relay));
+}
+
+/// All was flushed that was sent before, whichever way it went.
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_what_goes_back_to_the_relay() {
+    let mut world = World::new();
+    world.connect().await;
+    let heard = blobs(&world.b);
+    world.silence(true);
+    for number in 0..300 {
+        world.a.peer.send("b", blob(number)).await.unwrap();
+    }
+    world.a.relayed().await;
+    world.a.peer.close(60 * SECOND).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(*heard.lock().unwrap(), (0..300).collect::<Vec<_>>());
+}
+
+/// Many large ones in both directions at once, through loss.
+#[tokio::test(start_paused = true)]
+async fn much_goes_both_ways_at_once_and_through_losses_of_the_way() {
+    let mut world = World::new();
+    world.connect().await;
+    let (here, there) = (blobs(&world.a), blobs(&world.b));
+    for number in 0..3000 {
+        world.a.peer.send("b", blob(number)).await.unwrap();
+        world.b.peer.send("a", blob(number)).await.unwrap();
+        tokio::time::sleep(4 * MS).await;
+        match number {
+            500 | 1800 => world.silence(true),
+            900 | 2100 => world.silence(false),
+            _ => {}
+        }
+    }
+    for heard in [here, there] {
+        wait("blobs", || heard.lock().unwrap().len() >= 3000).await;
+        let heard = heard.lock().unwrap();
+        let wrong = heard.iter().zip(0..).position(|(heard, n)| *heard != n);
+        assert_eq!((heard.len(), wrong), (3000, None));
+    }
+}
