@@ -82,9 +82,14 @@ fn listen(peer: &Peer, log: &Log) {
     });
     echo.unwrap().detach();
     let pass = peer.on_async("pass", |delivery| async move {
-        let to: String = delivery.parse()?;
-        let peer = delivery.peer()?;
-        peer.send(&to, delivery.intent().clone()).await.map(drop)
+        let (to, peer): (String, _) = (delivery.parse()?, delivery.peer()?);
+        if peer.id().as_str() == to {
+            return Ok(());
+        }
+        // Handled, so that who hears of it next cannot be before it.
+        let intent = delivery.intent().clone();
+        let sent = peer.send_with(&to, intent, at(Level::Handled)).await;
+        sent.map(drop)
     });
     pass.unwrap().detach();
     peer.on("fail", |_| Err::<(), _>("on purpose"))

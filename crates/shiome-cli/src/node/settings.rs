@@ -239,7 +239,7 @@ pub(super) struct Bus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_file: Option<PathBuf>,
 
-    /// Take pages of this site, such as https://example.org. Can be given several times. Default: no page.
+    /// Take pages of this site, such as `https://example.org`. Can be given several times. Default: no page.
     #[arg(
         id = "bus-origin",
         long = "bus-origin",
