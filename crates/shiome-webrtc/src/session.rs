@@ -272,11 +272,7 @@ impl Session {
     }
 
     /// Says the last words, and sees to it that what waits goes another way.
-    async fn finish(
-        &mut self,
-        failure: Failure,
-        mut commands: mpsc::Receiver<Command>,
-    ) -> Failure {
+    async fn finish(&mut self, failure: Failure, mut commands: mpsc::Receiver<Command>) -> Failure {
         let now = now();
         while self.carrier.connection.poll_event().is_some() {}
         self.carrier.gathering.close(now);

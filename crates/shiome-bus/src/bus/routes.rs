@@ -269,12 +269,7 @@ impl Routes {
     }
 
     /// The cheapest of the links that is up and takes what `from` sends.
-    fn best(
-        &self,
-        from: &PeerId,
-        links: impl Iterator<Item = LinkId>,
-        not: Option<LinkId>,
-    ) -> Way {
+    fn best(&self, from: &PeerId, links: impl Iterator<Item = LinkId>, not: Option<LinkId>) -> Way {
         let (mut best, mut any) = (None::<(LinkId, &Attached)>, false);
         for id in links.filter(|id| Some(*id) != not) {
             let Some(attached) = self.links.get(&id) else {

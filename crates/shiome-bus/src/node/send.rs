@@ -26,7 +26,7 @@ impl Node {
         options: &SendOptions,
     ) -> Result<Envelope, BusError> {
         self.check_open()?;
-        options.check()?;
+        options.check(intent.name())?;
         let mut envelope = Envelope::new(self.next_id(), self.id.clone(), to, intent);
         envelope.hops = envelope.intent.send_on();
         envelope.level = options.level;

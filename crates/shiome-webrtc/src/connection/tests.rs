@@ -526,5 +526,5 @@ fn candidates_in_descriptions_are_limited_too() {
         }
     }
     assert!(!ports.is_empty());
-    assert!(ports.len() <= candidates::MAX_CANDIDATES, "{}", ports.len());
+    assert!(ports.len() <= MAX_CANDIDATES, "{}", ports.len());
 }

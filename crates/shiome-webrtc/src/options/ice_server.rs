@@ -114,7 +114,10 @@ impl IceServer {
 fn split_transport(rest: &str) -> (&str, Option<&str>) {
     match rest.split_once('?') {
         None => (rest, None),
-        Some((place, query)) => (place, query.strip_prefix("transport=").or(Some(query))),
+        Some((place, query)) => {
+            // What is said otherwise is none that we know.
+            (place, Some(query.strip_prefix("transport=").unwrap_or("?")))
+        }
     }
 }
 

@@ -341,10 +341,16 @@ async fn what_waits_goes_over_a_slow_relay_as_long_as_it_takes() {
 async fn an_answer_comes_late_over_the_other_link() {
     let mut world = World::new();
     world.connect().await;
-    let slow = world.b.peer.on_async("slow", |asked: shiome_bus::Delivery| async move {
-        tokio::time::sleep(50 * SECOND).await;
-        asked.peer()?.try_respond(&asked, Intent::new("done", 1)?).map(drop)
-    });
+    let slow = world
+        .b
+        .peer
+        .on_async("slow", |asked: shiome_bus::Delivery| async move {
+            tokio::time::sleep(50 * SECOND).await;
+            asked
+                .peer()?
+                .try_respond(&asked, Intent::new("done", 1)?)
+                .map(drop)
+        });
     slow.unwrap().detach();
     let peer = world.a.peer.clone();
     let asked = tokio::spawn(async move {
@@ -363,7 +369,10 @@ async fn an_answer_comes_late_over_the_other_link() {
 struct Brittle(Arc<dyn crate::net::Net>, Arc<std::sync::atomic::AtomicBool>);
 
 #[derive(Debug)]
-struct BrittleSocket(Box<dyn crate::net::Socket>, Arc<std::sync::atomic::AtomicBool>);
+struct BrittleSocket(
+    Box<dyn crate::net::Socket>,
+    Arc<std::sync::atomic::AtomicBool>,
+);
 
 impl crate::net::Net for Brittle {
     fn addresses(&self) -> Vec<std::net::IpAddr> {

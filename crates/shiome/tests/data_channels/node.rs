@@ -45,12 +45,27 @@ async fn peer(name: &str, relay: &str) -> Peer {
     peer
 }
 
-/// A node that has no other way in or out.
+/// A node that has no other way in or out, on loopback.
 pub(crate) async fn start(name: &str, cookie: &str, relay: &str) -> Reached {
-    let peer = peer(name, relay).await;
     let loopback = Ipv4Addr::LOCALHOST.into();
-    let options = RtcOptions::default().addresses([loopback]).admit(|_| true);
-    let rtc = RtcLinks::start(&peer, options).unwrap();
+    start_with(
+        name,
+        cookie,
+        relay,
+        RtcOptions::default().addresses([loopback]),
+    )
+    .await
+}
+
+/// A node that has no other way in or out.
+pub(crate) async fn start_with(
+    name: &str,
+    cookie: &str,
+    relay: &str,
+    options: RtcOptions,
+) -> Reached {
+    let peer = peer(name, relay).await;
+    let rtc = RtcLinks::start(&peer, options.admit(|_| true)).unwrap();
     let mut session = Config::default();
     session.liveness_timeout = Duration::from_secs(3);
     let node: Builder = Node::builder(format!("{name}@{name}:0"))
