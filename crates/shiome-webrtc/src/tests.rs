@@ -1,6 +1,7 @@
 //! Two machines with a bus each, on virtual time: another link between them, and a network.
 
 mod bounds;
+mod chaos;
 mod doors;
 mod hardship;
 mod letters;
