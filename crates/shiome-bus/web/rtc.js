@@ -817,7 +817,8 @@ class Connection {
   /** It is over, for this reason. */
   fail(reason, detail) {
     if (this.phase === "ended") return;
-    this.#signal("close", { reason: CLOSE_REASONS[reason] ?? "closed" }).catch(() => {});
+    const why = WAYLESS.includes(reason) ? reason : undefined;
+    this.#signal("close", { reason: CLOSE_REASONS[reason] ?? "closed", why }).catch(() => {});
     this.#stop();
     this.#rtc.over(this, reason, detail);
   }
@@ -843,6 +844,9 @@ class Connection {
     setTimeout(() => pc.close(), 50);
   }
 }
+
+/** Reasons why there is no way, as far as the other end is told. */
+const WAYLESS = ["no-candidates", "checks-failed", "turn-refused", "turn-unreachable", "timeout", "network"];
 
 /** What the other end is told. */
 const CLOSE_REASONS = {
@@ -1072,7 +1076,9 @@ export class Rtc {
     switch (kind) {
       case "answer": return connection.takeAnswer(readDescription(payload));
       case "candidate": return connection.takeCandidate(payload);
-      case "close": return connection.fail("closed", textIn(payload, "reason", "closed").slice(0, MAX_REASON_LEN));
+      case "close":
+        if (WAYLESS.includes(payload.why) && connection.phase === "connecting") return connection.fail(payload.why);
+        return connection.fail("closed", textIn(payload, "reason", "closed").slice(0, MAX_REASON_LEN));
       case "switch": return;
       default: throw new Malformed("no such signal");
     }

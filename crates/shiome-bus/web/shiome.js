@@ -1668,12 +1668,13 @@ export class Peer {
     if (this.reachable(id)) return;
     if (this.#node.phase === "ended") throw fail.closed(this.id);
     const waiters = new Waiters();
-    const subscription = this.#node.core.names.add(() => waiters.admit());
+    // Who is known is reachable when the link is up.
+    const subscriptions = [this.#node.core.names, this.#node.states].map((told) => told.add(() => waiters.admit()));
     const late = () => fail.nodeNotFound(id);
     try {
       await waiters.wait(() => this.reachable(id) || undefined, timeoutMs, late, undefined, this.#node.ends);
     } finally {
-      subscription.cancel();
+      subscriptions.forEach((subscription) => subscription.cancel());
     }
   }
 

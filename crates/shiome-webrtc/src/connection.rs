@@ -381,6 +381,11 @@ impl Connection {
         self.phase == Phase::Up
     }
 
+    /// Whether the channels were ever open.
+    pub(crate) fn was_up(&self) -> bool {
+        !matches!(self.phase, Phase::Connecting { .. })
+    }
+
     /// Whether it was up, and may be again.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(self.phase, Phase::Lost { .. })

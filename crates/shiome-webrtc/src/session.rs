@@ -281,7 +281,7 @@ impl Session {
         (self.reporter)(Report::Path(Path::Relayed(failure.clone())));
         self.carrier
             .voice
-            .say(Body::Close(failure.reason().as_str().to_owned()));
+            .say(Body::Close(failure.told().to_owned()));
         self.switch.divert();
         if self.link.detour().is_err() {
             // Who waits for an answer is told at once, and what waits to be sent has nowhere to go.

@@ -159,6 +159,9 @@ struct CloseJson {
     session: String,
     #[serde(default)]
     reason: String,
+    /// Why there is no way, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +203,8 @@ impl Signal {
             }
             "close" => {
                 let json: CloseJson = parse(payload)?;
-                (json.session, Body::Close(json.reason))
+                let why = json.why.filter(|why| Failure::of_told(why).is_some());
+                (json.session, Body::Close(why.unwrap_or(json.reason)))
             }
             "switch" if purpose == Purpose::Envelopes => {
                 (parse::<SwitchJson>(payload)?.session, Body::Switch)
@@ -225,8 +229,16 @@ impl Signal {
                 ("candidate", Payload::json(&json)?)
             }
             Body::Close(reason) => {
-                let reason = reason.clone();
-                ("close", Payload::json(&CloseJson { session, reason })?)
+                let why = Failure::of_told(reason);
+                let json = CloseJson {
+                    session,
+                    reason: match &why {
+                        Some(failure) => failure.reason().as_str().to_owned(),
+                        None => reason.clone(),
+                    },
+                    why: why.map(|_| reason.clone()),
+                };
+                ("close", Payload::json(&json)?)
             }
             Body::Switch => ("switch", Payload::json(&SwitchJson { session })?),
         };

@@ -74,7 +74,7 @@ impl Carrier {
                 ended: None,
             }),
             Err(failure) => {
-                voice.say(Body::Close(failure.reason().as_str().to_owned()));
+                voice.say(Body::Close(failure.told().to_owned()));
                 let _ = timeout(LAST_WORDS, voice.run_out()).await;
                 Err(failure)
             }
@@ -134,9 +134,10 @@ impl Carrier {
                     Err(error) => tracing::debug!(%error, "signal"),
                 }
             }
-            Body::Close(reason) => {
-                self.connection.close(now, CloseReason::of_name(&reason));
-            }
+            Body::Close(reason) => match Failure::of_told(&reason) {
+                Some(failure) if !self.connection.was_up() => self.end(failure),
+                _ => self.connection.close(now, CloseReason::of_name(&reason)),
+            },
             Body::Switch => {}
         }
     }

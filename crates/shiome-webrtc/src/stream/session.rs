@@ -250,7 +250,7 @@ impl StreamSession {
             ..
         } = self;
         drop(reader);
-        let reason = failure.reason().as_str().to_owned();
+        let reason = failure.told().to_owned();
         carrier.voice.say(Body::Close(reason));
         let deliver = async {
             // What has come before an orderly end is the owner's.
