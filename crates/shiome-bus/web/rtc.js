@@ -41,7 +41,7 @@ const [LEAST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS] = [100, 25_000];
 /** Time for a lost connection to come back. */
 const RESTART_TIMEOUT_MS = 10_000;
 /** Time for what is under way over the relay to arrive, before what is held back goes after it. */
-const SWITCH_TIMEOUT_MS = [10_000, 160_000];
+const SWITCH_TIMEOUT_MS = [60_000, 240_000];
 /** Time until a description that was not said is said again. */
 const SAY_AGAIN_MS = 1_000;
 const RETRY_MS = [2_000, 60_000];

@@ -144,6 +144,9 @@ impl Core {
     }
 
     pub(crate) fn detach(&self, id: LinkId) -> bool {
+        if self.routes(|routes| routes.is_direct(id)) {
+            self.await_elsewhere(id);
+        }
         self.fail_link(id);
         // Dropped without the lock.
         let link = self.routes_mut(|routes| routes.detach(id));
@@ -152,6 +155,17 @@ impl Core {
         }
         self.names_changed.send_replace(());
         link.is_some()
+    }
+
+    /// What was asked over a direct link may be answered over another.
+    fn await_elsewhere(&self, id: LinkId) {
+        for node in self.registry.owners() {
+            for peer in node.pending.asked_over(id) {
+                if let Ok(Target::Link(other, _)) = self.detour(id, &peer) {
+                    node.pending.move_link(&peer, id, other);
+                }
+            }
+        }
     }
 
     /// Tells all who wait for something over a link that it is down.

@@ -230,6 +230,10 @@ impl Routes {
         self.learned.get(peer) == Some(&id) || self.told.contains_key(peer)
     }
 
+    pub(super) fn is_direct(&self, id: LinkId) -> bool {
+        self.link(id).is_some_and(|link| link.options.direct)
+    }
+
     /// The way to `peer` of what `from` sends, not back over `not`.
     pub(super) fn way(&self, from: &PeerId, peer: &PeerId, not: Option<LinkId>) -> Way {
         if let Some((id, attached)) = self.only_way(peer)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -242,7 +243,7 @@ impl Service {
             let failure = match session.join_next().await {
                 Some(Ok(failure)) => failure,
                 _ => {
-                    let failure = Failure::malformed("it was too much for the engine");
+                    let failure = Failure::from(io::Error::other("the connection broke"));
                     ways.set(&remote, Path::Relayed(failure.clone()));
                     divert_all(&link).await;
                     link.give_up();

@@ -18,7 +18,7 @@ use crate::{
 
 /// Time for what is under way over another link to arrive, before what is held back goes after it: at first, and at most. It doubles in
 /// between, so that a link that takes longer is waited for.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(160)];
+const PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
 
 /// Time until a way that is not there, or full, is looked at again.
 const RETRY: Duration = Duration::from_millis(50);
