@@ -9,6 +9,8 @@ use shiome_bus::{
 };
 use thiserror::Error;
 
+use crate::Failure;
+
 /// Version of what is said here and on the channels.
 pub(crate) const VERSION: u64 = 1;
 
