@@ -70,7 +70,10 @@ async fn addresses_of_different_families_do_not_meet_and_the_reason_is_told() {
     }
     let path = meet(&["127.0.0.1"], &["::1"]).await;
     assert!(
-        matches!(path, Path::Relayed(Failure::ChecksFailed | Failure::NoCandidates)),
+        matches!(
+            path,
+            Path::Relayed(Failure::ChecksFailed | Failure::NoCandidates)
+        ),
         "{path:?}"
     );
 }

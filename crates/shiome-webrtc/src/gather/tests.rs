@@ -277,5 +277,10 @@ fn an_address_is_lent_over_whichever_interface_gets_through() {
         world.now += SECOND / 10;
         world.gatherer.handle_timeout(world.now);
     }
-    assert_eq!(world.candidates().len(), 1, "{:?}", world.gatherer.failure());
+    assert_eq!(
+        world.candidates().len(),
+        1,
+        "{:?}",
+        world.gatherer.failure()
+    );
 }

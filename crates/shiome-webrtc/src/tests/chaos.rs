@@ -12,7 +12,10 @@ fn check(world: &World, count: u64, what: &str) {
         let wrong = heard.iter().zip(0..).position(|(heard, n)| *heard != n);
         let around = wrong.map(|at| &heard[at.saturating_sub(3)..(at + 4).min(heard.len())]);
         let drops = machine.bus.recent_drops();
-        let drops: Vec<_> = drops.iter().map(|d| (d.intent.to_string(), d.reason)).collect();
+        let drops: Vec<_> = drops
+            .iter()
+            .map(|d| (d.intent.to_string(), d.reason))
+            .collect();
         let dropped = drops.iter().rev().take(5);
         assert_eq!(
             (around, heard.len() as u64),
@@ -97,7 +100,10 @@ async fn whatever_befalls_the_channel_bursts_arrive_in_order_and_once() {
                         .priority(priority[number as usize % 2])
                         .timeout(60 * SECOND);
                     let intent = Intent::new("blob", format!("{number} {}", "x".repeat(len)));
-                    let sent = from.peer.send_with(to.peer.id(), intent.unwrap(), options).await;
+                    let sent = from
+                        .peer
+                        .send_with(to.peer.id(), intent.unwrap(), options)
+                        .await;
                     sent.unwrap();
                 }
                 number += 1;
@@ -126,11 +132,25 @@ async fn whatever_befalls_the_channel_bursts_arrive_in_order_and_once() {
             let heard = heard.lock().unwrap();
             for (lane, heard) in heard.iter().enumerate() {
                 let all = (lane as u64..number).step_by(2);
-                let wrong = heard.iter().copied().zip(all.clone()).position(|(h, n)| h != n);
-                let around = wrong.map(|at| &heard[at.saturating_sub(3)..(at + 4).min(heard.len())]);
+                let wrong = heard
+                    .iter()
+                    .copied()
+                    .zip(all.clone())
+                    .position(|(h, n)| h != n);
+                let around =
+                    wrong.map(|at| &heard[at.saturating_sub(3)..(at + 4).min(heard.len())]);
                 let drops = machine.bus.recent_drops();
-                let drops: Vec<_> = drops.iter().rev().map(|d| (d.intent.to_string(), d.reason)).take(5).collect();
-                assert_eq!((around, heard.len()), (None, all.count()), "{seed} {lane} {drops:?} {log:?}");
+                let drops: Vec<_> = drops
+                    .iter()
+                    .rev()
+                    .map(|d| (d.intent.to_string(), d.reason))
+                    .take(5)
+                    .collect();
+                assert_eq!(
+                    (around, heard.len()),
+                    (None, all.count()),
+                    "{seed} {lane} {drops:?} {log:?}"
+                );
             }
         }
     }
@@ -152,12 +172,19 @@ async fn of_two_who_call_at_nearly_the_same_time_both_get_one_channel() {
         let start = Instant::now();
         world.a.direct().await;
         world.b.direct().await;
-        assert!(start.elapsed() < 2 * SECOND, "{after}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < 2 * SECOND,
+            "{after}: {:?}",
+            start.elapsed()
+        );
         tokio::time::sleep(20 * SECOND).await;
         assert_eq!(world.sky.sockets(), 2, "{after}");
         for machine in [&world.a, &world.b] {
             let paths = machine.rtc.paths();
-            assert!(paths.iter().all(|(_, path)| path.is_direct()), "{after}: {paths:?}");
+            assert!(
+                paths.iter().all(|(_, path)| path.is_direct()),
+                "{after}: {paths:?}"
+            );
         }
     }
 }
@@ -168,7 +195,10 @@ async fn a_lent_address_is_kept_and_got_again() {
     const SERVER: &str = "198.51.100.9:3478";
     let turn = || {
         let server = IceServer::turn("turn:198.51.100.9:3478", "alice", "secret");
-        friendly().heartbeat(20 * SECOND).ice_server(server.unwrap()).relay_only()
+        friendly()
+            .heartbeat(20 * SECOND)
+            .ice_server(server.unwrap())
+            .relay_only()
     };
     let sky = Sky::new(9, Weather::default());
     sky.serve(SERVER);

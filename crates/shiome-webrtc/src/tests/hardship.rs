@@ -202,7 +202,10 @@ async fn a_message_that_may_be_sent_is_not_too_long() {
         }
         tokio::time::sleep(150 * MS).await;
         let path = world.a.rtc.path(world.b.peer.id());
-        assert!(path.as_ref().is_some_and(Path::is_direct), "{len}: {path:?}");
+        assert!(
+            path.as_ref().is_some_and(Path::is_direct),
+            "{len}: {path:?}"
+        );
     }
     assert!((1..400).contains(&sent));
     assert_eq!(*heard.lock().unwrap(), sent);
@@ -227,7 +230,10 @@ async fn signals_go_before_what_users_say() {
     world.connect().await;
     let seen = seen.lock().unwrap();
     assert!(!seen.is_empty());
-    let late: Vec<_> = seen.iter().filter(|(_, priority)| *priority != shiome_bus::Priority::System).collect();
+    let late: Vec<_> = seen
+        .iter()
+        .filter(|(_, priority)| *priority != shiome_bus::Priority::System)
+        .collect();
     assert!(late.is_empty(), "{late:?}");
 }
 
@@ -335,10 +341,16 @@ async fn what_waits_goes_over_a_slow_relay_as_long_as_it_takes() {
 async fn an_answer_comes_late_over_the_other_link() {
     let mut world = World::new();
     world.connect().await;
-    let slow = world.b.peer.on_async("slow", |asked: shiome_bus::Delivery| async move {
-        tokio::time::sleep(50 * SECOND).await;
-        asked.peer()?.try_respond(&asked, Intent::new("done", 1)?).map(drop)
-    });
+    let slow = world
+        .b
+        .peer
+        .on_async("slow", |asked: shiome_bus::Delivery| async move {
+            tokio::time::sleep(50 * SECOND).await;
+            asked
+                .peer()?
+                .try_respond(&asked, Intent::new("done", 1)?)
+                .map(drop)
+        });
     slow.unwrap().detach();
     let peer = world.a.peer.clone();
     let asked = tokio::spawn(async move {
@@ -357,7 +369,10 @@ async fn an_answer_comes_late_over_the_other_link() {
 struct Brittle(Arc<dyn crate::net::Net>, Arc<std::sync::atomic::AtomicBool>);
 
 #[derive(Debug)]
-struct BrittleSocket(Box<dyn crate::net::Socket>, Arc<std::sync::atomic::AtomicBool>);
+struct BrittleSocket(
+    Box<dyn crate::net::Socket>,
+    Arc<std::sync::atomic::AtomicBool>,
+);
 
 impl crate::net::Net for Brittle {
     fn addresses(&self) -> Vec<std::net::IpAddr> {
@@ -515,4 +530,17 @@ async fn much_goes_both_ways_at_once_and_through_losses_of_the_way() {
         let wrong = heard.iter().zip(0..).position(|(heard, n)| *heard != n);
         assert_eq!((heard.len(), wrong), (3000, None));
     }
+}
+
+/// Who waits for room in the channel that loses gets it as soon as there is some.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_what_may_be_lost_waits_for_room_no_longer_than_needed() {
+    let options = || friendly().unreliable("number").unwrap();
+    let mut world = World::with(options(), options());
+    world.connect().await;
+    let start = Instant::now();
+    for number in 0..1000 {
+        world.a.send(&world.b, number).await;
+    }
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
 }

@@ -255,7 +255,9 @@ async fn labels_are_addresses() {
 async fn every_name_of_a_peer_is_an_address() {
     let world = World::new(stun).met().await;
     let long = "x".repeat(shiome_bus::MAX_PEER_ID_LEN);
-    for name in ["Alice", "a@b", "node~1", "-", "a.b_c-D", "10.0.0.1", "@", &long] {
+    for name in [
+        "Alice", "a@b", "node~1", "-", "a.b_c-D", "10.0.0.1", "@", &long,
+    ] {
         assert!(shiome_bus::PeerId::new(name).is_ok());
         let address = world.a.links.address(&format!("rtc:{name}"));
         let address = address.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -266,7 +268,11 @@ async fn every_name_of_a_peer_is_an_address() {
 /// Links that come and go leave nothing.
 #[tokio::test(start_paused = true)]
 async fn many_links_leave_nothing_behind() {
-    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
     let world = World::new(stun).met().await;
     let mut before = 0;
     for round in 0..120 {

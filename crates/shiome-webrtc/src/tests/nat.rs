@@ -147,5 +147,8 @@ async fn why_there_is_no_way_is_told_at_both_ends() {
     let theirs = world.b.relayed().await;
     assert!(matches!(theirs, Failure::TurnRefused(_)), "{theirs}");
     let ours = world.a.relayed().await;
-    assert!(!matches!(ours, Failure::Closed(_)), "{ours}: nobody closed it");
+    assert!(
+        !matches!(ours, Failure::Closed(_)),
+        "{ours}: nobody closed it"
+    );
 }

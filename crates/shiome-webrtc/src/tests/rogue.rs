@@ -27,7 +27,9 @@ async fn rogue(context: Context, mut said: mpsc::Receiver<Said>, up: Arc<tokio::
     listens.unwrap().detach();
     let (remote, id) = (PeerId::new("a").unwrap(), SessionId::random());
     let mut carrier = Carrier::begin(&context, remote, id, &Start::Offer).await;
-    let carrier = carrier.as_mut().unwrap_or_else(|failure| panic!("{failure}"));
+    let carrier = carrier
+        .as_mut()
+        .unwrap_or_else(|failure| panic!("{failure}"));
     let (sockets, mut buf) = (Arc::clone(&carrier.sockets), vec![0; DATAGRAM_LEN]);
     loop {
         carrier.gather(now());
@@ -100,11 +102,19 @@ impl Rogue {
             seq: self.seq,
         };
         let peer = |name| PeerId::new(name).unwrap();
-        Envelope::new(id, peer(from), peer(to), Intent::new("number", number).unwrap())
+        Envelope::new(
+            id,
+            peer(from),
+            peer(to),
+            Intent::new("number", number).unwrap(),
+        )
     }
 
     async fn say(&self, kept: bool, envelope: Envelope) {
-        self.said.send((kept, vec![Frame::Envelope(envelope)])).await.unwrap();
+        self.said
+            .send((kept, vec![Frame::Envelope(envelope)]))
+            .await
+            .unwrap();
     }
 }
 
@@ -151,7 +161,8 @@ async fn nobody_answers_for_others_on_a_channel() {
     let a = world.a.peer.clone();
     let request = tokio::spawn(async move {
         let options = shiome_bus::SendOptions::default().timeout(5 * SECOND);
-        a.request_with("b", Intent::new("mute", ()).unwrap(), options).await
+        a.request_with("b", Intent::new("mute", ()).unwrap(), options)
+            .await
     });
     wait("asked", || heard.lock().unwrap().is_some()).await;
     let id = heard.lock().unwrap().take();
@@ -161,7 +172,10 @@ async fn nobody_answers_for_others_on_a_channel() {
         rogue.say(true, forged).await;
     }
     let answer = request.await.unwrap();
-    assert!(matches!(answer, Err(shiome_bus::BusError::Timeout { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(shiome_bus::BusError::Timeout { .. })),
+        "{answer:?}"
+    );
 }
 
 /// Only what may be lost goes where it is: the rest is malformed.
