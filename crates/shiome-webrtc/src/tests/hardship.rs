@@ -544,3 +544,28 @@ async fn a_burst_of_what_may_be_lost_waits_for_room_no_longer_than_needed() {
     }
     assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
 }
+
+/// The last one, too, that waits for room on the relay.
+#[tokio::test(start_paused = true)]
+async fn who_closes_waits_for_what_goes_back_to_a_narrow_relay() {
+    for capacity in [1, 2, 8] {
+        let sky = Sky::new(7, Weather::default());
+        let a = Machine::new(&sky, "a", "192.0.2.1", friendly());
+        let b = Machine::new(&sky, "b", "192.0.2.2", friendly());
+        let narrow = Conditions::default().latency(50 * MS).capacity(capacity);
+        let relay = MemoryLink::new().conditions(narrow);
+        let relay = relay.connect(&a.bus, &b.bus).unwrap();
+        let mut world = World { sky, a, b, relay };
+        world.connect().await;
+        world.silence(true);
+        for number in 0..50 {
+            world.a.send(&world.b, number).await;
+        }
+        world.a.relayed().await;
+        let closed = world.a.peer.close(60 * SECOND).await;
+        tokio::time::sleep(10 * SECOND).await;
+        let heard = world.b.heard();
+        assert_eq!(heard.len(), 50, "{capacity}: {closed:?}");
+        assert!(closed.is_ok(), "{capacity}: {closed:?}");
+    }
+}
