@@ -569,3 +569,48 @@ async fn who_closes_waits_for_what_goes_back_to_a_narrow_relay() {
         assert!(closed.is_ok(), "{capacity}: {closed:?}");
     }
 }
+
+/// Connections that come to nothing leave as little as others.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_attempts_that_fail_leave_nothing_behind() {
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let options = || friendly().connect_timeout(3 * SECOND);
+    let world = World::with(options(), options());
+    let deaf = world.b.bus.peer("deaf").unwrap();
+    deaf.on("sys.rtc.>", |_| ()).unwrap().detach();
+    let rude = world.b.bus.peer("rude").unwrap();
+    let refuses = rude.on("sys.rtc.>", |_| Err::<(), _>("no"));
+    refuses.unwrap().detach();
+    let _plain = world.b.bus.peer("plain").unwrap();
+    for name in ["b", "deaf", "rude", "plain"] {
+        world.a.peer.wait_for(name, SECOND).await.unwrap();
+    }
+    let settle = async || tokio::time::sleep(60 * SECOND).await;
+    let mut before = (0, 0, 0);
+    for round in 0..1000_u64 {
+        if round == 100 {
+            settle().await;
+            let links = (world.a.bus.links().len(), world.b.bus.links().len());
+            before = (tasks(), links.0, links.1);
+        }
+        world.silence(round % 10 < 5);
+        let to = ["b", "deaf", "rude", "plain", "nobody"][round as usize % 5];
+        world.a.rtc.connect(to).unwrap();
+        // Given up at any time.
+        tokio::time::sleep(MS * (round * 7 % 400) as u32).await;
+        world.a.rtc.disconnect(to).unwrap();
+        if round % 3 == 0 {
+            tokio::time::sleep(5 * SECOND).await;
+        }
+    }
+    settle().await;
+    let links = (world.a.bus.links().len(), world.b.bus.links().len());
+    assert_eq!((tasks(), links.0, links.1), before);
+    assert_eq!(world.sky.sockets(), 0);
+    assert!(world.a.rtc.paths().is_empty(), "{:?}", world.a.rtc.paths());
+    assert!(world.b.rtc.paths().is_empty(), "{:?}", world.b.rtc.paths());
+}
