@@ -531,3 +531,86 @@ async fn much_goes_both_ways_at_once_and_through_losses_of_the_way() {
         assert_eq!((heard.len(), wrong), (3000, None));
     }
 }
+
+/// Who waits for room in the channel that loses gets it as soon as there is some.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_what_may_be_lost_waits_for_room_no_longer_than_needed() {
+    let options = || friendly().unreliable("number").unwrap();
+    let mut world = World::with(options(), options());
+    world.connect().await;
+    let start = Instant::now();
+    for number in 0..1000 {
+        world.a.send(&world.b, number).await;
+    }
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+}
+
+/// The last one, too, that waits for room on the relay.
+#[tokio::test(start_paused = true)]
+async fn who_closes_waits_for_what_goes_back_to_a_narrow_relay() {
+    for capacity in [1, 2, 8] {
+        let sky = Sky::new(7, Weather::default());
+        let a = Machine::new(&sky, "a", "192.0.2.1", friendly());
+        let b = Machine::new(&sky, "b", "192.0.2.2", friendly());
+        let narrow = Conditions::default().latency(50 * MS).capacity(capacity);
+        let relay = MemoryLink::new().conditions(narrow);
+        let relay = relay.connect(&a.bus, &b.bus).unwrap();
+        let mut world = World { sky, a, b, relay };
+        world.connect().await;
+        world.silence(true);
+        for number in 0..50 {
+            world.a.send(&world.b, number).await;
+        }
+        world.a.relayed().await;
+        let closed = world.a.peer.close(60 * SECOND).await;
+        tokio::time::sleep(10 * SECOND).await;
+        let heard = world.b.heard();
+        assert_eq!(heard.len(), 50, "{capacity}: {closed:?}");
+        assert!(closed.is_ok(), "{capacity}: {closed:?}");
+    }
+}
+
+/// Connections that come to nothing leave as little as others.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_attempts_that_fail_leave_nothing_behind() {
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let options = || friendly().connect_timeout(3 * SECOND);
+    let world = World::with(options(), options());
+    let deaf = world.b.bus.peer("deaf").unwrap();
+    deaf.on("sys.rtc.>", |_| ()).unwrap().detach();
+    let rude = world.b.bus.peer("rude").unwrap();
+    let refuses = rude.on("sys.rtc.>", |_| Err::<(), _>("no"));
+    refuses.unwrap().detach();
+    let _plain = world.b.bus.peer("plain").unwrap();
+    for name in ["b", "deaf", "rude", "plain"] {
+        world.a.peer.wait_for(name, SECOND).await.unwrap();
+    }
+    let settle = async || tokio::time::sleep(60 * SECOND).await;
+    let mut before = (0, 0, 0);
+    for round in 0..1000_u64 {
+        if round == 100 {
+            settle().await;
+            let links = (world.a.bus.links().len(), world.b.bus.links().len());
+            before = (tasks(), links.0, links.1);
+        }
+        world.silence(round % 10 < 5);
+        let to = ["b", "deaf", "rude", "plain", "nobody"][round as usize % 5];
+        world.a.rtc.connect(to).unwrap();
+        // Given up at any time.
+        tokio::time::sleep(MS * (round * 7 % 400) as u32).await;
+        world.a.rtc.disconnect(to).unwrap();
+        if round % 3 == 0 {
+            tokio::time::sleep(5 * SECOND).await;
+        }
+    }
+    settle().await;
+    let links = (world.a.bus.links().len(), world.b.bus.links().len());
+    assert_eq!((tasks(), links.0, links.1), before);
+    assert_eq!(world.sky.sockets(), 0);
+    assert!(world.a.rtc.paths().is_empty(), "{:?}", world.a.rtc.paths());
+    assert!(world.b.rtc.paths().is_empty(), "{:?}", world.b.rtc.paths());
+}
