@@ -234,7 +234,7 @@ impl Gatherer {
         let said = |failure: &Failure| matches!(failure, Failure::TurnRefused(_));
         let failures: Vec<_> = failures.flatten().collect();
         let first = failures.iter().find(|failure| said(failure));
-        let first = first.or(failures.first()).cloned();
+        let first = first.or_else(|| failures.first()).cloned();
         first.or_else(|| self.unreachable.map(Failure::TurnUnreachable))
     }
 
