@@ -9,10 +9,11 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use shiome_bus::{BusError, Delivery, Peer, PeerId, Subscription, WeakPeer};
-use shiome_transport::{Link, Links, Listener, Policy, Scheme, Security};
+use shiome_transport::{Link, Links, Policy, Scheme, Security};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -137,7 +138,7 @@ impl RtcLinks {
     /// The links of a node that has no others: encrypted all, and a dial takes as long as a channel may take to open.
     #[must_use]
     pub fn links(&self) -> Links {
-        let patience = self.shared.state.context.options.connect_timeout + LAST_WORDS;
+        let patience = self.patience();
         Links::new(Policy::Encrypted)
             .with_scheme(SCHEME, self.scheme())
             .with_dial_timeout(patience)
@@ -149,6 +150,12 @@ impl RtcLinks {
         Scheme::new(Security::Tls)
             .with_connector(self.clone())
             .with_bind(self.clone())
+            .with_establish_timeout(self.patience())
+    }
+
+    /// As long as a channel may take to open, and to say why it does not.
+    fn patience(&self) -> Duration {
+        self.shared.state.context.options.connect_timeout + LAST_WORDS
     }
 
     /// Links that are open or being opened, by both ends.
