@@ -828,8 +828,8 @@ class Connection {
     if (this.phase === "ended") return;
     if (this.phase === "up") {
       // What came is known to have come.
-      if (this.#link.hasNews) this.say(this.#link.ack());
-      this.say(`{"type":"goodbye","reason":"${reason}"}`);
+      const news = this.#link.hasNews ? [this.#link.ack()] : [];
+      this.say([...news, `{"type":"goodbye","reason":"${reason}"}`].join(","));
     }
     this.fail("closed", reason);
   }

@@ -326,19 +326,35 @@ impl Connection {
     }
 
     fn push(&mut self, frame: &Frame) {
+        self.push_all(&[frame]);
+    }
+
+    /// Says these in one message.
+    fn push_all(&mut self, frames: &[&Frame]) {
         let encoding = self.terms.as_ref().map(|terms| terms.encoding);
         let mut batch = Batch::new(encoding.unwrap_or_default());
-        batch.push(frame);
+        for frame in frames {
+            batch.push(frame);
+        }
         self.channels.push(&batch.finish());
     }
 
     /// Ends it, with a goodbye if it is up.
     pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
+        self.close_with(now, reason, None);
+    }
+
+    /// The same, and says how many envelopes have come. In one message: what goes after another may wait for an answer to that.
+    pub(crate) fn close_with(&mut self, now: Instant, reason: CloseReason, received: Option<u64>) {
         if self.phase == Phase::Ended {
             return;
         }
         if self.phase == Phase::Up {
-            self.push(&Frame::Goodbye(Goodbye::new(reason)));
+            let goodbye = Frame::Goodbye(Goodbye::new(reason));
+            match received.map(|received| Frame::Ack { received }) {
+                Some(ack) => self.push_all(&[&ack, &goodbye]),
+                None => self.push(&goodbye),
+            }
             self.write_on(now);
         }
         self.end(Failure::Closed(reason));

@@ -158,11 +158,9 @@ impl Session {
     /// Ends it. What came is known to have come.
     fn close(&mut self, reason: CloseReason) {
         let now = now();
-        if let Some(received) = self.deliveries.waiting_ack() {
-            self.deliveries.acknowledged(Some(received));
-            self.carrier.connection.say(now, &Frame::Ack { received });
-        }
-        self.carrier.connection.close(now, reason);
+        let received = self.deliveries.waiting_ack();
+        self.deliveries.acknowledged(received);
+        self.carrier.connection.close_with(now, reason, received);
     }
 
     /// Moves on all that can move.
