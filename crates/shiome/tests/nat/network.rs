@@ -54,6 +54,11 @@ impl Network {
         network.run(Side::Outside, "ip link add public type bridge")?;
         network.run(Side::Outside, "ip addr add 198.51.100.1/24 dev public")?;
         network.run(Side::Outside, "ip link set public up")?;
+        // Private addresses lead nowhere, without a word: coturn ends a session whose peer it cannot send to.
+        let nowhere =
+            "ip neigh add 198.51.100.254 lladdr 02:00:00:00:00:01 dev public nud permanent";
+        network.run(Side::Outside, nowhere)?;
+        network.run(Side::Outside, "ip route add default via 198.51.100.254")?;
         network.join(Side::NatA, Side::A, 2)?;
         network.join(Side::NatB, Side::B, 3)?;
         network.turn = Some(network.start_turn()?);
