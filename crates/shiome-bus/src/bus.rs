@@ -31,8 +31,8 @@ pub use self::{
     routes::LinkId,
 };
 use crate::{
-    BusError, BusStats, DropReason, DropStream, Dropped, Link, LinkStats, Peer, PeerId,
-    PeerOptions, deadline,
+    BusError, BusStats, DropReason, DropStream, Dropped, Incarnation, Link, LinkStats, Peer,
+    PeerId, PeerOptions, deadline,
 };
 
 /// A bus: a value, of which a process may have many. Clones share it.
@@ -135,6 +135,12 @@ impl Bus {
     #[must_use]
     pub fn has(&self, id: &PeerId) -> bool {
         self.core.local(id).is_some()
+    }
+
+    /// Which life of that name is here, or at the other end of a link that is up, as far as is known: the latest.
+    #[must_use]
+    pub fn incarnation_of(&self, id: &PeerId) -> Option<Incarnation> {
+        self.core.here(id).map(|here| here.life)
     }
 
     /// Names of the peers of this bus.

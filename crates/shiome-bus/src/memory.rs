@@ -34,7 +34,7 @@ impl MemoryLink {
         Self {
             conditions: Conditions::default(),
             ends: [gateway("first"), gateway("second")],
-            options: [LinkOptions::default(); 2],
+            options: Default::default(),
         }
     }
 
@@ -71,8 +71,8 @@ impl MemoryLink {
         let wires = Arc::new(Wires::new(self.conditions, self.ends));
         let end = |side| Arc::new(End::new(&wires, side));
         let ids = [
-            first.attach(end(0), self.options[0])?,
-            second.attach(end(1), self.options[1])?,
+            first.attach(end(0), self.options[0].clone())?,
+            second.attach(end(1), self.options[1].clone())?,
         ];
         Ok(Connected { wires, ids })
     }

@@ -126,6 +126,26 @@ impl Pending {
             && entry.is_some_and(|entry| entry.to == *from && entry.link == Some(link))
     }
 
+    /// Who is to answer over that link.
+    pub(crate) fn asked_over(&self, link: LinkId) -> Vec<PeerId> {
+        let waiting = self.lock();
+        let asked = waiting.by_seq.values();
+        let asked = asked.filter(|entry| entry.link == Some(link));
+        let mut asked: Vec<_> = asked.map(|entry| entry.to.clone()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+
+    /// What is waited for of `peer` over one link comes over another.
+    pub(crate) fn move_link(&self, peer: &PeerId, from: LinkId, to: LinkId) {
+        for entry in self.lock().by_seq.values_mut() {
+            if entry.link == Some(from) && entry.to == *peer {
+                entry.link = Some(to);
+            }
+        }
+    }
+
     /// What is waited for over that link will not come.
     pub(crate) fn fail_link(&self, link: LinkId) {
         self.fail_where(

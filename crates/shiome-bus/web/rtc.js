@@ -34,15 +34,20 @@ const MAX_SDP_LEN = 16 * 1024;
 const MAX_CANDIDATE_LEN = 512;
 const MAX_CANDIDATES = 64;
 const MAX_EARLY = 64;
+const MAX_REASON_LEN = 1024;
 const CONNECT_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 5_000;
 const [LEAST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS] = [100, 25_000];
 /** Time for a lost connection to come back. */
 const RESTART_TIMEOUT_MS = 10_000;
-/** Time for what is under way over the relay to arrive. */
-const SWITCH_TIMEOUT_MS = 10_000;
+/** Time for what is under way over the relay to arrive, before what is held back goes after it. */
+const SWITCH_TIMEOUT_MS = [60_000, 240_000];
+/** Time until a description that was not said is said again. */
+const SAY_AGAIN_MS = 1_000;
 const RETRY_MS = [2_000, 60_000];
 const MAX_CONNECTIONS = 256;
+/** Bytes of an acknowledgement and what parts it from others. */
+const LONGEST_ACK_LEN = 64;
 /** Bytes of messages that may wait for a mailbox. */
 const MAX_WAITING = 2 * QUEUE_BYTES + 16 * 1024 * 1024;
 /** After these another attempt ends as the first. */
@@ -192,8 +197,9 @@ class DirectLink {
   #waitingLen = 0;
   #patience;
   #flushed = new Waiters();
-  /** What waits to go over the relay. */
+  /** What waits to go over the relay, and whether the channel is there if that is not. */
   #rest = [];
+  #isPatient = false;
 
   constructor(node, remote) {
     Object.assign(this, { node, remote });
@@ -255,8 +261,13 @@ class DirectLink {
       len += lenOf(text) + 1;
     }
     if (frames.length === 0) return undefined;
-    const ack = this.#taken > this.#acknowledged ? this.ack() : undefined;
-    return `[${(ack ? [...frames, ack] : frames).join(",")}]`;
+    if (this.hasNews && len + LONGEST_ACK_LEN <= this.#maxMessage) frames.push(this.ack());
+    return `[${frames.join(",")}]`;
+  }
+
+  /** Whether something was taken that is not acknowledged. */
+  get hasNews() {
+    return this.#taken > this.#acknowledged;
   }
 
   /** The acknowledgement of all that was taken. */
@@ -286,7 +297,8 @@ class DirectLink {
     const waiting = this.#rest.splice(0);
     if (waiting.length > 0) {
       waiting.push(...this.outbox.drain());
-      this.outbox = new Outbox(Infinity, Infinity);
+      // There was room for them before.
+      [this.outbox.frames, this.outbox.bytes] = [Infinity, Infinity];
       waiting.forEach((envelope) => this.push(envelope));
       [this.outbox.frames, this.outbox.bytes] = [QUEUE_FRAMES, QUEUE_BYTES];
     }
@@ -303,35 +315,42 @@ class DirectLink {
     return true;
   }
 
-  /** The channel is lost: what it had, and what waits, goes over the relay. */
-  async divert() {
+  /** What the channel had, and what waits, goes over the relay, as long as there is one, or as it takes. */
+  async divert(isPatient = false) {
+    if (!isPatient) this.#isPatient = false;
     if (this.#phase !== "held" && this.#phase !== "direct") return;
-    this.#phase = "diverting";
-    const by = now() + RESTART_TIMEOUT_MS;
+    [this.#phase, this.#isPatient] = ["diverting", isPatient];
     const isOver = () => this.#phase !== "diverting";
     this.#rest.push(...this.outbox.drain());
     while (!isOver()) {
       if (this.#rest.length === 0) this.#rest = this.outbox.drain();
       const [envelope] = this.#rest;
       if (!envelope) break;
-      const link = this.node.link;
-      const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
-      const late = () => fail.notConnected(this.remote);
-      try {
-        if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, Math.max(by - now(), 0), late);
-      } catch {
-        this.node.core.drops.trace(envelope, "not_connected");
-      }
-      // What did not go is for the channel, which is there again.
-      if (!isOver()) this.#rest.shift();
+      const sent = await this.#sendOn(envelope, isOver);
+      if (isOver()) break;
+      if (sent || !(this.#isPatient || this.node.link?.isUp)) this.#rest.shift();
+      if (!sent && this.#rest[0] !== envelope) this.node.core.drops.trace(envelope, "not_connected");
+      this.#flushed.admit();
     }
     if (isOver()) return;
     this.#phase = "relayed";
-    this.outbox = new Outbox(QUEUE_FRAMES, QUEUE_BYTES);
     this.peers = new Map();
     this.waiters.admit();
     this.#flushed.admit();
     if (!this.node.link?.isUp) this.node.failPending((entry) => entry.link === this, fail.notConnected);
+  }
+
+  /** Whether the relay took it, or the channel is to take it after all. */
+  async #sendOn(envelope, isOver) {
+    const link = this.node.link;
+    const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
+    const late = () => fail.notConnected(this.remote);
+    try {
+      if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, RESTART_TIMEOUT_MS, late);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   // -- hearing
@@ -352,7 +371,10 @@ class DirectLink {
     if (refused() !== true) return done();
     if (!isCounted && this.#inbound.length > 0) return core.drops.trace(envelope, "queue_full");
     this.#waitingLen += len;
-    must(this.#waitingLen <= MAX_WAITING, "more than may wait");
+    if (this.#waitingLen > MAX_WAITING) {
+      this.#waitingLen -= len;
+      return this.#owner?.fail("overload");
+    }
     this.#inbound.push({ envelope, len, owner: isCounted ? this.#owner : undefined });
     this.deliverHeld();
   }
@@ -409,7 +431,8 @@ class DirectLink {
   // -- the end
 
   async close(deadlineMs) {
-    const left = () => (this.outbox.length === 0 || !this.isUp ? true : undefined);
+    const isEmpty = () => this.outbox.length === 0 && this.#rest.length === 0;
+    const left = () => (isEmpty() || !this.isUp ? true : undefined);
     const late = () => fail.timeout(this.node.id, deadlineMs);
     try {
       if (!left()) await this.#flushed.wait(left, deadlineMs, late);
@@ -427,7 +450,7 @@ class DirectLink {
     const owner = this.#owner;
     this.#owner = undefined;
     owner?.end("closed");
-    for (const envelope of this.outbox.drain()) this.node.core.drops.trace(envelope, "not_connected");
+    for (const envelope of [...this.#rest.splice(0), ...this.outbox.drain()]) this.node.core.drops.trace(envelope, "not_connected");
     this.waiters.admit();
     this.#flushed.admit();
     if (this.node.direct.get(this.remote) === this) this.node.direct.delete(this.remote);
@@ -443,6 +466,8 @@ class Connection {
   session;
   isOffering;
   isAnswered = false;
+  /** Which life of the other end was there when it began, as far as is known. */
+  life;
   wasDirect = false;
   #rtc;
   #link;
@@ -457,8 +482,11 @@ class Connection {
   #heard = now();
   #asked;
   #pings = 0;
+  #switches = 0;
   #heartbeatMs;
+  /** Those of one description, and its name in ICE: another looks for a way anew. */
   #remoteCandidates = 0;
+  #ufrag;
   #localCandidates = 0;
   #isSettled = { local: false, remote: false };
   #early = [];
@@ -471,10 +499,12 @@ class Connection {
   constructor(rtc, link, session, isOffering) {
     Object.assign(this, { session, isOffering });
     [this.#rtc, this.#link, this.#heartbeatMs] = [rtc, link, rtc.options.heartbeatMs];
+    this.life = link.node.link?.peers.get(link.remote);
     const { iceServers, relayOnly } = rtc.options;
     this.#pc = new rtc.options.RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     this.#pc.onicecandidate = ({ candidate }) => this.#found(candidate);
-    this.#pc.onicecandidateerror = ({ errorCode }) => {
+    this.#pc.onicecandidateerror = ({ errorCode, url = "turn:" }) => {
+      if (!url.startsWith("turn")) return;
       if (errorCode >= 300 && errorCode < 700) this.#turnError = "turn-refused";
       else this.#turnError ??= "turn-unreachable";
     };
@@ -517,6 +547,9 @@ class Connection {
     const unsaid = (error) => {
       this.#saying = Promise.resolve();
       if (this.#remote === undefined && this.phase === "connecting") this.fail(...reasonOf(error));
+      // A way that is lost is looked for as soon as that can be said, unless there is something newer to say.
+      const again = () => this.phase === "lost" && sdp === this.#pc.localDescription.sdp && this.#describe(name, sdp);
+      if (this.phase === "lost") this.#timers.again = setTimeout(again, SAY_AGAIN_MS);
     };
     this.#signal(name, payload, name === "offer" ? "handled" : undefined).catch(unsaid);
   }
@@ -571,6 +604,8 @@ class Connection {
   }
 
   #described(sdp) {
+    const ufrag = /^a=ice-ufrag:(\S*)/m.exec(sdp)?.[1];
+    if (ufrag !== this.#ufrag) [this.#ufrag, this.#remoteCandidates] = [ufrag, this.#early.length];
     this.#remoteCandidates += sdp.split("\n").filter((line) => line.startsWith("a=candidate:")).length;
     for (const candidate of this.#early.splice(0)) this.#add(candidate);
   }
@@ -653,21 +688,35 @@ class Connection {
     this.#switch();
   }
 
-  /** When this is answered all that was sent over the relay before has arrived. */
-  async #switch() {
+  /** When this is answered all that was sent over the relay before has arrived. What was asked before a loss says nothing after it. */
+  async #switch(patience = SWITCH_TIMEOUT_MS[0]) {
     const { node } = this.#link;
+    this.#switches += 1;
+    const own = this.#switches;
     const arrive = async (priority) => {
       const intent = unchecked("sys.rtc.switch", { session: this.session });
       const id = `${node.incarnation}.${node.nextSeq()}`;
       const envelope = envelopeOf(id, node.id, this.remote, intent, { level: "received", priority });
       try {
-        await node.ask(envelope, otherWay(node, this.remote), SWITCH_TIMEOUT_MS);
-      } catch {
-        // What has not arrived by now is lost, or there is no other way.
+        await node.ask(envelope, otherWay(node, this.remote), patience);
+      } catch (error) {
+        // Without another way there is nothing to wait for.
+        return !["Timeout", "QueueFull"].includes(error?.code);
       }
+      return true;
     };
-    await Promise.all([arrive("normal"), arrive("bulk")]);
-    if (this.phase === "up" && this.#link.goDirect()) {
+    const arrived = await Promise.all([arrive("normal"), arrive("bulk")]);
+    const isOver = () => own !== this.#switches || this.phase !== "up";
+    if (isOver()) return;
+    if (arrived.includes(false)) {
+      // What was held back goes behind what is still under way, and then that is waited for.
+      await this.#link.divert(true);
+      if (isOver() || this.#link.isUp) return;
+      this.#link.hold(this, this.#remote);
+      // A relay that takes longer is waited for.
+      return this.#switch(Math.min(2 * patience, SWITCH_TIMEOUT_MS[1]));
+    }
+    if (this.#link.goDirect()) {
       this.wasDirect = true;
       this.#rtc.became(this, "direct");
     }
@@ -705,12 +754,15 @@ class Connection {
   #hear(data, joiner) {
     if (this.phase === "ended") return;
     [this.#heard, this.#asked] = [now(), undefined];
-    if (this.phase === "lost") this.#up();
+    // Who says something has both channels open.
+    if (this.phase === "connecting" || this.phase === "lost") this.#up();
     try {
       const text = joiner.push(data);
       if (text === undefined) return;
       const isCounted = joiner === this.#joiner;
-      for (const frame of decode(text)) this.#take(frame, text.length, isCounted);
+      const frames = decode(text);
+      const share = Math.ceil(text.length / frames.length);
+      for (const frame of frames) this.#take(frame, share, isCounted);
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       this.#link.node.core.drops.count("malformed");
@@ -765,7 +817,8 @@ class Connection {
   /** It is over, for this reason. */
   fail(reason, detail) {
     if (this.phase === "ended") return;
-    this.#signal("close", { reason: CLOSE_REASONS[reason] ?? "closed" }).catch(() => {});
+    const why = WAYLESS.includes(reason) ? reason : undefined;
+    this.#signal("close", { reason: CLOSE_REASONS[reason] ?? "closed", why }).catch(() => {});
     this.#stop();
     this.#rtc.over(this, reason, detail);
   }
@@ -773,7 +826,11 @@ class Connection {
   /** Ends it from here, with a goodbye. */
   end(reason) {
     if (this.phase === "ended") return;
-    if (this.phase === "up") this.say(`{"type":"goodbye","reason":"${reason}"}`);
+    if (this.phase === "up") {
+      // What came is known to have come.
+      const news = this.#link.hasNews ? [this.#link.ack()] : [];
+      this.say([...news, `{"type":"goodbye","reason":"${reason}"}`].join(","));
+    }
     this.fail("closed", reason);
   }
 
@@ -787,6 +844,9 @@ class Connection {
     setTimeout(() => pc.close(), 50);
   }
 }
+
+/** Reasons why there is no way, as far as the other end is told. */
+const WAYLESS = ["no-candidates", "checks-failed", "turn-refused", "turn-unreachable", "timeout", "network"];
 
 /** What the other end is told. */
 const CLOSE_REASONS = {
@@ -857,7 +917,13 @@ export class Rtc {
     const entry = this.#entryOf(id);
     if (!entry) return this.#paths.tell({ id, path: "relayed", reason: "limit" });
     entry.isWanted = true;
-    if (!entry.connection) this.#begin(entry, randomSession(), true);
+    try {
+      if (!entry.connection) this.#begin(entry, randomSession(), true);
+    } catch (error) {
+      // The browser does not take the options.
+      this.#forget(entry);
+      throw error;
+    }
   }
 
   /** Closes the direct connection, if there is one, and makes no other. */
@@ -908,7 +974,11 @@ export class Rtc {
   #entryOf(id) {
     const known = this.#entries.get(id);
     if (known) return known;
-    if (this.#entries.size >= this.options.maxConnections) return undefined;
+    if (this.#entries.size >= this.options.maxConnections) {
+      const kept = [...this.#entries.values()].find((entry) => !entry.connection && !entry.isWanted);
+      if (!kept) return undefined;
+      this.#forget(kept);
+    }
     const link = new DirectLink(this.#node, id);
     const entry = { id, link, path: "connecting", reason: undefined, connection: undefined, isWanted: false, retries: 0 };
     this.#entries.set(id, entry);
@@ -957,10 +1027,21 @@ export class Rtc {
     entry.retries += 1;
     const retry = () => {
       if (this.#isClosed || entry.connection || !this.#node.isOpen) return;
-      if (this.#node.link?.isUp) this.#begin(entry, randomSession(), true);
-      else this.#retryLater(entry);
+      if (this.#node.link?.isUp) this.#tryAgain(entry);
+      // That says nothing of the peer.
+      else entry.retry = setTimeout(retry, first);
     };
     entry.retry = setTimeout(retry, first / 2 + Math.random() * (bound - first / 2));
+  }
+
+  #tryAgain(entry) {
+    try {
+      this.#begin(entry, randomSession(), true);
+    } catch (error) {
+      entry.isWanted = false;
+      this.#become(entry, "relayed", "network", String(error?.message ?? error));
+      this.#tidy(entry);
+    }
   }
 
   /** Forgets a peer that nothing is to be done about, once answers that are under way elsewhere have come. */
@@ -972,6 +1053,7 @@ export class Rtc {
   }
 
   #forget(entry) {
+    clearTimeout(entry.retry);
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     entry.link.end();
   }
@@ -994,7 +1076,9 @@ export class Rtc {
     switch (kind) {
       case "answer": return connection.takeAnswer(readDescription(payload));
       case "candidate": return connection.takeCandidate(payload);
-      case "close": return connection.fail("closed", textIn(payload, "reason", "closed"));
+      case "close":
+        if (WAYLESS.includes(payload.why) && connection.phase === "connecting") return connection.fail(payload.why);
+        return connection.fail("closed", textIn(payload, "reason", "closed").slice(0, MAX_REASON_LEN));
       case "switch": return;
       default: throw new Malformed("no such signal");
     }
@@ -1006,9 +1090,9 @@ export class Rtc {
     const { connection } = entry;
     if (!connection) return this.#answer(entry, offered);
     if (connection.session === offered.session) return connection.takeOffer(offered.description);
-    // Of two who offer at once the lesser counts; another offer is that of a peer that has lost what there was.
+    // Of two who offer at once the lesser counts; another offer is that of a peer that has lost what there was, as has a later life.
     const isOurs = connection.isOffering && !connection.isAnswered && this.#node.id < from;
-    if (isOurs) return;
+    if (isOurs && !(offered.description.incarnation > connection.life)) return;
     entry.offered = offered;
     connection.fail("closed", "replaced");
   }

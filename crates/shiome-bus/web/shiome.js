@@ -1495,7 +1495,11 @@ class Node {
     let error;
     if (this.#running) await this.#idle.wait(workedOff, deadlineMs, late).catch((timeout) => (error = timeout));
     this.#abandon();
-    if (this.link) await this.link.close(Math.max(by - now(), 0)).catch((timeout) => (error ??= timeout));
+    const left = Math.max(by - now(), 0);
+    const closes = (link) => link.close(left).catch((timeout) => (error ??= timeout));
+    // What a channel has may have to go over the relay.
+    await Promise.all([...this.direct.values()].map(closes));
+    if (this.link) await closes(this.link);
     this.end();
     if (error) throw error;
   }
@@ -1664,12 +1668,13 @@ export class Peer {
     if (this.reachable(id)) return;
     if (this.#node.phase === "ended") throw fail.closed(this.id);
     const waiters = new Waiters();
-    const subscription = this.#node.core.names.add(() => waiters.admit());
+    // Who is known is reachable when the link is up.
+    const subscriptions = [this.#node.core.names, this.#node.states].map((told) => told.add(() => waiters.admit()));
     const late = () => fail.nodeNotFound(id);
     try {
       await waiters.wait(() => this.reachable(id) || undefined, timeoutMs, late, undefined, this.#node.ends);
     } finally {
-      subscription.cancel();
+      subscriptions.forEach((subscription) => subscription.cancel());
     }
   }
 
@@ -1752,6 +1757,8 @@ class Outbox {
   #numbered = new Fifo();
   #sent = 0;
   #acknowledged = 0;
+  /** Sent, not acknowledged, and no longer here: their numbers come before those of the rest. */
+  #gone = 0;
   #bytes = 0;
 
   constructor(frames, bytes) {
@@ -1794,10 +1801,12 @@ class Outbox {
   /** The other end has had so many: whether those are more. Throws when that is more than was sent. */
   acknowledge(received) {
     const news = received - this.#acknowledged;
-    must(news <= this.#sent, "ack");
-    for (let n = 0; n < news; n += 1) this.#bytes -= this.#numbered.shift().len;
+    must(news <= this.#gone + this.#sent, "ack");
     if (news <= 0) return false;
-    this.#sent -= news;
+    const held = Math.max(news - this.#gone, 0);
+    for (let n = 0; n < held; n += 1) this.#bytes -= this.#numbered.shift().len;
+    this.#gone -= news - held;
+    this.#sent -= held;
     this.#acknowledged += news;
     return true;
   }
@@ -1831,13 +1840,14 @@ class Outbox {
       }
     };
     [this.#numbered, ...PRIORITIES.map((lane) => this.#lanes[lane])].forEach(keep);
-    [this.#sent, this.#acknowledged] = [0, 0];
+    [this.#sent, this.#gone, this.#acknowledged] = [0, 0, 0];
     return longer;
   }
 
+  /** Takes all out. The session may go on: what was sent counts in it. */
   drain() {
     const kept = [this.#numbered, ...PRIORITIES.map((lane) => this.#lanes[lane])].flatMap((queue) => queue.drain());
-    [this.#sent, this.#bytes] = [0, 0];
+    [this.#gone, this.#sent, this.#bytes] = [this.#gone + this.#sent, 0, 0];
     return kept.map(({ envelope }) => envelope);
   }
 }

@@ -43,6 +43,7 @@ pub struct Builder {
     tls: Option<ways::Configs>,
     links: Option<Links>,
     listen_at: Vec<String>,
+    pub(crate) no_own_port: bool,
     advertised: Option<String>,
     limits: Limits,
     max_sessions: usize,
@@ -78,6 +79,7 @@ impl Builder {
             tls: None,
             links: None,
             listen_at: Vec::new(),
+            no_own_port: false,
             advertised: None,
             limits: Limits::default(),
             max_sessions: MAX_SESSIONS,
@@ -120,6 +122,17 @@ impl Builder {
     #[must_use]
     pub fn listen_at(mut self, address: impl fmt::Display) -> Self {
         self.listen_at.push(address.to_string());
+        self
+    }
+
+    /// Opens no port at the node's own address: it listens at those of [`listen_at`](Self::listen_at) alone, if there are any.
+    /// For a node that others cannot dial over TCP, as one behind NAT, and for one that only dials. Default: it listens there.
+    ///
+    /// Peers are told no address unless there is one that is [advertised](Self::advertise), and the port in the node's address
+    /// says nothing. Such a node cannot gossip.
+    #[must_use]
+    pub fn no_own_port(mut self) -> Self {
+        self.no_own_port = true;
         self
     }
 
@@ -357,7 +370,7 @@ impl Builder {
     pub(crate) async fn start_on(self, ways: Ways, bound: Bound) -> Result<Node, BuildError> {
         let (name, host, port) = parse_address(&self.address)?;
         let cookie = self.cookie.ok_or(BuildError::NoCookie)?;
-        let local_addr = bound.addr;
+        let local_addr = bound.addr();
         let listening: Arc<[_]> = bound.addresses().collect();
         let mode = self.mode.unwrap_or(NodeConnectionMode::Transitive);
         let exposure = Arc::new(Exposure::new(self.expose, self.policy));
@@ -365,7 +378,7 @@ impl Builder {
         let node_server = NodeServer::with_links(address, cookie, ways.listens, ways.dialer)
             .with_mode(mode)
             .with_session_config(self.session)
-            .with_listeners(bound.listeners)
+            .with_listeners(bound.listeners, bound.addr.is_some())
             .with_advertised(self.advertised)
             .with_admission(self.limits)
             .with_max_sessions(self.max_sessions)

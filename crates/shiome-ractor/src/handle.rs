@@ -101,7 +101,7 @@ impl Node {
         &self.name
     }
 
-    /// Where the node listens, with the port that it got.
+    /// Where the node listens, with the port that it got; `0.0.0.0:0` for one with [no port of its own](Builder::no_own_port).
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }

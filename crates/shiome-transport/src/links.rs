@@ -85,6 +85,7 @@ pub struct Scheme {
     pub(crate) security: Security,
     pub(crate) connector: Option<Arc<dyn Connector>>,
     pub(crate) bind: Option<Arc<dyn Bind>>,
+    establish_timeout: Duration,
 }
 
 impl Scheme {
@@ -94,6 +95,7 @@ impl Scheme {
             security,
             connector: None,
             bind: None,
+            establish_timeout: ESTABLISH_TIMEOUT,
         }
     }
 
@@ -101,6 +103,15 @@ impl Scheme {
     pub fn with_connector(self, connector: impl Connector + 'static) -> Self {
         Self {
             connector: Some(Arc::new(connector)),
+            ..self
+        }
+    }
+
+    /// Gives what is accepted so long to become a link: where the other end is known before, and links take long. Default:
+    /// [`ESTABLISH_TIMEOUT`]. Until then it counts as a stranger.
+    pub fn with_establish_timeout(self, establish_timeout: Duration) -> Self {
+        Self {
+            establish_timeout,
             ..self
         }
     }
@@ -254,12 +265,17 @@ impl Links {
     pub async fn listen(&self, address: &Address) -> Result<Box<dyn Listener>, TransportError> {
         let scheme = self.scheme(address)?;
         let bind = scheme.bind.as_deref();
+        let establish_timeout = scheme.establish_timeout;
         let listener = bind
             .ok_or_else(|| not_set_up(address))?
             .listen(address)
             .await?;
         let policy = self.policy;
-        Ok(Box::new(Checked { listener, policy }))
+        Ok(Box::new(Checked {
+            listener,
+            policy,
+            establish_timeout,
+        }))
     }
 
     /// What WebSockets of this scheme run on.
@@ -302,6 +318,7 @@ fn checked(policy: Policy, link: Link, scheme: &str) -> Result<Link, TransportEr
 struct Checked {
     listener: Box<dyn Listener>,
     policy: Policy,
+    establish_timeout: Duration,
 }
 
 impl Listener for Checked {
@@ -313,8 +330,8 @@ impl Listener for Checked {
         Box::pin(async {
             let accepted = self.listener.accept().await?;
             let (policy, scheme) = (self.policy, self.local().scheme().to_owned());
+            let after = self.establish_timeout;
             Ok(Accepted::new(accepted.remote().clone(), async move {
-                let after = ESTABLISH_TIMEOUT;
                 let link = timeout(after, accepted.establish())
                     .await
                     .map_err(|_| TransportError::Timeout { after })??;

@@ -91,7 +91,8 @@ impl Accepted {
     }
 
     /// Makes it a link, which takes a TLS handshake or the like: for a task of its own, within
-    /// [`ESTABLISH_TIMEOUT`](crate::ESTABLISH_TIMEOUT). Dropped, it closes the connection.
+    /// [`ESTABLISH_TIMEOUT`](crate::ESTABLISH_TIMEOUT), or as its scheme
+    /// [says](crate::Scheme::with_establish_timeout). Dropped, it closes the connection.
     ///
     /// # Errors
     ///

@@ -14,6 +14,7 @@
 mod candidates;
 mod channels;
 mod engine;
+mod signals;
 
 use std::{
     collections::VecDeque,
@@ -27,7 +28,7 @@ use shiome_bus::{
 };
 use str0m::{
     Candidate, Input, Rtc,
-    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    change::SdpPendingOffer,
     config::DtlsCert,
     net::{Protocol, Receive, Transmit},
 };
@@ -39,7 +40,7 @@ use crate::{
     signal::{Body, Description, Purpose},
 };
 
-pub(crate) use self::candidates::CandidateFault;
+pub(crate) use self::candidates::{CandidateFault, MAX_CANDIDATES};
 
 /// Bytes that wait in SCTP. Its cost grows with the square of what waits, and more makes nothing faster.
 const SCTP_BUFFER_LEN: usize = 64 * 1024;
@@ -195,122 +196,9 @@ impl Connection {
         connection
     }
 
-    fn describe(&mut self, sdp: String, body: impl Fn(Description) -> Body) {
-        let description = Description {
-            sdp,
-            incarnation: self.config.incarnation,
-            encoding: Encoding::Binary,
-            max_message: self.config.max_message,
-            heartbeat_ms: self.config.heartbeat.as_millis() as u64,
-        };
-        self.events.push_back(Event::Signal(body(description)));
-    }
-
-    fn terms(&mut self, now: Instant, said: &Description) {
-        self.terms = Some(Terms {
-            incarnation: said.incarnation,
-            encoding: said.encoding,
-            max_message: said.max_message,
-        });
-        // The shorter of both, so that each end hears enough.
-        let theirs = Duration::from_millis(said.heartbeat_ms);
-        self.config.heartbeat = self.config.heartbeat.min(theirs);
-        self.heartbeat = Heartbeat::new(now, self.config.heartbeat);
-    }
-
-    fn accept_offer(&mut self, offer: &Description) -> Result<(), Failure> {
-        let sdp = SdpOffer::from_sdp_string(&offer.sdp).map_err(Failure::malformed)?;
-        let answer = self.rtc.sdp_api().accept_offer(sdp);
-        let answer = answer.map_err(Failure::malformed)?;
-        self.candidates.described(&offer.sdp);
-        self.describe(answer.to_sdp_string(), Body::Answer);
-        Ok(())
-    }
-
     /// What the other end said of itself, once it did.
     pub(crate) fn remote(&self) -> Option<&Terms> {
         self.terms.as_ref()
-    }
-
-    /// An answer came. One that nobody waits for is skipped.
-    pub(crate) fn handle_answer(&mut self, now: Instant, answer: &Description) {
-        let Some(pending) = self.pending.take() else {
-            return;
-        };
-        if self.terms.is_none() {
-            self.terms(now, answer);
-        }
-        let accepted = SdpAnswer::from_sdp_string(&answer.sdp)
-            .map_err(Failure::malformed)
-            .and_then(|sdp| {
-                let accepted = self.rtc.sdp_api().accept_answer(pending, sdp);
-                accepted.map_err(Failure::malformed)
-            });
-        match accepted {
-            Ok(()) => self.candidates.described(&answer.sdp),
-            Err(failure) => self.end(failure),
-        }
-        self.tick(now);
-    }
-
-    /// The other end offers to look for a way anew.
-    pub(crate) fn handle_offer(&mut self, now: Instant, offer: &Description) {
-        // Only who offered first does so: two at a time cannot happen.
-        let accepted = match self.offered {
-            true => Err(Failure::malformed("an offer of who answered")),
-            false => self.accept_offer(offer),
-        };
-        if let Err(failure) = accepted {
-            self.end(failure);
-        }
-        self.tick(now);
-    }
-
-    /// Looks for a way anew, if that is for this end to do.
-    pub(crate) fn restart(&mut self, now: Instant) {
-        if !self.offered || matches!(self.phase, Phase::Connecting { .. } | Phase::Ended) {
-            return;
-        }
-        let mut change = self.rtc.sdp_api();
-        change.ice_restart(true);
-        if let Some((offer, pending)) = change.apply() {
-            self.pending = Some(pending);
-            self.describe(offer.to_sdp_string(), Body::Offer);
-        }
-        self.drain(now);
-    }
-
-    /// An address of this end was found.
-    pub(crate) fn add_local_candidate(&mut self, now: Instant, candidate: Candidate) {
-        if let Some(said) = self.candidates.add_local(&mut self.rtc, candidate) {
-            let body = Body::Candidate(Some(said));
-            self.events.push_back(Event::Signal(body));
-        }
-        self.drain(now);
-    }
-
-    /// No more addresses of this end will be found.
-    pub(crate) fn end_local_candidates(&mut self, now: Instant) {
-        self.candidates.end_local();
-        self.events.push_back(Event::Signal(Body::Candidate(None)));
-        self.tick(now);
-    }
-
-    /// The other end told an address, or that those were all. The address, if it is one that can be tried.
-    pub(crate) fn add_remote_candidate(
-        &mut self,
-        now: Instant,
-        candidate: Option<&str>,
-    ) -> Result<Option<SocketAddr>, CandidateFault> {
-        let added = match candidate {
-            Some(text) => self.candidates.add_remote(&mut self.rtc, text),
-            None => {
-                self.candidates.end_remote();
-                Ok(None)
-            }
-        };
-        self.tick(now);
-        added
     }
 
     /// A datagram came to `local`. What is none of this connection is skipped.
@@ -376,6 +264,21 @@ impl Connection {
         }
     }
 
+    /// Whether envelopes can be sent now.
+    pub(crate) fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Whether the channels were ever open.
+    pub(crate) fn was_up(&self) -> bool {
+        !matches!(self.phase, Phase::Connecting { .. })
+    }
+
+    /// Whether it was up, and may be again.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.phase, Phase::Lost { .. })
+    }
+
     /// Whether a message is written at once.
     pub(crate) fn has_room(&self) -> bool {
         self.phase == Phase::Up && self.channels.has_room()
@@ -423,19 +326,35 @@ impl Connection {
     }
 
     fn push(&mut self, frame: &Frame) {
+        self.push_all(&[frame]);
+    }
+
+    /// Says these in one message.
+    fn push_all(&mut self, frames: &[&Frame]) {
         let encoding = self.terms.as_ref().map(|terms| terms.encoding);
         let mut batch = Batch::new(encoding.unwrap_or_default());
-        batch.push(frame);
+        for frame in frames {
+            batch.push(frame);
+        }
         self.channels.push(&batch.finish());
     }
 
     /// Ends it, with a goodbye if it is up.
     pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
+        self.close_with(now, reason, None);
+    }
+
+    /// The same, and says how many envelopes have come. In one message: what goes after another may wait for an answer to that.
+    pub(crate) fn close_with(&mut self, now: Instant, reason: CloseReason, received: Option<u64>) {
         if self.phase == Phase::Ended {
             return;
         }
         if self.phase == Phase::Up {
-            self.push(&Frame::Goodbye(Goodbye::new(reason)));
+            let goodbye = Frame::Goodbye(Goodbye::new(reason));
+            match received.map(|received| Frame::Ack { received }) {
+                Some(ack) => self.push_all(&[&ack, &goodbye]),
+                None => self.push(&goodbye),
+            }
             self.write_on(now);
         }
         self.end(Failure::Closed(reason));

@@ -21,6 +21,9 @@ pub enum Failure {
     /// The TURN server says nothing.
     #[error("TURN server {0} does not answer")]
     TurnUnreachable(SocketAddr),
+    /// The other end has found that there is no way, for the reason of this [name](Self::name).
+    #[error("the other end: {0}")]
+    AtPeer(&'static str),
     /// Addresses were found, and the channel did not open in time.
     #[error("the channel did not open in time")]
     Timeout,
@@ -56,6 +59,16 @@ pub enum Failure {
     Network(#[source] Arc<io::Error>),
 }
 
+/// Names of the reasons why there is no way, as far as the other end is told.
+const WAYLESS: [&str; 6] = [
+    "no-candidates",
+    "checks-failed",
+    "turn-refused",
+    "turn-unreachable",
+    "timeout",
+    "network",
+];
+
 impl Failure {
     /// A name that does not change, the same in all implementations.
     #[must_use]
@@ -65,6 +78,7 @@ impl Failure {
             Self::ChecksFailed => "checks-failed",
             Self::TurnRefused(_) => "turn-refused",
             Self::TurnUnreachable(_) => "turn-unreachable",
+            Self::AtPeer(name) => name,
             Self::Timeout => "timeout",
             Self::NoAnswer => "no-answer",
             Self::Refused(_) => "refused",
@@ -77,6 +91,25 @@ impl Failure {
             Self::Limit => "limit",
             Self::Network(_) => "network",
         }
+    }
+
+    /// What the other end is told: why there is no way, or else how it ends.
+    pub(crate) fn told(&self) -> &'static str {
+        match WAYLESS.iter().find(|name| **name == self.name()) {
+            Some(name) => name,
+            None => self.reason().as_str(),
+        }
+    }
+
+    /// What the other end told of why there is no way.
+    pub(crate) fn of_told(name: &str) -> Option<Self> {
+        let name = WAYLESS.iter().find(|known| **known == name)?;
+        Some(match *name {
+            "no-candidates" => Self::NoCandidates,
+            "checks-failed" => Self::ChecksFailed,
+            "timeout" => Self::Timeout,
+            name => Self::AtPeer(name),
+        })
     }
 
     pub(crate) fn malformed(why: impl ToString) -> Self {

@@ -15,7 +15,10 @@ use std::{
 use str0m::Candidate;
 use turn_client_proto::stun;
 
-use self::{lent::Lent, told::Told};
+use self::{
+    lent::{Lent, MAX_PERMITS},
+    told::Told,
+};
 use crate::Failure;
 
 /// Time between the first and the second request to a server; it doubles from there.
@@ -30,10 +33,22 @@ const REQUESTS: u32 = 5;
 /// Time for the answer to the last.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// What goes to and from a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Datagrams, from each of our addresses.
+    Datagrams,
+    /// Messages of a stream that has this end.
+    Stream(SocketAddr),
+    /// There is no stream.
+    Nothing,
+}
+
 /// A server, and what it asks for if it is to lend an address.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) over: Over,
     pub(crate) credentials: Option<(String, String)>,
 }
 
@@ -81,43 +96,68 @@ impl Clock {
 /// Asks servers.
 #[derive(Debug)]
 pub(crate) struct Gatherer {
+    clock: Clock,
+    hosts: Vec<SocketAddr>,
+    relay_only: bool,
     told: Vec<Told>,
     lent: Vec<Lent>,
+    /// A server that cannot be asked.
+    unreachable: Option<SocketAddr>,
+    /// From where datagrams may come to lent addresses, also to those that are lent later.
+    permits: Vec<IpAddr>,
     transmits: VecDeque<Packet>,
     candidates: VecDeque<Candidate>,
 }
 
 impl Gatherer {
     /// Asks all `servers` from all `hosts`. With `relay_only` only for addresses that they lend.
-    pub(crate) fn new(
-        now: Instant,
-        servers: &[Server],
-        hosts: &[SocketAddr],
-        relay_only: bool,
-    ) -> Self {
-        let clock = Clock { base: now };
-        let mut gatherer = Self {
+    pub(crate) fn new(now: Instant, hosts: &[SocketAddr], relay_only: bool) -> Self {
+        Self {
+            clock: Clock { base: now },
+            hosts: hosts.to_vec(),
+            relay_only,
             told: Vec::new(),
             lent: Vec::new(),
+            unreachable: None,
+            permits: Vec::new(),
             transmits: VecDeque::new(),
             candidates: VecDeque::new(),
-        };
-        for server in servers {
-            let same = |host: &&SocketAddr| host.is_ipv4() == server.address.is_ipv4();
-            let mut hosts = hosts.iter().filter(same);
-            // A server that lends tells, too.
-            if !relay_only {
-                for host in hosts.clone() {
-                    gatherer.told.push(Told::new(clock, *host, server.address));
+        }
+    }
+
+    /// Asks a server.
+    pub(crate) fn add(&mut self, now: Instant, server: &Server) {
+        let (clock, address) = (self.clock, server.address);
+        let hosts = self.hosts.iter().copied();
+        let hosts = hosts.filter(|host| host.is_ipv4() == address.is_ipv4());
+        let begun = self.lent.len();
+        match server.over {
+            Over::Datagrams => {
+                // A server that lends tells, too.
+                let tells = |_: &SocketAddr| !self.relay_only;
+                let told = hosts.clone().filter(tells);
+                let told = told.map(|host| Told::new(clock, host, address));
+                self.told.extend(told);
+                if let Some(credentials) = &server.credentials {
+                    // Not each of them may lead there: the first that does is used.
+                    let lent =
+                        hosts.map(|host| Lent::new(clock, (host, address), false, credentials));
+                    self.lent.extend(lent);
                 }
             }
-            if let (Some(credentials), Some(host)) = (&server.credentials, hosts.next()) {
-                let lent = Lent::new(clock, *host, server.address, credentials);
-                gatherer.lent.push(lent);
+            Over::Stream(local) => {
+                let credentials = server.credentials.iter();
+                let lent = credentials.map(|it| Lent::new(clock, (local, address), true, it));
+                self.lent.extend(lent);
+            }
+            Over::Nothing => self.unreachable = Some(address),
+        }
+        for lent in &mut self.lent[begun..] {
+            for peer in &self.permits {
+                lent.permit(now, *peer);
             }
         }
-        gatherer.handle_timeout(now);
-        gatherer
+        self.collect(now);
     }
 
     /// A datagram came to `local`.
@@ -153,10 +193,23 @@ impl Gatherer {
         for told in &mut self.told {
             told.collect(now, &mut self.transmits, &mut self.candidates);
         }
-        for lent in &mut self.lent {
-            lent.collect(now, &mut self.transmits, &mut self.candidates);
+        for index in 0..self.lent.len() {
+            if self.is_needless(index) {
+                self.lent[index].close(now);
+            }
+            self.lent[index].collect(now, &mut self.transmits, &mut self.candidates);
         }
         self.told.retain(|told| !told.is_done());
+    }
+
+    /// Whether its server lends an address over another of ours.
+    fn is_needless(&self, index: usize) -> bool {
+        let lent = &self.lent[index];
+        let mut others = self
+            .lent
+            .iter()
+            .filter(|other| other.server() == lent.server());
+        lent.address().is_none() && others.any(|other| other.address().is_some())
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
@@ -172,11 +225,24 @@ impl Gatherer {
 
     /// Why a server lends nothing.
     pub(crate) fn failure(&self) -> Option<Failure> {
-        self.lent.iter().find_map(Lent::failure)
+        let of = |server| self.lent.iter().filter(move |lent| lent.server() == server);
+        let failures = self.lent.iter().filter_map(|lent| {
+            let all = of(lent.server()).all(|lent| lent.failure().is_some());
+            all.then(|| of(lent.server()).filter_map(Lent::failure))
+        });
+        // What one has said says more than silence.
+        let said = |failure: &Failure| matches!(failure, Failure::TurnRefused(_));
+        let failures: Vec<_> = failures.flatten().collect();
+        let first = failures.iter().find(|failure| said(failure));
+        let first = first.or_else(|| failures.first()).cloned();
+        first.or_else(|| self.unreachable.map(Failure::TurnUnreachable))
     }
 
     /// Lets datagrams from there come to the lent addresses.
     pub(crate) fn permit(&mut self, now: Instant, peer: IpAddr) {
+        if self.permits.len() < MAX_PERMITS && !self.permits.contains(&peer) {
+            self.permits.push(peer);
+        }
         for lent in &mut self.lent {
             lent.permit(now, peer);
         }

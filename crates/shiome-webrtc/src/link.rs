@@ -1,22 +1,18 @@
 //! The link of a bus to one peer: over a data channel while there is one, and over a detour otherwise.
 
+mod bus;
 mod diverting;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use shiome_bus::{
-    BoxFuture, BusError, Envelope, Inbound, Incarnation, Level, Link, LinkKind, LinkState,
-    LinkStats, PeerId, Priority, Remote,
+    BusError, Envelope, Inbound, Level, Link, LinkState, PeerId, Priority, Remote,
     wire::{Encoding, Message, max_envelope_len},
 };
-use tokio::{
-    sync::{Notify, watch},
-    time::timeout,
-};
+use tokio::sync::{Notify, watch};
 
 use crate::{
     RtcOptions,
@@ -72,6 +68,8 @@ struct Inner {
     sent: u64,
     received: u64,
     errors: u64,
+    /// The link ended with something in it.
+    left: bool,
     /// Whoever owns the channel is to close it.
     ending: bool,
 }
@@ -98,6 +96,7 @@ impl RtcLink {
                 sent: 0,
                 received: 0,
                 errors: 0,
+                left: false,
                 ending: false,
             }),
             state: watch::Sender::new(LinkState::Connecting),
@@ -223,12 +222,15 @@ impl RtcLink {
         let mut inner = self.inner();
         let next = inner.outbox.next_loose(encoding)?;
         inner.sent += 1;
+        drop(inner);
+        self.room.notify_waiters();
         (next.as_bytes().len() <= WHOLE_LEN).then_some(next)
     }
 
     /// What may be lost is, with the channel.
     pub(crate) fn clear_loose(&self) {
         self.inner().outbox.clear_loose();
+        self.room.notify_waiters();
     }
 
     /// The other end has had so many.
@@ -263,7 +265,9 @@ impl RtcLink {
                 return;
             }
             inner.phase = Phase::Closed;
-            inner.outbox.drain()
+            let lost = inner.outbox.drain();
+            inner.left = !lost.is_empty();
+            lost
         };
         self.bury(&lost, &BusError::Closed(self.remote.clone()));
         self.state.send_replace(LinkState::Closed(why.into()));
@@ -280,7 +284,7 @@ impl RtcLink {
             news.as_mut().enable();
             {
                 let inner = self.inner();
-                if inner.phase == Phase::Closed {
+                if inner.phase == Phase::Closed && inner.left {
                     return Err(self.not_connected());
                 }
                 if inner.outbox.has_flushed(taken) {
@@ -297,92 +301,6 @@ fn urgent(envelope: &Envelope) -> Envelope {
     let mut envelope = envelope.clone();
     envelope.priority = Priority::System;
     envelope
-}
-
-impl Link for RtcLink {
-    fn kind(&self) -> LinkKind {
-        LinkKind::WEBRTC
-    }
-
-    fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
-        let closed = |_| BusError::Closed(self.remote.clone());
-        self.inbound.set(inbound).map_err(closed)
-    }
-
-    fn try_send(&self, envelope: &Envelope) -> Result<(), BusError> {
-        match self.put(envelope) {
-            Way::Done(done) => done,
-            Way::Detour => self.detour()?.try_send(envelope),
-            Way::Ahead(envelope) => self.detour()?.try_send(&envelope),
-        }
-    }
-
-    fn send<'a>(&'a self, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), BusError>> {
-        Box::pin(async move {
-            loop {
-                let mut room = std::pin::pin!(self.room.notified());
-                room.as_mut().enable();
-                match self.put(envelope) {
-                    Way::Done(Err(BusError::QueueFull(_))) => room.await,
-                    Way::Done(done) => return done,
-                    Way::Detour => return self.detour()?.send(envelope).await,
-                    Way::Ahead(envelope) => return self.detour()?.send(&envelope).await,
-                }
-            }
-        })
-    }
-
-    fn flush(&self) -> BoxFuture<'_, Result<(), BusError>> {
-        Box::pin(async move {
-            self.flush_own().await?;
-            let relayed = self.inner().phase == Phase::Relayed;
-            match self.detour() {
-                Ok(detour) if relayed => detour.flush().await,
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn close(&self, deadline: Duration) -> BoxFuture<'_, Result<(), BusError>> {
-        Box::pin(async move {
-            let flushed = timeout(deadline, self.flush_own()).await;
-            let left = self.inner().outbox.len();
-            self.end("closed");
-            match flushed {
-                Err(_) if left > 0 => Err(BusError::Timeout {
-                    peer: self.remote.clone(),
-                    after: deadline,
-                }),
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn state(&self) -> watch::Receiver<LinkState> {
-        self.state.subscribe()
-    }
-
-    fn peers(&self) -> Vec<PeerId> {
-        vec![self.remote.clone()]
-    }
-
-    fn stats(&self) -> LinkStats {
-        let inner = self.inner();
-        let mut stats = LinkStats::new(LinkKind::WEBRTC);
-        stats.messages_sent = inner.sent;
-        stats.messages_received = inner.received;
-        stats.errors = inner.errors;
-        stats.is_ready = matches!(inner.phase, Phase::Held | Phase::Direct);
-        stats.queued = inner.outbox.len();
-        stats
-    }
-
-    fn local_peer(&self, peer: &PeerId, _: Incarnation, present: bool) {
-        if *peer == self.local && !present {
-            self.inner().ending = true;
-            self.work.notify_one();
-        }
-    }
 }
 
 impl fmt::Debug for RtcLink {

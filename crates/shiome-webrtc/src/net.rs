@@ -1,5 +1,7 @@
 //! Sockets, and the addresses of this machine.
 
+mod streamed;
+
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,6 +10,8 @@ use std::{
 
 use shiome_bus::BoxFuture;
 use tokio::{io::ReadBuf, net::UdpSocket};
+
+pub(crate) use self::streamed::Streamed;
 
 /// Addresses of this machine that are tried, at most.
 const MAX_ADDRESSES: usize = 8;

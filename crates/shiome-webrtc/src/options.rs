@@ -1,11 +1,16 @@
 //! What can be told to [`Rtc`](crate::Rtc).
 
+mod ice_server;
+
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use shiome_bus::{BusError, Name, Pattern};
-use shiome_bus::{PeerId, wire::DEFAULT_MAX_MESSAGE_LEN};
+use shiome_bus::{BusError, Name, Pattern, PeerId, wire::DEFAULT_MAX_MESSAGE_LEN};
+use shiome_transport::{Links, Policy};
 
 use crate::{heartbeat::HEARTBEAT_RANGE, outbox::QUEUE};
+
+pub(crate) use self::ice_server::Protocol;
+pub use self::ice_server::{IceServer, IceServerError};
 
 /// Time from the first signal until the channel is open, unless told otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -26,6 +31,7 @@ type Admits = dyn Fn(&PeerId) -> bool + Send + Sync;
 #[derive(Clone)]
 pub struct RtcOptions {
     pub(crate) ice_servers: Vec<IceServer>,
+    links: Option<Links>,
     pub(crate) relay_only: bool,
     pub(crate) addresses: Option<Vec<IpAddr>>,
     pub(crate) admits: Arc<Admits>,
@@ -41,6 +47,7 @@ impl Default for RtcOptions {
     fn default() -> Self {
         Self {
             ice_servers: Vec::new(),
+            links: None,
             relay_only: false,
             addresses: None,
             admits: Arc::new(|_| false),
@@ -62,6 +69,21 @@ impl RtcOptions {
             self.ice_servers.push(server);
         }
         self
+    }
+
+    /// Reaches TURN servers over TCP and TLS by these, which have to have TLS for `turns:`:
+    /// [`Links::with_tls_streams`]. Default: those of TCP.
+    #[must_use]
+    pub fn turn_links(self, links: Links) -> Self {
+        Self {
+            links: Some(links),
+            ..self
+        }
+    }
+
+    pub(crate) fn links(&self) -> Links {
+        let tcp = || Links::new(Policy::Any);
+        self.links.clone().unwrap_or_else(tcp)
     }
 
     /// Uses addresses that TURN servers lend and no others, so that the peer never learns ours. Default: all.
@@ -169,135 +191,9 @@ impl fmt::Debug for RtcOptions {
     }
 }
 
-/// A STUN or TURN server.
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceServer {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) credentials: Option<(String, String)>,
-}
-
-/// What is no ICE server.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IceServerError {
-    /// It does not begin with `stun:` or `turn:`. TLS and TCP to the server are not supported.
-    #[error("not a stun: or turn: address over UDP: {0}")]
-    Scheme(String),
-    /// No host, or no port where one is said.
-    #[error("not host or host:port: {0}")]
-    Address(String),
-    /// A TURN server without a name and password.
-    #[error("a TURN server wants a name and a password")]
-    Credentials,
-}
-
-/// Port of STUN and TURN (RFC 8489 §18.6).
-const STUN_PORT: u16 = 3478;
-
-impl IceServer {
-    /// A server that tells us our address: `stun:host`, `stun:host:port`.
-    ///
-    /// # Errors
-    ///
-    /// When it is no such address.
-    pub fn stun(url: &str) -> Result<Self, IceServerError> {
-        let (host, port) = address(url, "stun:")?;
-        Ok(Self {
-            host,
-            port,
-            credentials: None,
-        })
-    }
-
-    /// A server that lends us an address: `turn:host`, `turn:host:port`, with what it asks for.
-    ///
-    /// # Errors
-    ///
-    /// When it is no such address.
-    pub fn turn(url: &str, name: &str, password: &str) -> Result<Self, IceServerError> {
-        let (host, port) = address(url, "turn:")?;
-        if name.is_empty() {
-            return Err(IceServerError::Credentials);
-        }
-        Ok(Self {
-            host,
-            port,
-            credentials: Some((name.to_owned(), password.to_owned())),
-        })
-    }
-}
-
-fn address(url: &str, scheme: &str) -> Result<(String, u16), IceServerError> {
-    let wrong = || IceServerError::Address(url.to_owned());
-    let rest = url.strip_prefix(scheme);
-    let rest = rest.ok_or_else(|| IceServerError::Scheme(url.to_owned()))?;
-    let rest = match rest.split_once('?') {
-        None | Some((_, "transport=udp")) => rest.split('?').next().unwrap_or(rest),
-        Some(_) => return Err(IceServerError::Scheme(url.to_owned())),
-    };
-    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(wrong)?)),
-        None => match rest.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
-        },
-    };
-    let port = match port {
-        None => STUN_PORT,
-        Some(port) => port.parse().map_err(|_| wrong())?,
-    };
-    if host.is_empty() || port == 0 {
-        return Err(wrong());
-    }
-    Ok((host.to_owned(), port))
-}
-
-impl fmt::Debug for IceServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.credentials.is_some() {
-            "turn"
-        } else {
-            "stun"
-        };
-        write!(f, "{kind}:{}:{}", self.host, self.port)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn servers_are_named_by_url() {
-        for (url, debug) in [
-            ("stun:example.org", "stun:example.org:3478"),
-            ("stun:192.0.2.1:19302", "stun:192.0.2.1:19302"),
-            ("stun:[2001:db8::1]:5", "stun:2001:db8::1:5"),
-            ("stun:[2001:db8::1]", "stun:2001:db8::1:3478"),
-        ] {
-            assert_eq!(format!("{:?}", IceServer::stun(url).unwrap()), debug);
-        }
-        let turn = IceServer::turn("turn:example.org?transport=udp", "me", "hunter2").unwrap();
-        assert_eq!(format!("{turn:?}"), "turn:example.org:3478");
-        for url in ["stun:", "stun:a:b", "stun:a:0", "stun:[::1", "stun:[::1]5"] {
-            assert!(matches!(
-                IceServer::stun(url),
-                Err(IceServerError::Address(_))
-            ));
-        }
-        for url in ["example.org", "stuns:a", "turn:a", "stun:a?transport=tcp"] {
-            assert!(matches!(
-                IceServer::stun(url),
-                Err(IceServerError::Scheme(_))
-            ));
-        }
-        assert_eq!(
-            IceServer::turn("turn:a", "", "x"),
-            Err(IceServerError::Credentials)
-        );
-    }
 
     #[test]
     fn nobody_is_admitted_unless_told() {

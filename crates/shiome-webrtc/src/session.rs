@@ -17,10 +17,13 @@ use shiome_bus::{
 };
 use tokio::{
     sync::mpsc,
-    time::{sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 
-use self::{delivery::Deliveries, switch::Switch};
+use self::{
+    delivery::Deliveries,
+    switch::{Switch, Turn},
+};
 use crate::{
     Failure, Path,
     connection::{Event, Terms},
@@ -28,7 +31,10 @@ use crate::{
     signal::{Body, SessionId, Signal},
 };
 
-pub(crate) use self::carrier::{Carrier, Context, DATAGRAM_LEN, Start, now, receive};
+pub(crate) use self::{
+    carrier::{Carrier, Context, DATAGRAM_LEN, Start, now, receive},
+    switch::divert_all,
+};
 
 /// Time for the last words of a session, and for what waits to go another way.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -76,7 +82,10 @@ impl Session {
     ) -> Failure {
         let carrier = match Carrier::begin(&context, remote, id, &start).await {
             Ok(carrier) => carrier,
-            Err(failure) => return failure,
+            Err(failure) => {
+                reporter(Report::Path(Path::Relayed(failure.clone())));
+                return failure;
+            }
         };
         let mut session = Self {
             switch: Switch::new(&context.peer, &carrier.voice, &link),
@@ -89,16 +98,16 @@ impl Session {
     }
 
     async fn drive(&mut self, mut commands: mpsc::Receiver<Command>) -> Failure {
-        let sockets = Arc::clone(&self.carrier.sockets);
         let mut buf = vec![0; DATAGRAM_LEN];
         let link = Arc::clone(&self.link);
         let mut listening = true;
         loop {
             self.pump(now());
             if let Some(failure) = self.carrier.ended.clone() {
-                return self.finish(failure).await;
+                return self.finish(failure, commands).await;
             }
             let timeout = sleep_until(self.timeout().into());
+            let sockets = Arc::clone(&self.carrier.sockets);
             tokio::select! {
                 (socket, len, source) = receive(&sockets, &mut buf) => {
                     self.carrier.receive_more(&*sockets[socket], &mut buf, len, source);
@@ -107,32 +116,35 @@ impl Session {
                 () = link.work.notified() => {
                     if link.is_ending() {
                         self.pump(now());
-                        self.carrier.connection.close(now(), CloseReason::Closed);
+                        self.close(CloseReason::Closed);
                     }
                 }
                 command = commands.recv(), if listening => match command {
                     Some(command) => self.handle_command(now(), command),
                     None => {
                         listening = false;
-                        self.carrier.connection.close(now(), CloseReason::GoingAway);
+                        self.close(CloseReason::GoingAway);
                     }
                 },
-                found = self.carrier.gathering.resolved() => self.carrier.gathering.begin(now(), &found),
+                found = self.carrier.gathering.resolved() => self.carrier.handle_found(now(), found),
                 failed = self.carrier.voice.run() => self.carrier.handle_unsaid(failed),
                 taken = self.deliveries.run() => self.deliveries.taken(now(), taken),
-                () = self.switch.run() => self.switched(),
+                turn = self.switch.run() => self.turned(turn),
             }
         }
     }
 
     fn timeout(&self) -> Instant {
         let own = self.carrier.timeout();
-        self.deliveries.timeout().map_or(own, |ack| ack.min(own))
+        // An acknowledgement that there is no room for waits for that.
+        let ack = self.deliveries.timeout();
+        let ack = ack.filter(|_| self.carrier.connection.has_room());
+        ack.map_or(own, |ack| ack.min(own))
     }
 
     fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Close(reason) => self.carrier.close(now, reason),
+            Command::Close(reason) => self.close(reason),
             Command::Signal(body) => {
                 let answers = matches!(body, Body::Answer(_));
                 self.carrier.handle_signal(now, body);
@@ -141,6 +153,14 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Ends it. What came is known to have come.
+    fn close(&mut self, reason: CloseReason) {
+        let now = now();
+        let received = self.deliveries.waiting_ack();
+        self.deliveries.acknowledged(received);
+        self.carrier.connection.close_with(now, reason, received);
     }
 
     /// Moves on all that can move.
@@ -219,9 +239,15 @@ impl Session {
         }
     }
 
-    fn switched(&mut self) {
-        if self.link.go_direct() {
-            (self.reporter)(Report::Path(Path::Direct));
+    fn turned(&mut self, turn: Turn) {
+        match turn {
+            Turn::Arrived if self.link.go_direct() => {
+                (self.reporter)(Report::Path(Path::Direct));
+            }
+            // What was held back goes behind what is still under way, and then that is waited for.
+            Turn::Late => self.switch.divert(),
+            Turn::Diverted if self.carrier.connection.is_up() => self.up(),
+            Turn::Arrived | Turn::Diverted => {}
         }
     }
 
@@ -244,7 +270,7 @@ impl Session {
     }
 
     /// Says the last words, and sees to it that what waits goes another way.
-    async fn finish(&mut self, failure: Failure) -> Failure {
+    async fn finish(&mut self, failure: Failure, mut commands: mpsc::Receiver<Command>) -> Failure {
         let now = now();
         while self.carrier.connection.poll_event().is_some() {}
         self.carrier.gathering.close(now);
@@ -253,7 +279,7 @@ impl Session {
         (self.reporter)(Report::Path(Path::Relayed(failure.clone())));
         self.carrier
             .voice
-            .say(Body::Close(failure.reason().as_str().to_owned()));
+            .say(Body::Close(failure.told().to_owned()));
         self.switch.divert();
         if self.link.detour().is_err() {
             // Who waits for an answer is told at once, and what waits to be sent has nowhere to go.
@@ -269,9 +295,29 @@ impl Session {
             tokio::join!(voice.run_out(), switch.run_out(), deliveries.run_out());
         };
         if timeout(LAST_WORDS, last_words).await.is_err() {
-            self.switch.stop();
-            self.link.give_up();
+            self.run_out(&mut commands).await;
         }
         failure
+    }
+
+    /// Goes on to send what waits over the other link, as long as there is one. A session that takes the place of this one has
+    /// what is left.
+    async fn run_out(&mut self, commands: &mut mpsc::Receiver<Command>) {
+        loop {
+            let has_way = self.link.detour().is_ok();
+            tokio::select! {
+                () = self.switch.run_out() => return,
+                command = commands.recv() => match command {
+                    Some(Command::Close(CloseReason::Replaced)) => return self.switch.stop(),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = sleep(LAST_WORDS) => if !has_way && self.link.detour().is_err() {
+                    break;
+                },
+            }
+        }
+        self.switch.stop();
+        self.link.give_up();
     }
 }

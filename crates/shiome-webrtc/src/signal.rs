@@ -9,6 +9,8 @@ use shiome_bus::{
 };
 use thiserror::Error;
 
+use crate::Failure;
+
 /// Version of what is said here and on the channels.
 pub(crate) const VERSION: u64 = 1;
 
@@ -17,6 +19,9 @@ pub(crate) const MAX_SDP_LEN: usize = 16 * 1024;
 
 /// Bytes of a candidate at most.
 pub(crate) const MAX_CANDIDATE_LEN: usize = 512;
+
+/// Bytes of a signal that describes nothing.
+const MAX_SHORT_LEN: usize = 4096;
 
 /// Bytes of the name of a session.
 pub(crate) const MAX_SESSION_LEN: usize = 64;
@@ -88,6 +93,8 @@ pub(crate) enum SignalError {
     Session,
     #[error("an SDP of more than {MAX_SDP_LEN} bytes")]
     SdpTooLong,
+    #[error("a signal of more than {MAX_SHORT_LEN} bytes")]
+    TooLong,
     #[error("a candidate of more than {MAX_CANDIDATE_LEN} bytes")]
     CandidateTooLong,
     #[error("version {0} is not spoken here")]
@@ -154,6 +161,9 @@ struct CloseJson {
     session: String,
     #[serde(default)]
     reason: String,
+    /// Why there is no way, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -184,6 +194,7 @@ impl Signal {
         let (session, body) = match name.ok_or(SignalError::Unknown)? {
             "offer" => Description::read(payload).map(|(id, read)| (id, Body::Offer(read)))?,
             "answer" => Description::read(payload).map(|(id, read)| (id, Body::Answer(read)))?,
+            _ if payload.text_len() > MAX_SHORT_LEN => return Err(SignalError::TooLong),
             "candidate" => {
                 let json: CandidateJson = parse(payload)?;
                 let candidate = json.candidate.filter(|text| !text.is_empty());
@@ -194,7 +205,8 @@ impl Signal {
             }
             "close" => {
                 let json: CloseJson = parse(payload)?;
-                (json.session, Body::Close(json.reason))
+                let why = json.why.filter(|why| Failure::of_told(why).is_some());
+                (json.session, Body::Close(why.unwrap_or(json.reason)))
             }
             "switch" if purpose == Purpose::Envelopes => {
                 (parse::<SwitchJson>(payload)?.session, Body::Switch)
@@ -219,8 +231,16 @@ impl Signal {
                 ("candidate", Payload::json(&json)?)
             }
             Body::Close(reason) => {
-                let reason = reason.clone();
-                ("close", Payload::json(&CloseJson { session, reason })?)
+                let why = Failure::of_told(reason);
+                let json = CloseJson {
+                    session,
+                    reason: match &why {
+                        Some(failure) => failure.reason().as_str().to_owned(),
+                        None => reason.clone(),
+                    },
+                    why: why.map(|_| reason.clone()),
+                };
+                ("close", Payload::json(&json)?)
             }
             Body::Switch => ("switch", Payload::json(&SwitchJson { session })?),
         };
@@ -286,102 +306,4 @@ fn parse<T: DeserializeOwned>(payload: &Payload) -> Result<T, SignalError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn read(name: &str, payload: Value) -> Result<Signal, SignalError> {
-        Signal::read(
-            Purpose::Envelopes,
-            &Intent::of(Name::any(name).unwrap(), payload.into()),
-        )
-    }
-
-    fn offer(changed: impl FnOnce(&mut Value)) -> Result<Signal, SignalError> {
-        let mut payload = json!({
-            "version": 1, "session": "5e551011", "sdp": "v=0\r\n", "incarnation": 17,
-            "encodings": ["binary", "json", "later"], "max_message": 65536, "heartbeat_ms": 5000,
-        });
-        changed(&mut payload);
-        read("sys.rtc.offer", payload)
-    }
-
-    #[test]
-    fn signals_are_read_as_they_were_said() {
-        let session = SessionId::random();
-        let description = Description {
-            sdp: "v=0\r\n".to_owned(),
-            incarnation: Incarnation::new(17).unwrap(),
-            encoding: Encoding::Binary,
-            max_message: 65536,
-            heartbeat_ms: 5000,
-        };
-        for body in [
-            Body::Offer(description.clone()),
-            Body::Answer(description),
-            Body::Candidate(Some("candidate:1".to_owned())),
-            Body::Candidate(None),
-            Body::Close("closed".to_owned()),
-            Body::Switch,
-        ] {
-            let signal = Signal::new(&session, body);
-            let (own, other) = (Purpose::Envelopes, Purpose::Bytes);
-            let intent = signal.intent(own).unwrap();
-            assert_eq!(Signal::read(other, &intent), Err(SignalError::Unknown));
-            assert_eq!(Signal::read(own, &intent), Ok(signal));
-        }
-    }
-
-    #[test]
-    fn what_is_left_out_is_at_its_default() {
-        let payload = json!({ "version": 1, "session": "a", "sdp": "", "incarnation": 1 });
-        let Body::Offer(description) = read("sys.rtc.offer", payload).unwrap().body else {
-            panic!("it is an offer");
-        };
-        assert_eq!(description.encoding, Encoding::Json);
-        assert_eq!(description.max_message as u64, DEFAULT_MAX_MESSAGE_LEN);
-        assert_eq!(description.heartbeat_ms, 5000);
-    }
-
-    #[test]
-    fn what_is_no_signal_is_refused() {
-        assert!(offer(|_| {}).is_ok());
-        for (changed, error) in [
-            (json!({ "version": 2 }), SignalError::Version(2)),
-            (json!({ "version": 0 }), SignalError::Version(0)),
-            (json!({ "session": "" }), SignalError::Session),
-            (json!({ "session": "a b" }), SignalError::Session),
-            (json!({ "session": "a".repeat(65) }), SignalError::Session),
-            (
-                json!({ "sdp": "x".repeat(MAX_SDP_LEN + 1) }),
-                SignalError::SdpTooLong,
-            ),
-            (
-                json!({ "sdp": "x".repeat(10 * MAX_SDP_LEN) }),
-                SignalError::SdpTooLong,
-            ),
-            (json!({ "incarnation": u64::MAX }), SignalError::Incarnation),
-            (json!({ "max_message": 17 }), SignalError::MaxMessage),
-        ] {
-            let got = offer(|payload| {
-                for (key, value) in changed.as_object().unwrap() {
-                    payload[key] = value.clone();
-                }
-            });
-            assert_eq!(got, Err(error));
-        }
-        for payload in [json!(null), json!({}), json!([1]), json!({ "version": -1 })] {
-            assert!(matches!(
-                read("sys.rtc.offer", payload),
-                Err(SignalError::Json(_))
-            ));
-        }
-        let long = json!({ "session": "a", "candidate": "x".repeat(MAX_CANDIDATE_LEN + 1) });
-        assert_eq!(
-            read("sys.rtc.candidate", long),
-            Err(SignalError::CandidateTooLong)
-        );
-        assert_eq!(read("sys.rtc.dance", json!({})), Err(SignalError::Unknown));
-    }
-}
+mod tests;

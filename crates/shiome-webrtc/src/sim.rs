@@ -123,6 +123,11 @@ impl Air {
         });
     }
 
+    /// All routers are gone.
+    pub(crate) fn forget_nats(&mut self) {
+        self.nats.clear();
+    }
+
     /// Nothing goes to or from an address from now on, or does again.
     pub(crate) fn silence(&mut self, address: IpAddr, silent: bool) {
         if silent {

@@ -2,19 +2,18 @@
 
 mod flow;
 mod half;
+mod scheme;
 mod session;
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use shiome_bus::{BusError, Delivery, Peer, PeerId, Subscription, WeakPeer};
-use shiome_transport::{
-    Accepted, Address, Bind, BoxFuture, Connector, Link, Listener, Remote, Scheme, Security,
-    TransportError,
-};
+use shiome_transport::{Link, Links, Policy, Scheme, Security};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -25,7 +24,7 @@ use crate::{
     Failure, RtcOptions,
     connection::Config,
     net::{Net, System},
-    session::{Context, Start},
+    session::{Context, LAST_WORDS, Start},
     signal::{Body, Purpose, SessionId, Signal},
 };
 
@@ -49,7 +48,6 @@ const BACKLOG: usize = 64;
 ///
 /// ```no_run
 /// # async fn example(bus: shiome_bus::Bus) -> Result<(), Box<dyn std::error::Error>> {
-/// use shiome_transport::{Links, Policy};
 /// use shiome_webrtc::{IceServer, RtcLinks, RtcOptions};
 ///
 /// // `alice` is on a relay, where `bob` is, too.
@@ -59,7 +57,7 @@ const BACKLOG: usize = 64;
 ///     .admit(|peer| peer.as_str() == "bob");
 /// let rtc = RtcLinks::start(&alice, options)?;
 /// // For a node: it dials `rtc:bob`, and listens at `rtc:alice`.
-/// let links = Links::new(Policy::Encrypted).with_scheme("rtc", rtc.scheme());
+/// let links = rtc.links();
 /// # Ok(())
 /// # }
 /// ```
@@ -137,12 +135,27 @@ impl RtcLinks {
         })
     }
 
-    /// The scheme, for [`Links::with_scheme`](shiome_transport::Links::with_scheme) under [`SCHEME`].
+    /// The links of a node that has no others: encrypted all, and a dial takes as long as a channel may take to open.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        let patience = self.patience();
+        Links::new(Policy::Encrypted)
+            .with_scheme(SCHEME, self.scheme())
+            .with_dial_timeout(patience)
+    }
+
+    /// The scheme, for [`Links::with_scheme`](shiome_transport::Links::with_scheme) under [`SCHEME`], where a node has other links, too.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         Scheme::new(Security::Tls)
             .with_connector(self.clone())
             .with_bind(self.clone())
+            .with_establish_timeout(self.patience())
+    }
+
+    /// As long as a channel may take to open, and to say why it does not.
+    fn patience(&self) -> Duration {
+        self.shared.state.context.options.connect_timeout + LAST_WORDS
     }
 
     /// Links that are open or being opened, by both ends.
@@ -246,86 +259,6 @@ impl Drop for Listed {
             state.tables().signals.remove(&self.key);
         }
     }
-}
-
-impl Connector for RtcLinks {
-    fn dial<'a>(&'a self, address: &'a Address) -> BoxFuture<'a, Result<Link, TransportError>> {
-        Box::pin(async move {
-            let remote = PeerId::new(address.rest());
-            let remote = remote.map_err(|error| TransportError::Other(Box::new(error)))?;
-            let state = &self.shared.state;
-            if state.peer.upgrade().is_none_or(|peer| peer.is_closed()) {
-                return Err(other(Failure::Signalling(BusError::Closed(
-                    state.local.clone(),
-                ))));
-            }
-            let opened = state.begin(remote, SessionId::random(), Start::Offer);
-            let opened = opened.map_err(other)?.await;
-            opened.map_err(|_| gone())?.map_err(other)
-        })
-    }
-}
-
-impl Bind for RtcLinks {
-    fn listen<'a>(
-        &'a self,
-        address: &'a Address,
-    ) -> BoxFuture<'a, Result<Box<dyn Listener>, TransportError>> {
-        Box::pin(async move {
-            let listen = |kind: io::ErrorKind| TransportError::Listen(kind.into());
-            if address.rest() != self.shared.state.local.as_str() {
-                return Err(listen(io::ErrorKind::AddrNotAvailable));
-            }
-            let (sender, arrivals) = mpsc::channel(BACKLOG);
-            let mut tables = self.shared.state.tables();
-            let listens = tables.listener.as_ref();
-            if listens.is_some_and(|listener| !listener.is_closed()) {
-                return Err(listen(io::ErrorKind::AddrInUse));
-            }
-            tables.listener = Some(sender);
-            let listener: Box<dyn Listener> = Box::new(RtcListener {
-                local: address.clone(),
-                arrivals,
-                _links: self.clone(),
-            });
-            Ok(listener)
-        })
-    }
-}
-
-/// Where links to one peer arrive.
-struct RtcListener {
-    local: Address,
-    arrivals: mpsc::Receiver<Arrival>,
-    _links: RtcLinks,
-}
-
-impl Listener for RtcListener {
-    fn local(&self) -> &Address {
-        &self.local
-    }
-
-    fn accept(&mut self) -> BoxFuture<'_, Result<Accepted, TransportError>> {
-        Box::pin(async {
-            let Some(Arrival { from, opened }) = self.arrivals.recv().await else {
-                // Its sender is in the tables of the links that it holds.
-                return Err(TransportError::Accept(io::ErrorKind::NotConnected.into()));
-            };
-            let remote = Remote::labelled(format!("{SCHEME}:{from}"));
-            Ok(Accepted::new(remote, async move {
-                opened.await.map_err(|_| gone())?.map_err(other)
-            }))
-        })
-    }
-}
-
-fn other(failure: Failure) -> TransportError {
-    TransportError::Other(Box::new(failure))
-}
-
-/// The runtime ends, and the connection with it.
-fn gone() -> TransportError {
-    TransportError::Connect(io::ErrorKind::ConnectionAborted.into())
 }
 
 impl fmt::Debug for RtcLinks {

@@ -1,11 +1,14 @@
 //! Two machines with a bus each, on virtual time: another link between them, and a network.
 
 mod bounds;
+mod chaos;
 mod doors;
+mod hardship;
 mod letters;
 #[cfg(feature = "cluster")]
 mod links;
 mod nat;
+mod rogue;
 mod switch;
 
 use std::{

@@ -6,14 +6,20 @@
 )]
 
 use std::{
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use shiome_bus::{Bus, Intent, Peer, memory::MemoryLink};
+use shiome_transport::{Links, Policy, tls};
 use shiome_webrtc::{Failure, IceServer, Path, Rtc, RtcOptions};
 use tokio::time::timeout;
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer},
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -21,23 +27,35 @@ const SOON: Duration = Duration::from_secs(30);
 struct Coturn {
     child: Child,
     port: u16,
+    tls_port: u16,
+    certificate: CertificateDer<'static>,
+    _dir: tempfile::TempDir,
 }
 
 impl Coturn {
     /// One that runs and answers, unless it is not installed.
     fn start() -> Option<Self> {
-        // The port is free now, and nobody else asks for it within the moment.
-        let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = probe.local_addr().unwrap().port();
-        drop(probe);
+        let (port, tls_port) = (free_port(), free_port());
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["127.0.0.1".to_owned()];
+        let own = rcgen::generate_simple_self_signed(names).unwrap();
+        let file = |name, pem: String| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, pem).unwrap();
+            path.display().to_string()
+        };
+        let cert = file("cert.pem", own.cert.pem());
+        let key = file("key.pem", own.signing_key.serialize_pem());
         let mut command = Command::new("turnserver");
         command
-            .args(["--no-cli", "--no-tls", "--no-dtls", "--no-tcp"])
+            .args(["--no-cli", "--no-dtls"])
             .args(["--lt-cred-mech", "--user=alice:secret", "--realm=shiome"])
             .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
             .args(["--allow-loopback-peers", "--log-file=stdout"])
             .args(["--pidfile=", "--userdb=/dev/null", "-n"])
             .arg(format!("--listening-port={port}"))
+            .arg(format!("--tls-listening-port={tls_port}"))
+            .args([format!("--cert={cert}"), format!("--pkey={key}")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -48,7 +66,13 @@ impl Coturn {
                 return None;
             }
         };
-        let server = Self { child, port };
+        let server = Self {
+            child,
+            port,
+            tls_port,
+            certificate: own.cert.der().clone(),
+            _dir: dir,
+        };
         assert!(server.answers(), "turnserver says nothing");
         Some(server)
     }
@@ -59,11 +83,34 @@ impl Coturn {
         let patience = Duration::from_millis(200);
         socket.set_read_timeout(Some(patience)).unwrap();
         let request: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42shiome-tests";
+        let accepts = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
         (0..100).any(|_| {
             // Before it listens, its port refuses.
             let _ = socket.send_to(&request, ("127.0.0.1", self.port));
-            socket.recv_from(&mut [0; 200]).is_ok()
+            let answers = socket.recv_from(&mut [0; 200]).is_ok();
+            answers && accepts(self.port) && accepts(self.tls_port)
         })
+    }
+
+    fn turn_over_tcp(&self, password: &str) -> IceServer {
+        let url = format!("turn:127.0.0.1:{}?transport=tcp", self.port);
+        IceServer::turn(&url, "alice", password).unwrap()
+    }
+
+    fn turn_over_tls(&self) -> IceServer {
+        let url = format!("turns:127.0.0.1:{}", self.tls_port);
+        IceServer::turn(&url, "alice", "secret").unwrap()
+    }
+
+    /// Links that believe its certificate.
+    fn believing(&self) -> Links {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(tls::ring());
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(config));
+        Links::new(Policy::Encrypted).with_tls_streams(Some(connector), None)
     }
 
     fn turn(&self, password: &str) -> IceServer {
@@ -73,6 +120,17 @@ impl Coturn {
 
     fn stun(&self) -> IceServer {
         IceServer::stun(&format!("stun:127.0.0.1:{}", self.port)).unwrap()
+    }
+}
+
+/// A port that is free now. Nobody else asks for it within the moment.
+fn free_port() -> u16 {
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = udp.local_addr().unwrap().port();
+    // It is used for both.
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => port,
+        Err(_) => free_port(),
     }
 }
 
@@ -166,4 +224,42 @@ async fn a_server_that_is_not_there_is_named() {
         matches!(path, Path::Relayed(Failure::TurnUnreachable(_))),
         "{path:?}"
     );
+}
+
+#[tokio::test]
+async fn addresses_are_lent_over_tcp_and_tls_too() {
+    let Some(server) = Coturn::start() else {
+        return;
+    };
+    let tcp = || options().ice_server(server.turn_over_tcp("secret"));
+    let tls = || options().ice_server(server.turn_over_tls());
+    let tls = || tls().turn_links(server.believing());
+    for (first, second) in [(tcp(), options()), (tls(), tcp().relay_only())] {
+        let (a, _b, _rtc, path) = meet(first.relay_only(), second).await;
+        assert!(path.is_direct(), "{path:?}");
+        talk(&a).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_or_is_not_there_is_named_over_streams_too() {
+    let Some(server) = Coturn::start() else {
+        return;
+    };
+    let wrong = options().ice_server(server.turn_over_tcp("wrong"));
+    let (.., path) = meet(wrong.relay_only(), options()).await;
+    let Path::Relayed(Failure::TurnRefused(refused)) = path else {
+        panic!("{path:?}");
+    };
+    assert_eq!(refused.port(), server.port);
+
+    // Nobody listens there, and nobody believes that certificate.
+    let gone = format!("turn:127.0.0.1:{}?transport=tcp", free_port());
+    let gone = IceServer::turn(&gone, "alice", "secret").unwrap();
+    let strange = server.turn_over_tls();
+    for server in [gone, strange] {
+        let (.., path) = meet(options().ice_server(server).relay_only(), options()).await;
+        let unreachable = matches!(path, Path::Relayed(Failure::TurnUnreachable(_)));
+        assert!(unreachable, "{path:?}");
+    }
 }

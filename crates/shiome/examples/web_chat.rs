@@ -26,11 +26,13 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
-use shiome::bus::{
-    Bus, BusError, Intent, Mesh, Peer,
-    websocket::{Origins, ServerOptions, WebSocketServer, endpoint},
+use shiome::{
+    bus::{
+        Bus, BusError, Intent, Mesh, Peer,
+        websocket::{Origins, ServerOptions, WebSocketServer, endpoint},
+    },
+    webrtc::{Rtc, RtcOptions},
 };
-use shiome_webrtc::{Rtc, RtcOptions};
 use tokio::net::TcpListener;
 
 const FERRIS: &str = "ferris";

@@ -18,7 +18,8 @@
 //!
 //! The facade holds no logic. Each layer is a crate of its own, here as a module: [`wire`], [`handshake`],
 //! [`session`], [`transport`], [`bridge`], and with its feature `membership`. The feature `bus` has the bus of peers, which
-//! needs no cluster, and goes over its sessions where there is one.
+//! needs no cluster, and goes over its sessions where there is one; with the feature `webrtc` its peers talk directly, and nodes join
+//! through NAT.
 
 #[cfg(feature = "bus")]
 pub mod bus;
@@ -46,4 +47,6 @@ pub use shiome_ractor::{
 pub use shiome_ractor::{Gossip, Member};
 pub use shiome_session as session;
 pub use shiome_transport as transport;
+#[cfg(feature = "webrtc")]
+pub mod webrtc;
 pub use shiome_wire as wire;

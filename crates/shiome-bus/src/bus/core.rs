@@ -153,6 +153,9 @@ impl Core {
     }
 
     pub(crate) fn detach(&self, id: LinkId) -> bool {
+        if self.routes(|routes| routes.is_direct(id)) {
+            self.await_elsewhere(id);
+        }
         self.fail_link(id);
         // Dropped without the lock.
         let link = self.routes_mut(|routes| routes.detach(id));
@@ -161,6 +164,17 @@ impl Core {
         }
         self.names_changed.send_replace(());
         link.is_some()
+    }
+
+    /// What was asked over a direct link may be answered over another.
+    fn await_elsewhere(&self, id: LinkId) {
+        for node in self.registry.owners() {
+            for peer in node.pending.asked_over(id) {
+                if let Ok(Target::Link(other, _)) = self.detour(id, &peer) {
+                    node.pending.move_link(&peer, id, other);
+                }
+            }
+        }
     }
 
     /// Tells all who wait for something over a link that it is down.
@@ -191,7 +205,12 @@ impl Core {
 
     /// Where envelopes for `to` go: to a peer of this bus if there is one, else over a link.
     #[inline]
-    pub(crate) fn target(&self, to: &PeerId, route: Route) -> Result<Target, BusError> {
+    pub(crate) fn target(
+        &self,
+        from: &PeerId,
+        to: &PeerId,
+        route: Route,
+    ) -> Result<Target, BusError> {
         if route != Route::RemoteOnly
             && let Some(node) = self.local(to)
         {
@@ -200,15 +219,18 @@ impl Core {
         if route == Route::LocalOnly {
             return Err(BusError::NodeNotFound(to.clone()));
         }
-        self.over_link(to, None)
+        over(self.routes(|routes| routes.way(from, to, None)), to)
     }
 
-    pub(super) fn over_link(&self, to: &PeerId, not: Option<LinkId>) -> Result<Target, BusError> {
-        match self.routes(|routes| routes.way(to, not)) {
-            Way::Over(id, link) => Ok(Target::Link(id, link)),
-            Way::Down => Err(BusError::NotConnected(to.clone())),
-            Way::Unknown => Err(BusError::NodeNotFound(to.clone())),
-        }
+    /// Where an envelope goes on that came over a link.
+    pub(super) fn onward(&self, id: LinkId, envelope: &Envelope) -> Result<Target, BusError> {
+        let (from, to) = (&envelope.from, &envelope.to);
+        over(self.routes(|routes| routes.way(from, to, Some(id))), to)
+    }
+
+    /// Where envelopes for `to` go that cannot go over a link.
+    pub(super) fn detour(&self, id: LinkId, to: &PeerId) -> Result<Target, BusError> {
+        over(self.routes(|routes| routes.detour(id, to)), to)
     }
 
     pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Line>> {
@@ -288,6 +310,14 @@ impl Core {
         let drops = DropReason::ALL.map(|reason| (reason, self.drops.counted(reason)));
         stats.drops = drops.into_iter().filter(|(_, count)| *count > 0).collect();
         stats
+    }
+}
+
+fn over(way: Way, to: &PeerId) -> Result<Target, BusError> {
+    match way {
+        Way::Over(id, link) => Ok(Target::Link(id, link)),
+        Way::Down => Err(BusError::NotConnected(to.clone())),
+        Way::Unknown => Err(BusError::NodeNotFound(to.clone())),
     }
 }
 

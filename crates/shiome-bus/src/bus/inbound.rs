@@ -248,7 +248,7 @@ impl Gate {
     fn relay(&self, core: &Arc<Core>, mut envelope: Envelope) -> Option<Waits> {
         let unknown = || BusError::NodeNotFound(envelope.to.clone());
         let way = match core.options.relay {
-            true => core.over_link(&envelope.to, Some(self.id)),
+            true => core.onward(self.id, &envelope),
             false => Err(unknown()),
         };
         let sent = match way {
@@ -391,7 +391,7 @@ impl Inbound for Gate {
     fn detour(&self, to: &PeerId) -> Result<Arc<dyn Link>, BusError> {
         let core = self.core.upgrade();
         let core = core.ok_or_else(|| BusError::Closed(to.clone()))?;
-        match core.over_link(to, Some(self.id))? {
+        match core.detour(self.id, to)? {
             Target::Link(_, line) => Ok(Arc::new(InTurn(line))),
             Target::Local(_) => Err(BusError::NodeNotFound(to.clone())),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::MAX_PAYLOAD_LEN;
+use crate::{MAX_PAYLOAD_LEN, PeerId};
 
 /// Time that a request waits for its answer, unless told otherwise.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,10 +113,11 @@ impl BusOptions {
 }
 
 /// How a link is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkOptions {
     pub(crate) uplink: bool,
     pub(crate) direct: bool,
+    pub(crate) owner: Option<PeerId>,
     pub(crate) cost: u8,
 }
 
@@ -139,6 +140,15 @@ impl LinkOptions {
         }
     }
 
+    /// It takes what that peer of the bus sends, and nothing of others. Default: all.
+    #[must_use]
+    pub fn owner(self, owner: PeerId) -> Self {
+        Self {
+            owner: Some(owner),
+            ..self
+        }
+    }
+
     /// Of several links that reach a peer, the cheapest that is up is taken, then the first. Default 0.
     #[must_use]
     pub fn cost(self, cost: u8) -> Self {
@@ -146,7 +156,12 @@ impl LinkOptions {
     }
 
     /// The lesser goes first.
-    pub(super) fn rank(self) -> (bool, u8) {
+    pub(super) fn rank(&self) -> (bool, u8) {
         (!self.direct, self.cost)
+    }
+
+    /// Whether it takes what that peer sends.
+    pub(super) fn serves(&self, from: &PeerId) -> bool {
+        self.owner.as_ref().is_none_or(|owner| owner == from)
     }
 }

@@ -236,23 +236,37 @@ impl Routes {
         self.learned.get(peer) == Some(&id) || self.told.contains_key(peer)
     }
 
-    /// The way to `peer`, not back over `not`.
-    pub(super) fn way(&self, peer: &PeerId, not: Option<LinkId>) -> Way {
+    pub(super) fn is_direct(&self, id: LinkId) -> bool {
+        self.link(id).is_some_and(|link| link.options.direct)
+    }
+
+    /// The way to `peer` of what `from` sends, not back over `not`.
+    pub(super) fn way(&self, from: &PeerId, peer: &PeerId, not: Option<LinkId>) -> Way {
         if let Some((id, attached)) = self.only_way(peer)
             && Some(id) != not
             && attached.remote.is_some()
+            && attached.options.serves(from)
         {
             return Way::Over(id, Arc::clone(&attached.link));
         }
-        let known = self.best(self.links_of(peer), not);
+        let known = self.best(from, self.links_of(peer), not);
         let uplink = |(id, attached): (LinkId, &Attached)| attached.options.uplink.then_some(id);
         match known {
             Way::Over(..) => known,
-            Way::Down | Way::Unknown => match self.best(self.links().filter_map(uplink), not) {
-                Way::Unknown => known,
-                uplink => uplink,
-            },
+            Way::Down | Way::Unknown => {
+                match self.best(from, self.links().filter_map(uplink), not) {
+                    Way::Unknown => known,
+                    uplink => uplink,
+                }
+            }
         }
+    }
+
+    /// The way to `peer` of what goes over a link, when that is down.
+    pub(super) fn detour(&self, id: LinkId, peer: &PeerId) -> Way {
+        let owner = self.link(id).and_then(|link| link.options.owner.as_ref());
+        // Links that only others may use are no way round.
+        self.way(owner.unwrap_or(peer), peer, Some(id))
     }
 
     /// The link that told of a peer, if it is the only one that is known to lead there.
@@ -264,13 +278,16 @@ impl Routes {
         (!self.learned.contains_key(peer)).then_some((told.link, attached))
     }
 
-    /// The cheapest of the links that is up.
-    fn best(&self, links: impl Iterator<Item = LinkId>, not: Option<LinkId>) -> Way {
+    /// The cheapest of the links that is up and takes what `from` sends.
+    fn best(&self, from: &PeerId, links: impl Iterator<Item = LinkId>, not: Option<LinkId>) -> Way {
         let (mut best, mut any) = (None::<(LinkId, &Attached)>, false);
         for id in links.filter(|id| Some(*id) != not) {
             let Some(attached) = self.links.get(&id) else {
                 continue;
             };
+            if !attached.options.serves(from) {
+                continue;
+            }
             any = true;
             let rank = (attached.options.rank(), id);
             if attached.remote.is_some() && best.is_none_or(|(id, a)| rank < (a.options.rank(), id))

@@ -26,7 +26,7 @@ impl Node {
         options: &SendOptions,
     ) -> Result<Envelope, BusError> {
         self.check_open()?;
-        options.check()?;
+        options.check(intent.name())?;
         let mut envelope = Envelope::new(self.next_id(), self.id.clone(), to, intent);
         envelope.hops = envelope.intent.send_on();
         envelope.level = options.level;
@@ -52,7 +52,7 @@ impl Node {
     #[inline]
     fn way(&self, envelope: &mut Envelope, route: Route) -> Result<Target, BusError> {
         let allowed = self.check(envelope);
-        let target = allowed.and_then(|()| self.core.target(&envelope.to, route));
+        let target = allowed.and_then(|()| self.core.target(&envelope.from, &envelope.to, route));
         target.map_err(|error| self.failed(envelope, error))
     }
 

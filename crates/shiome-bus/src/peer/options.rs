@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{BusError, Level, MAILBOX_CAPACITY, MessageId, Priority, Via, mailbox::MAX_CAPACITY};
+use crate::{
+    BusError, Level, MAILBOX_CAPACITY, MessageId, Name, Priority, Via, mailbox::MAX_CAPACITY,
+};
 
 /// Dispatchers of one peer at most: more than cores gain nothing.
 pub const MAX_CONCURRENCY: usize = 64;
@@ -108,7 +110,7 @@ impl SendOptions {
     }
 
     /// Which lane to take: [`Priority::Normal`], which is the default, or [`Priority::Bulk`]. [`Priority::System`] is of the bus itself:
-    /// a send with it fails with [`Refused`](crate::BusError::Refused).
+    /// a send with it fails with [`Refused`](crate::BusError::Refused), unless the intent is one of the system's.
     #[must_use]
     pub fn priority(self, priority: Priority) -> Self {
         Self { priority, ..self }
@@ -130,9 +132,9 @@ impl SendOptions {
     }
 
     /// Fails with what only the bus itself may do.
-    pub(crate) fn check(&self) -> Result<(), BusError> {
+    pub(crate) fn check(&self, name: &Name) -> Result<(), BusError> {
         match self.priority {
-            Priority::System if !self.is_of_bus => Err(BusError::Refused(
+            Priority::System if !self.is_of_bus && !name.is_system() => Err(BusError::Refused(
                 "the lane of the bus itself is not for users".into(),
             )),
             _ => Ok(()),

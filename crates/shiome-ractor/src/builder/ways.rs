@@ -1,6 +1,9 @@
 //! How a node dials and listens.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use shiome_transport::{
     Address, Links, Listener, Policy, TransportError,
@@ -71,20 +74,14 @@ impl Ways {
         if builder.listen_at.len() > MAX_LISTENERS {
             return Err(BuildError::TooManyListeners);
         }
-        let (_, host, port) = parse_address(&builder.address)?;
-        let ip = builder.listen.or_else(|| host_ip(host));
-        let at = |address: &str| {
-            let address = address.to_owned();
-            |error| BuildError::ListenAt { address, error }
-        };
-        let own = listen_at(&self.listens, ip, port).await;
-        let own = own.map_err(|error| match error {
-            TransportError::Listen(error) => error.into(),
-            error => at(&builder.address)(error),
-        })?;
-        let addr = own.local().socket_addr();
-        let addr = addr.ok_or_else(|| BuildError::Address(builder.address.clone()))?;
-        let mut listeners = vec![own];
+        let mut listeners = Vec::new();
+        let mut addr = None;
+        if !builder.no_own_port {
+            let own = self.bind_own(builder).await?;
+            let bound = own.local().socket_addr();
+            addr = Some(bound.ok_or_else(|| BuildError::Address(builder.address.clone()))?);
+            listeners.push(own);
+        }
         for address in &builder.listen_at {
             let listener = self.listen(address).await;
             listeners.push(listener.map_err(at(address))?);
@@ -92,18 +89,40 @@ impl Ways {
         Ok(Bound { addr, listeners })
     }
 
+    async fn bind_own(&self, builder: &Builder) -> Result<Box<dyn Listener>, BuildError> {
+        let (_, host, port) = parse_address(&builder.address)?;
+        let ip = builder.listen.or_else(|| host_ip(host));
+        let own = listen_at(&self.listens, ip, port).await;
+        own.map_err(|error| match error {
+            TransportError::Listen(error) => error.into(),
+            error => at(&builder.address)(error),
+        })
+    }
+
     async fn listen(&self, address: &str) -> Result<Box<dyn Listener>, TransportError> {
         self.listens.listen(&self.listens.address(address)?).await
     }
 }
 
-/// Where a node listens: at its own address first.
+/// Why an address cannot be listened at.
+fn at(address: &str) -> impl FnOnce(TransportError) -> BuildError {
+    let address = address.to_owned();
+    |error| BuildError::ListenAt { address, error }
+}
+
+/// Where a node listens: at its own address first, if there.
 pub(crate) struct Bound {
-    pub(crate) addr: SocketAddr,
+    pub(super) addr: Option<SocketAddr>,
     pub(super) listeners: Vec<Box<dyn Listener>>,
 }
 
 impl Bound {
+    /// The node's own address; no port where there is none.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.addr.unwrap_or(nowhere)
+    }
+
     pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
         self.listeners
             .iter()

@@ -68,7 +68,7 @@ impl Builder {
         let (bound, membership) = loop {
             attempts.next();
             let bound = ways.bind(&self).await?;
-            match join(&gossip, seeds.clone(), &cookie, advertised, bound.addr).await {
+            match join(&gossip, seeds.clone(), &cookie, advertised, bound.addr()).await {
                 Ok(membership) => break (bound, membership),
                 Err(error) if is_about_the_port(&error) && !attempts.is_empty() => {}
                 Err(error) => return Err(error),

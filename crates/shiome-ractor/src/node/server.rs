@@ -36,7 +36,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct NodeServer {
     listen: ListenAddr,
     links: Links,
-    listeners: Mutex<Listeners>,
+    /// Those that are bound already; `None` where the server binds its own.
+    listeners: Mutex<Option<Listeners>>,
+    /// Whether the first listener is that of the node's own address.
+    has_own: bool,
     strangers: Arc<Strangers>,
     cookie: Cookie,
     name: String,
@@ -101,6 +104,7 @@ impl NodeServer {
             listen: ListenAddr { ip: None, port },
             links,
             listeners: Mutex::default(),
+            has_own: true,
             strangers: Arc::default(),
             cookie,
             name,
@@ -146,10 +150,11 @@ impl NodeServer {
         Self { mode, ..self }
     }
 
-    /// Accepts from listeners that are bound already. The first is that of the node's own address.
-    pub(crate) fn with_listeners(self, listeners: Vec<Box<dyn Listener>>) -> Self {
+    /// Accepts from listeners that are bound already. The first is that of the node's own address, if it has one.
+    pub(crate) fn with_listeners(self, listeners: Vec<Box<dyn Listener>>, has_own: bool) -> Self {
         Self {
-            listeners: Mutex::new(Listeners(listeners)),
+            listeners: Mutex::new(Some(Listeners(listeners))),
+            has_own,
             ..self
         }
     }
@@ -210,10 +215,8 @@ impl NodeServer {
         &self.strangers
     }
 
-    /// Where the node listens, of which there is one place at least.
     async fn bind(&self) -> Result<Vec<Box<dyn Listener>>, ActorProcessingErr> {
-        let Listeners(bound) = std::mem::take(&mut *lock(&self.listeners));
-        if !bound.is_empty() {
+        if let Some(Listeners(bound)) = lock(&self.listeners).take() {
             return Ok(bound);
         }
         match listen_at(&self.links, self.listen.ip, self.listen.port).await {
@@ -262,10 +265,8 @@ impl Actor for NodeServer {
     ) -> Result<NodeServerState, ActorProcessingErr> {
         let listeners = self.bind().await?;
         let listening: Arc<[Address]> = listeners.iter().map(|l| l.local().clone()).collect();
-        let port = listening
-            .first()
-            .and_then(Address::port)
-            .unwrap_or_default();
+        let own = listening.first().filter(|_| self.has_own);
+        let port = own.and_then(Address::port).unwrap_or_default();
         if self
             .hostname
             .parse()
@@ -382,7 +383,11 @@ impl NodeServer {
     }
 
     fn local(&self, port: u16) -> Local {
-        let at_port = || format!("{}:{port}", self.hostname);
+        // Without a port the node cannot be dialled, and tells no address.
+        let at_port = || match self.has_own {
+            true => format!("{}:{port}", self.hostname),
+            false => String::new(),
+        };
         Local {
             name: self.full_name(),
             connection_string: self.advertised.clone().unwrap_or_else(at_port),
@@ -478,7 +483,6 @@ struct ListenAddr {
 }
 
 /// Listeners that are bound already.
-#[derive(Default)]
 struct Listeners(Vec<Box<dyn Listener>>);
 
 impl std::fmt::Debug for Listeners {

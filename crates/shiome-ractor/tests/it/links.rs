@@ -93,6 +93,59 @@ async fn a_node_listens_at_several_addresses_of_several_schemes() {
 }
 
 #[tokio::test]
+async fn a_node_without_a_port_of_its_own_is_reached_where_it_listens_and_tells_no_other_address() {
+    let network = Network::default();
+    let encrypted =
+        |name: &str| Links::new(Policy::Encrypted).with_scheme("mem", network.scheme(name));
+    let node = |name: &str| {
+        let node = Node::builder(format!("portless-{name}@{name}:0")).cookie(COOKIE);
+        node.links(encrypted(name)).listen_at(format!("mem:{name}"))
+    };
+    let own = node("a").start().await;
+    assert!(
+        matches!(own, Err(BuildError::ListenAt { .. })),
+        "its own port would not be protected: {own:?}"
+    );
+
+    let a = node("a").no_own_port().start().await.unwrap();
+    let b = node("b").no_own_port().advertise("mem:b");
+    let b = b.start().await.unwrap();
+    let at: Vec<_> = a
+        .local_addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(at, ["mem:a"]);
+    assert_eq!(a.local_addr().port(), 0);
+    let mut events = b.events();
+    let session = a.connect("mem:b").await.unwrap();
+    assert_eq!(session.connection_string, "mem:b");
+    loop {
+        if let NodeEvent::Ready(session) = events.next().await.unwrap() {
+            assert_eq!(session.name, "portless-a@a");
+            assert_eq!(session.connection_string, "", "nobody can dial it by that");
+            break;
+        }
+    }
+    let again = a.connect("mem:b").await;
+    assert!(
+        matches!(again, Err(ConnectError::Duplicate(_))),
+        "{again:?}"
+    );
+}
+
+#[cfg(feature = "membership")]
+#[tokio::test]
+async fn a_node_without_a_port_of_its_own_cannot_gossip() {
+    let node = Node::builder("portless@127.0.0.1:0").cookie(COOKIE);
+    let node = node.no_own_port().seeds(["127.0.0.1:1"]).start().await;
+    assert!(
+        matches!(node, Err(BuildError::GossipPort { port: 0, .. })),
+        "{node:?}"
+    );
+}
+
+#[tokio::test]
 async fn nodes_join_over_mutual_tls() {
     let authority = Authority::new();
     let (a, b) = (

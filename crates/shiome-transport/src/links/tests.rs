@@ -91,6 +91,20 @@ async fn an_accepted_connection_has_its_time() {
     assert_eq!(began.elapsed(), ESTABLISH_TIMEOUT);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_scheme_may_give_what_it_accepts_another_time() {
+    let minute = Duration::from_secs(60);
+    let patient = never().with_establish_timeout(minute);
+    let links = Links::new(Policy::Any).with_scheme("never", patient);
+    let address = links.address("never:here").unwrap();
+    let mut listener = links.listen(&address).await.unwrap();
+    let accepted = listener.accept().await.unwrap();
+    let began = Instant::now();
+    let error = accepted.establish().await.unwrap_err();
+    assert!(matches!(error, TransportError::Timeout { after } if after == minute));
+    assert_eq!(began.elapsed(), minute);
+}
+
 #[tokio::test]
 async fn a_node_that_demands_protection_has_no_plain_link() {
     let links = Links::new(Policy::Encrypted)

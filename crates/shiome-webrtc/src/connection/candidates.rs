@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::Failure;
 
-/// Candidates of each end, at most. An end has one for each of its addresses, and two for each server.
+/// Candidates of each end, at most: of the other, of one look for a way. An end has one for each of its addresses, and two for each
+/// server.
 pub(crate) const MAX_CANDIDATES: usize = 64;
 
 /// What came is no candidate.
@@ -26,6 +27,8 @@ pub(super) struct Candidates {
     remote: usize,
     local_ended: bool,
     remote_ended: bool,
+    /// Name of the other end in ICE: another begins to look for a way anew (RFC 8839 §4.4.1.1.1).
+    ufrag: Option<String>,
 }
 
 impl Candidates {
@@ -62,12 +65,27 @@ impl Candidates {
         Ok(Some(addr))
     }
 
-    /// An SDP came, maybe with candidates in it.
-    pub(super) fn described(&mut self, sdp: &str) {
-        let lines = sdp.lines();
-        self.remote += lines
-            .filter(|line| line.starts_with("a=candidate:"))
-            .count();
+    /// An SDP came, maybe with candidates in it: without those that are too many.
+    pub(super) fn described(&mut self, sdp: &str) -> String {
+        let ufrag = sdp
+            .lines()
+            .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        if ufrag != self.ufrag.as_deref() {
+            self.ufrag = ufrag.map(str::to_owned);
+            self.remote = 0;
+        }
+        let mut taken = String::with_capacity(sdp.len());
+        for line in sdp.split_inclusive('\n') {
+            if line.starts_with("a=candidate:") {
+                self.remote += 1;
+                if self.remote > MAX_CANDIDATES {
+                    continue;
+                }
+            }
+            taken.push_str(line);
+        }
+        self.remote = self.remote.min(MAX_CANDIDATES);
+        taken
     }
 
     pub(super) fn end_local(&mut self) {

@@ -40,6 +40,8 @@ pub(super) fn configs() -> [ChannelConfig; 2] {
 pub(super) enum Read {
     /// More is to come.
     Part,
+    /// It is of neither channel.
+    Strange,
     /// The frames of a message, its length, and whether it kept all in order.
     Frames(Vec<Frame>, usize, bool),
     /// Bytes of the stream.
@@ -158,7 +160,7 @@ impl Channels {
             // A message of one piece, or none.
             Joiner::new(self.max_message.min(WHOLE_LEN)).push(&data.data)
         } else {
-            return Ok(Read::Part);
+            return Ok(Read::Strange);
         };
         let Some(message) = message.map_err(Failure::malformed)? else {
             return Ok(Read::Part);

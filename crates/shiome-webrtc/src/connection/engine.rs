@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use shiome_bus::wire::{CloseReason, Frame};
+use shiome_bus::{
+    Envelope, Level,
+    wire::{CloseReason, Frame},
+};
 use str0m::{IceConnectionState, Input, Output};
 
 use super::{Connection, Event, Phase, RESTART_TIMEOUT, channels::Read};
@@ -19,10 +22,10 @@ impl Connection {
         }
     }
 
-    /// The other end is there.
+    /// The other end is there. What it says first says also that both channels are open to it, whatever is known of them here.
     fn hear(&mut self, now: Instant) {
         self.heartbeat.heard(now);
-        if matches!(self.phase, Phase::Lost { .. }) {
+        if matches!(self.phase, Phase::Connecting { .. } | Phase::Lost { .. }) {
             self.phase = Phase::Up;
             self.events.push_back(Event::Up);
         }
@@ -77,9 +80,7 @@ impl Connection {
                     return self.end(Failure::malformed("a channel that is none of ours"));
                 }
                 if self.channels.are_open() && matches!(self.phase, Phase::Connecting { .. }) {
-                    self.phase = Phase::Up;
-                    self.heartbeat.heard(now);
-                    self.events.push_back(Event::Up);
+                    self.hear(now);
                 }
             }
             ChannelData(data) => match self.channels.read(&data) {
@@ -91,6 +92,7 @@ impl Connection {
                     self.events.push_back(Event::Bytes(bytes));
                 }
                 Ok(Read::Part) => self.hear(now),
+                Ok(Read::Strange) => {}
                 Err(failure) => self.end(failure),
             },
             ChannelClose(id) if self.channels.is_main(id) => {
@@ -126,7 +128,10 @@ impl Connection {
         let mut heard = Vec::with_capacity(frames.len());
         for frame in frames {
             match frame {
-                Frame::Envelope(_) if self.config.purpose == Purpose::Envelopes => {
+                Frame::Envelope(ref envelope)
+                    if self.config.purpose == Purpose::Envelopes
+                        && (counted || may_be_lost(envelope)) =>
+                {
                     heard.push(frame);
                 }
                 Frame::Ack { .. } if counted => heard.push(frame),
@@ -153,4 +158,9 @@ impl Connection {
             });
         }
     }
+}
+
+/// Whether nobody waits for what becomes of it.
+fn may_be_lost(envelope: &Envelope) -> bool {
+    envelope.level == Level::Accepted && envelope.reply_to.is_none()
 }

@@ -461,3 +461,70 @@ proptest! {
         prop_assert_eq!(offering.timeout(), None);
     }
 }
+
+/// What an end tells of its addresses counts anew for each new way.
+#[test]
+fn a_candidate_is_taken_after_as_many_new_ways_as_there_are() {
+    let mut pair = Pair::connected(Weather::default());
+    for round in 0..20_u16 {
+        let now = pair.now;
+        pair.end(0).restart(now);
+        pair.collect(0);
+        pair.run(SECOND);
+        for port in 0..5 {
+            let port = 5000 + 10 * round + port;
+            let text = format!("candidate:1 1 udp 2113937151 192.0.2.9 {port} typ host");
+            let now = pair.now;
+            let added = pair.end(1).add_remote_candidate(now, Some(&text));
+            assert!(added.is_ok(), "{round}: {added:?}");
+        }
+    }
+}
+
+/// Browsers have names in their descriptions, too, and other things that are not tried.
+#[test]
+fn descriptions_of_browsers_are_understood() {
+    let now = Instant::now();
+    let mut offering = Connection::offer(now, config(), Vec::new()).unwrap();
+    let Some(Event::Signal(Body::Offer(mut offer))) = offering.poll_event() else {
+        panic!("it offers");
+    };
+    for line in [
+        "a=candidate:1 1 udp 2113937151 0b1c7a3e-1111-2222-3333-444455556666.local 5000 typ host generation 0 network-cost 999",
+        "a=candidate:2 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0 network-id 1",
+        "a=candidate:3 1 udp 1677729535 203.0.113.5 6000 typ srflx raddr 0.0.0.0 rport 0 generation 0 network-cost 999",
+        "a=candidate:4 1 udp 1677729535 203.0.113.5 6001 typ srflx raddr 0b1c.local rport 0 generation 0",
+    ] {
+        offer.sdp.push_str(line);
+        offer.sdp.push_str("\r\n");
+    }
+    let answered = Connection::answer(now, config(), Vec::new(), &offer);
+    assert!(answered.is_ok(), "{answered:?}");
+}
+
+/// The limit holds wherever candidates are said.
+#[test]
+fn candidates_in_descriptions_are_limited_too() {
+    let now = Instant::now();
+    let addr: SocketAddr = "192.0.2.1:1000".parse().unwrap();
+    let mut offering = Connection::offer(now, config(), Vec::new()).unwrap();
+    let Some(Event::Signal(Body::Offer(mut offer))) = offering.poll_event() else {
+        panic!("it offers");
+    };
+    for port in 5000..5200 {
+        let line = format!("a=candidate:{port} 1 udp 2113937151 192.0.2.9 {port} typ host\r\n");
+        offer.sdp.push_str(&line);
+    }
+    assert!(offer.sdp.len() <= crate::signal::MAX_SDP_LEN);
+    let mut answering = Connection::answer(now, config(), vec![host(addr)], &offer).unwrap();
+    let mut ports = std::collections::HashSet::new();
+    let until = now + 14 * SECOND;
+    while let Some(at) = answering.timeout().filter(|at| *at < until) {
+        answering.handle_timeout(at);
+        while let Some(transmit) = answering.poll_transmit() {
+            ports.insert(transmit.destination.port());
+        }
+    }
+    assert!(!ports.is_empty());
+    assert!(ports.len() <= MAX_CANDIDATES, "{}", ports.len());
+}

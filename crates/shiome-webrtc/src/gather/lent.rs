@@ -9,11 +9,13 @@ use std::{
 use str0m::Candidate;
 use turn_client_proto::{
     api::{Transmit, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
+    client::TurnClient,
     prelude::TurnClientApi,
     stun::types::{
         TransportType,
         message::{Message, MessageClass},
     },
+    tcp::TurnClientTcp,
     types::{AddressFamily, TurnCredentials},
     udp::TurnClientUdp,
 };
@@ -22,7 +24,7 @@ use super::{Clock, FIRST_RETRY, LAST_ANSWER, LONGEST_RETRY, Packet, REQUESTS, Ro
 use crate::Failure;
 
 /// Addresses that may send to a lent one: as many as a peer may have candidates.
-const MAX_PERMITS: usize = 64;
+pub(super) const MAX_PERMITS: usize = 64;
 
 /// Refusals that are believed.
 const REFUSALS: u32 = 2;
@@ -42,7 +44,7 @@ pub(super) struct Lent {
     clock: Clock,
     local: SocketAddr,
     server: SocketAddr,
-    client: TurnClientUdp,
+    client: TurnClient,
     state: State,
     /// Whether the server ever said anything.
     heard: bool,
@@ -54,8 +56,8 @@ pub(super) struct Lent {
 impl Lent {
     pub(super) fn new(
         clock: Clock,
-        local: SocketAddr,
-        server: SocketAddr,
+        (local, server): (SocketAddr, SocketAddr),
+        is_stream: bool,
         (name, password): &(String, String),
     ) -> Self {
         let mut config = TurnConfig::new(TurnCredentials::new(name, password));
@@ -63,11 +65,17 @@ impl Lent {
         if server.is_ipv6() {
             config.set_address_family(AddressFamily::IPV6);
         }
+        let client = if is_stream {
+            // The address that it lends is one of UDP all the same.
+            TurnClient::Tcp(TurnClientTcp::allocate(local, server, config))
+        } else {
+            TurnClient::Udp(TurnClientUdp::allocate(local, server, config))
+        };
         Self {
             clock,
             local,
             server,
-            client: TurnClientUdp::allocate(local, server, config),
+            client,
             state: State::Asked,
             heard: false,
             refusals: 0,
@@ -78,6 +86,10 @@ impl Lent {
 
     pub(super) fn is_between(&self, local: SocketAddr, server: SocketAddr) -> bool {
         (self.local, self.server) == (local, server)
+    }
+
+    pub(super) fn server(&self) -> SocketAddr {
+        self.server
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -103,10 +115,12 @@ impl Lent {
         self.timeout
     }
 
+    /// A datagram came, or a message of the stream; an empty one is its end.
     pub(super) fn handle_datagram(&mut self, now: Instant, bytes: &[u8]) -> Routed {
-        self.heard = true;
+        self.heard |= !bytes.is_empty();
         let now = self.clock.of(now);
-        let transmit = Transmit::new(bytes, TransportType::Udp, self.server, self.local);
+        let transport = self.client.transport();
+        let transmit = Transmit::new(bytes, transport, self.server, self.local);
         match self.client.recv(transmit, now) {
             TurnRecvRet::Ignored(_) => {
                 self.refused(bytes);
@@ -167,10 +181,14 @@ impl Lent {
 
     pub(super) fn close(&mut self, now: Instant) {
         if matches!(self.state, State::Lent(_)) {
-            // It expires by itself otherwise.
-            let _ = self.client.delete(self.clock.of(now));
+            self.give_back(now);
         }
         self.state = State::Closed;
+    }
+
+    fn give_back(&mut self, now: Instant) {
+        // It expires by itself otherwise.
+        let _ = self.client.delete(self.clock.of(now));
     }
 
     pub(super) fn collect(
@@ -224,6 +242,8 @@ impl Lent {
                     candidates.push_back(candidate);
                 }
             }
+            // It is not wanted any longer.
+            TurnEvent::AllocationCreated(..) => self.give_back(now),
             TurnEvent::AllocationCreateFailed(_) if self.state == State::Asked => {
                 self.state = State::Failed;
             }

@@ -14,6 +14,12 @@ fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+fn asking(now: Instant, server: &Server, hosts: &[SocketAddr], relay_only: bool) -> Gatherer {
+    let mut gatherer = Gatherer::new(now, hosts, relay_only);
+    gatherer.add(now, server);
+    gatherer
+}
+
 /// A server that tells and lends, and a gatherer that asks it without delay.
 struct World {
     now: Instant,
@@ -32,10 +38,11 @@ impl World {
         let (now, address) = (Instant::now(), addr("198.51.100.1:3478"));
         let mut server = TurnServer::new(TransportType::Udp, address, "shiome".to_owned());
         server.add_user("alice".to_owned(), "secret".to_owned());
-        let servers = [Server {
+        let asked = Server {
             address,
+            over: Over::Datagrams,
             credentials: Some(("alice".to_owned(), password.to_owned())),
-        }];
+        };
         let hosts = [addr("10.0.0.2:5000")];
         Self {
             now,
@@ -44,7 +51,7 @@ impl World {
             address,
             next_port: 50_000,
             deaf: false,
-            gatherer: Gatherer::new(now, &servers, &hosts, relay_only),
+            gatherer: asking(now, &asked, &hosts, relay_only),
             sent_on: Vec::new(),
         }
     }
@@ -255,4 +262,33 @@ fn what_is_of_others_is_left_to_them() {
         );
     }
     assert!(!gatherer.is_done());
+}
+
+/// The first address of a machine need not be one that leads to the server.
+#[test]
+fn an_address_is_lent_over_whichever_interface_gets_through() {
+    let mut world = World::new("secret", true);
+    let [dead, alive] = [addr("172.17.0.1:5000"), addr("10.0.0.2:5000")];
+    let asked = Server {
+        address: world.address,
+        over: Over::Datagrams,
+        credentials: Some(("alice".to_owned(), "secret".to_owned())),
+    };
+    world.gatherer = asking(world.now, &asked, &[dead, alive], true);
+    let until = world.now + 30 * SECOND;
+    while world.now < until {
+        while let Some(packet) = world.gatherer.poll_transmit() {
+            if packet.local == alive {
+                world.ask(&packet);
+            }
+        }
+        world.now += SECOND / 10;
+        world.gatherer.handle_timeout(world.now);
+    }
+    assert_eq!(
+        world.candidates().len(),
+        1,
+        "{:?}",
+        world.gatherer.failure()
+    );
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rand::RngExt;
-use shiome_bus::{LinkId, PeerId};
+use shiome_bus::{Incarnation, LinkId, PeerId, wire::CloseReason};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -31,10 +31,19 @@ pub(super) struct Running {
     pub(super) commands: mpsc::Sender<Command>,
     /// We offered.
     pub(super) offers: bool,
+    /// Which life of the other end was there when it began, as far as the bus knew.
+    pub(super) life: Option<Incarnation>,
     pub(super) marks: Arc<Marks>,
 }
 
 impl Running {
+    /// Ends it. Where it has more to do than it takes, it ends as one whose owner is gone.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        if self.commands.try_send(Command::Close(reason)).is_err() {
+            (self.commands, _) = mpsc::channel(1);
+        }
+    }
+
     /// We offered, and have no answer yet.
     fn is_offering(&self) -> bool {
         self.offers && !self.marks.answered.load(Ordering::Relaxed)
@@ -95,11 +104,20 @@ impl Entry {
         }
     }
 
-    /// Of two who offer at once, the lesser counts. Another offer is that of a peer that has lost what there was.
-    pub(super) fn judge(&self, local: &PeerId, remote: &PeerId, id: &SessionId) -> Verdict {
+    /// Of two who offer at once, the lesser counts. Another offer is that of a peer that has lost what there was, as has a life of
+    /// the peer that is later than the one that ours was for.
+    pub(super) fn judge(
+        &self,
+        local: &PeerId,
+        remote: &PeerId,
+        (id, life): (&SessionId, Incarnation),
+    ) -> Verdict {
         match &self.running {
             Some(running) if running.id == *id => Verdict::Pass,
-            Some(running) if running.is_offering() && local < remote => Verdict::Ignore,
+            Some(running) if running.is_offering() && local < remote => {
+                let anew = running.life.is_some_and(|known| known < life);
+                if anew { Verdict::Take } else { Verdict::Ignore }
+            }
             _ => Verdict::Take,
         }
     }
@@ -124,6 +142,11 @@ impl Entry {
         self.retries += 1;
         let wait = rand::rng().random_range(first / 2..=bound);
         self.retry_at = Some(Instant::now() + wait);
+    }
+
+    /// The same, as soon as there may be a way to signal.
+    pub(super) fn look_again(&mut self) {
+        self.retry_at = Some(Instant::now() + RETRY[0]);
     }
 
     /// It was reached.

@@ -1,7 +1,10 @@
 //! The task that begins and ends sessions.
 
+mod signals;
+
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -15,15 +18,15 @@ use tokio::{
 
 use super::{
     Ways,
-    entry::{Entry, Marks, Offered, Running, Verdict},
+    entry::{Entry, Marks, Offered, Running},
 };
 use crate::{
     Failure, Path, RtcOptions,
     connection::Config,
     link::RtcLink,
     net::Net,
-    session::{Command, Context, Report, Session, Start},
-    signal::{Body, Description, Purpose, SessionId, Signal},
+    session::{Command, Context, Report, Session, Start, divert_all},
+    signal::{Purpose, SessionId, Signal},
 };
 
 /// What waits for one session. What comes faster than a session takes it is lost, as it may be: it is all said again.
@@ -34,6 +37,9 @@ const KEPT: Duration = Duration::from_secs(30);
 
 /// Time for sessions to say goodbye when all ends.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Refusals that are being said. More are not.
+const MAX_REFUSALS: usize = 64;
 
 /// What the service is told.
 #[derive(Debug)]
@@ -60,6 +66,7 @@ pub(super) struct Service {
     orders: mpsc::Receiver<Order>,
     entries: HashMap<PeerId, Entry>,
     sessions: JoinSet<Over>,
+    refusals: JoinSet<()>,
 }
 
 impl Service {
@@ -85,6 +92,7 @@ impl Service {
             orders,
             entries: HashMap::new(),
             sessions: JoinSet::new(),
+            refusals: JoinSet::new(),
         }
     }
 
@@ -134,9 +142,8 @@ impl Service {
             Order::Disconnect(remote) => {
                 if let Some(entry) = self.entries.get_mut(&remote) {
                     (entry.wanted, entry.retry_at, entry.offered) = (false, None, None);
-                    if let Some(running) = &entry.running {
-                        let command = Command::Close(CloseReason::Closed);
-                        let _ = running.commands.try_send(command);
+                    if let Some(running) = &mut entry.running {
+                        running.close(CloseReason::Closed);
                     }
                     self.tidy(&remote);
                 }
@@ -189,9 +196,8 @@ impl Service {
         }
         let options = &self.context.options;
         let link = Arc::new(RtcLink::new(self.local.clone(), remote.clone(), options));
-        let attached = self
-            .bus
-            .attach(link.clone(), LinkOptions::default().direct());
+        let way = LinkOptions::default().direct().owner(self.local.clone());
+        let attached = self.bus.attach(link.clone(), way);
         let link_id = attached.map_err(Failure::Signalling)?;
         Ok(Entry::new(link, link_id))
     }
@@ -206,6 +212,7 @@ impl Service {
             id: id.clone(),
             commands,
             offers: matches!(start, Start::Offer),
+            life: self.bus.incarnation_of(remote),
             marks: Arc::clone(&marks),
         });
         entry.forget_at = None;
@@ -227,71 +234,28 @@ impl Service {
             receiver,
             reporter,
         );
-        let remote = remote.clone();
+        let (remote, link) = (remote.clone(), Arc::clone(&entry.link));
+        let ways = Arc::clone(&self.ways);
         self.sessions.spawn(async move {
-            let failure = run.await;
+            // A task of its own: one that panics, on what a peer has sent, ends alone.
+            let mut session = JoinSet::new();
+            session.spawn(run);
+            let failure = match session.join_next().await {
+                Some(Ok(failure)) => failure,
+                _ => {
+                    let failure = Failure::from(io::Error::other("the connection broke"));
+                    ways.set(&remote, Path::Relayed(failure.clone()));
+                    divert_all(&link).await;
+                    link.give_up();
+                    failure
+                }
+            };
             Over {
                 remote,
                 id,
                 failure,
             }
         });
-    }
-
-    fn handle_signal(&mut self, remote: &PeerId, signal: Signal) {
-        let Signal { session, body } = signal;
-        match body {
-            Body::Offer(offer) => self.handle_offer(remote, session, offer),
-            body => {
-                let Some(entry) = self.entries.get_mut(remote) else {
-                    return;
-                };
-                match &entry.running {
-                    Some(running) if running.id == session => {
-                        let _ = running.commands.try_send(Command::Signal(body));
-                    }
-                    // Of a session that is over, or of one that will begin.
-                    _ => {
-                        entry.keep_early(&session, body);
-                    }
-                }
-            }
-        }
-    }
-
-    fn handle_offer(&mut self, remote: &PeerId, id: SessionId, offer: Description) {
-        if !self.has_entry(remote) {
-            return self.refuse(remote, &id, CloseReason::Limit);
-        }
-        let Some(entry) = self.entries.get_mut(remote) else {
-            return;
-        };
-        match (entry.judge(&self.local, remote, &id), &entry.running) {
-            (Verdict::Pass, Some(running)) => {
-                let command = Command::Signal(Body::Offer(offer));
-                let _ = running.commands.try_send(command);
-            }
-            (Verdict::Ignore, _) => {}
-            (_, Some(running)) => {
-                let command = Command::Close(CloseReason::Replaced);
-                let _ = running.commands.try_send(command);
-                entry.offered = Some(Offered {
-                    id,
-                    offer,
-                    early: Vec::new(),
-                });
-            }
-            (_, None) => self.begin(remote, id, Start::Answer(Box::new(offer))),
-        }
-    }
-
-    /// Tells who offered that nothing comes of it.
-    fn refuse(&self, remote: &PeerId, id: &SessionId, reason: CloseReason) {
-        let close = Signal::new(id, Body::Close(reason.as_str().to_owned()));
-        if let (Some(peer), Ok(intent)) = (self.peer.upgrade(), close.intent(Purpose::Envelopes)) {
-            // Who does not hear it waits for its deadline.
-            let _ = peer.try_send(remote, intent);
-        }
     }
 
     fn handle_over(&mut self, over: Over) {
@@ -367,7 +331,8 @@ impl Service {
                     self.begin(&remote, SessionId::random(), Start::Offer);
                 }
                 Ok(_) => {}
-                Err(_) => entry.retry_later(),
+                // That says nothing of the peer.
+                Err(_) => entry.look_again(),
             }
         }
     }

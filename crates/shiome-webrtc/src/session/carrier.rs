@@ -12,10 +12,14 @@ use shiome_bus::{PeerId, WeakPeer, wire::CloseReason};
 use str0m::Candidate;
 use tokio::{io::ReadBuf, time::timeout};
 
-use super::{LAST_WORDS, gathering::Gathering, voice::Voice};
+use super::{
+    LAST_WORDS,
+    gathering::{Found, Gathering},
+    voice::Voice,
+};
 use crate::{
     Failure, RtcOptions,
-    connection::{Config, Connection},
+    connection::{Config, Connection, MAX_CANDIDATES},
     gather::Routed,
     net::{Net, Socket},
     signal::{Body, Description, SessionId},
@@ -47,7 +51,7 @@ pub(crate) enum Start {
 pub(crate) struct Carrier {
     pub(crate) connection: Connection,
     pub(crate) gathering: Gathering,
-    pub(crate) sockets: Arc<[Box<dyn Socket>]>,
+    pub(crate) sockets: Arc<[Arc<dyn Socket>]>,
     pub(crate) voice: Voice,
     pub(crate) ended: Option<Failure>,
 }
@@ -64,13 +68,13 @@ impl Carrier {
         match begin(context, start) {
             Ok((connection, sockets)) => Ok(Self {
                 connection,
-                gathering: Gathering::new(context, &sockets),
+                gathering: Gathering::new(now(), context, &sockets),
                 sockets: sockets.into(),
                 voice,
                 ended: None,
             }),
             Err(failure) => {
-                voice.say(Body::Close(failure.reason().as_str().to_owned()));
+                voice.say(Body::Close(failure.told().to_owned()));
                 let _ = timeout(LAST_WORDS, voice.run_out()).await;
                 Err(failure)
             }
@@ -89,6 +93,24 @@ impl Carrier {
             self.connection.handle_timeout(now);
         }
         self.gathering.handle_timeout(now);
+    }
+
+    /// Servers can be asked, maybe over streams of their own.
+    pub(crate) fn handle_found(&mut self, now: Instant, found: Vec<Found>) {
+        for found in found {
+            let Some(stream) = found.stream.clone() else {
+                self.gathering.ask(now, &found);
+                continue;
+            };
+            let local = stream.local_addr();
+            if self.sockets.iter().any(|other| other.local_addr() == local) {
+                // What comes could not be told apart.
+                self.gathering.refuse(now, found);
+                continue;
+            }
+            self.gathering.ask(now, &found);
+            self.sockets = self.sockets.iter().cloned().chain([stream]).collect();
+        }
     }
 
     /// The other end said something.
@@ -112,14 +134,16 @@ impl Carrier {
                     Err(error) => tracing::debug!(%error, "signal"),
                 }
             }
-            Body::Close(reason) => {
-                self.connection.close(now, CloseReason::of_name(&reason));
-            }
+            Body::Close(reason) => match Failure::of_told(&reason) {
+                Some(failure) if !self.connection.was_up() => self.end(failure),
+                _ => self.connection.close(now, CloseReason::of_name(&reason)),
+            },
             Body::Switch => {}
         }
     }
 
     /// Ends it, and tells the other end why on both ways.
+    #[cfg(feature = "cluster")]
     pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
         self.voice.say(Body::Close(reason.as_str().to_owned()));
         self.connection.close(now, reason);
@@ -127,9 +151,11 @@ impl Carrier {
 
     /// Something could not be said.
     pub(crate) fn handle_unsaid(&mut self, failure: Failure) {
-        // Once there is a way, what is said beside it no longer counts.
+        // Once there is a way, what is said beside it no longer counts; when it is lost, it does.
         if self.connection.remote().is_none() {
             self.end(failure);
+        } else if self.connection.is_lost() {
+            self.voice.say_again();
         }
     }
 
@@ -142,12 +168,10 @@ impl Carrier {
 
     /// Lets datagrams from the addresses in an SDP come to those that servers lend us.
     fn permit_described(&mut self, now: Instant, sdp: &str) {
-        for line in sdp.lines() {
-            if let Some(candidate) = line
-                .strip_prefix("a=")
-                .filter(|l| l.starts_with("candidate:"))
-                && let Ok(candidate) = Candidate::from_sdp_string(candidate)
-            {
+        let lines = sdp.lines().filter_map(|line| line.strip_prefix("a="));
+        let candidates = lines.filter(|line| line.starts_with("candidate:"));
+        for candidate in candidates.take(MAX_CANDIDATES) {
+            if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
                 self.gathering.permit(now, candidate.addr().ip());
             }
         }
@@ -217,7 +241,7 @@ impl Carrier {
 }
 
 /// Sockets, and a connection that offers or answers.
-fn begin(context: &Context, start: &Start) -> Result<(Connection, Vec<Box<dyn Socket>>), Failure> {
+fn begin(context: &Context, start: &Start) -> Result<(Connection, Vec<Arc<dyn Socket>>), Failure> {
     let (now, config) = (now(), context.config.clone());
     let sockets = bind(context)?;
     let hosts = sockets.iter().map(|socket| socket.local_addr());
@@ -236,7 +260,7 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-fn bind(context: &Context) -> Result<Vec<Box<dyn Socket>>, Failure> {
+fn bind(context: &Context) -> Result<Vec<Arc<dyn Socket>>, Failure> {
     let addresses = match &context.options.addresses {
         Some(addresses) => addresses.clone(),
         None => context.net.addresses(),
@@ -245,7 +269,7 @@ fn bind(context: &Context) -> Result<Vec<Box<dyn Socket>>, Failure> {
     let mut failed = None;
     for address in addresses {
         match context.net.bind(address) {
-            Ok(socket) => sockets.push(socket),
+            Ok(socket) => sockets.push(Arc::from(socket)),
             Err(error) => failed = Some(error),
         }
     }
@@ -256,7 +280,7 @@ fn bind(context: &Context) -> Result<Vec<Box<dyn Socket>>, Failure> {
     }
 }
 
-fn send(sockets: &[Box<dyn Socket>], from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+fn send(sockets: &[Arc<dyn Socket>], from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
     let socket = sockets.iter().find(|socket| socket.local_addr() == from);
     if let Some(socket) = socket {
         socket.send(to, bytes);
@@ -265,7 +289,7 @@ fn send(sockets: &[Box<dyn Socket>], from: SocketAddr, to: SocketAddr, bytes: &[
 
 /// The next datagram: to which socket, its length and its source. Cancel-safe.
 pub(crate) async fn receive(
-    sockets: &[Box<dyn Socket>],
+    sockets: &[Arc<dyn Socket>],
     buf: &mut [u8],
 ) -> (usize, usize, SocketAddr) {
     poll_fn(|cx| {

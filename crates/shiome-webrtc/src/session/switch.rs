@@ -1,25 +1,38 @@
 //! The turn from one way to the other, in order and without copies.
 //!
 //! On the way to the channel, two signals go after all that was sent over the other link, one for each lane; when they have
-//! arrived, all that was sent before has, and the channel begins to carry. On the way back, what the channel had taken and is not
+//! arrived, all that was sent before has, and the channel begins to carry. When that takes too long, what was held back goes over the
+//! other link as well, and they are sent anew. On the way back, what the channel had taken and is not
 //! acknowledged goes over the other link first. What arrives twice by that is dropped by its number.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use shiome_bus::{BoxFuture, BusError, Level, Peer, PeerId, Priority, SendOptions, WeakPeer};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::{RtcLink, voice::Voice};
+use super::{LAST_WORDS, RtcLink, voice::Voice};
 use crate::{
     outbox::Diverted,
     signal::{Body, Purpose, SessionId, Signal},
 };
 
-/// Time for what is under way over another link to arrive. What has not by then is lost, or comes late.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for what is under way over another link to arrive, before what is held back goes after it: at first, and at most. It doubles in
+/// between, so that a link that takes longer is waited for.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(240)];
 
 /// Time until a way that is not there, or full, is looked at again.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// All that was sent over another link has arrived, or there is no other link.
+    Arrived,
+    /// That is not known, and the other link is there.
+    Late,
+    /// All that waited is sent over another link.
+    Diverted,
+}
 
 /// What goes on.
 pub(crate) struct Switch {
@@ -27,7 +40,8 @@ pub(crate) struct Switch {
     remote: PeerId,
     session: SessionId,
     link: Arc<RtcLink>,
-    waiting: Option<BoxFuture<'static, ()>>,
+    patience: Duration,
+    waiting: Option<BoxFuture<'static, Turn>>,
     diverting: Option<BoxFuture<'static, ()>>,
 }
 
@@ -39,6 +53,7 @@ impl Switch {
             remote: voice.remote().clone(),
             session: voice.id().clone(),
             link: Arc::clone(link),
+            patience: PATIENCE[0],
             waiting: None,
             diverting: None,
         }
@@ -47,8 +62,8 @@ impl Switch {
     /// Begins to wait for what is under way over another link.
     pub(super) fn wait(&mut self) {
         self.diverting = None;
-        let wait = wait(self.peer.clone(), self.remote.clone(), self.session.clone());
-        self.waiting = Some(Box::pin(wait));
+        let to = (self.remote.clone(), self.session.clone());
+        self.waiting = Some(Box::pin(wait(self.peer.clone(), to, self.patience)));
     }
 
     /// Begins to send what waits over another link.
@@ -64,14 +79,21 @@ impl Switch {
         (self.waiting, self.diverting) = (None, None);
     }
 
-    /// Resolves when nothing is under way over another link any longer; while sending over it, when all is sent. Cancel-safe.
-    pub(super) async fn run(&mut self) {
+    /// Resolves when there is a [`Turn`]. Cancel-safe.
+    pub(super) async fn run(&mut self) -> Turn {
         if let Some(diverting) = &mut self.diverting {
             diverting.await;
             self.diverting = None;
+            Turn::Diverted
         } else if let Some(waiting) = &mut self.waiting {
-            waiting.await;
+            let turn = waiting.await;
             self.waiting = None;
+            let [first, most] = PATIENCE;
+            self.patience = match turn {
+                Turn::Late => self.patience.saturating_mul(2).min(most),
+                _ => first,
+            };
+            turn
         } else {
             pending().await
         }
@@ -85,24 +107,51 @@ impl Switch {
     }
 }
 
-async fn wait(peer: WeakPeer, remote: PeerId, session: SessionId) {
-    let Some(peer) = peer.upgrade() else { return };
+async fn wait(peer: WeakPeer, (remote, session): (PeerId, SessionId), patience: Duration) -> Turn {
+    let Some(peer) = peer.upgrade() else {
+        return Turn::Arrived;
+    };
     // Both at once: one that is made later than what is held back would make that look like copies.
-    let normal = arrive(&peer, &remote, &session, Priority::Normal);
-    let bulk = arrive(&peer, &remote, &session, Priority::Bulk);
-    tokio::join!(normal, bulk);
+    let arrive = |priority| {
+        let options = SendOptions::default().level(Level::Received);
+        let options = options.priority(priority).timeout(patience);
+        arrive(&peer, &remote, &session, options)
+    };
+    match tokio::join!(arrive(Priority::Normal), arrive(Priority::Bulk)) {
+        (Turn::Arrived, Turn::Arrived) => Turn::Arrived,
+        _ => Turn::Late,
+    }
 }
 
-/// Resolves when all that was sent before in a lane has arrived.
-async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, priority: Priority) {
+/// Resolves when all that was sent before in a lane has arrived, or not in time.
+async fn arrive(peer: &Peer, remote: &PeerId, session: &SessionId, options: SendOptions) -> Turn {
     let Ok(intent) = Signal::new(session, Body::Switch).intent(Purpose::Envelopes) else {
-        return;
+        return Turn::Arrived;
     };
-    let options = SendOptions::default().level(Level::Received);
-    let options = options.priority(priority).timeout(PATIENCE);
-    // It is said once, for the same reason. Where a queue was full, that is given the time to be emptied.
-    if let Err(BusError::QueueFull(_)) = peer.send_with(remote, intent, options).await {
-        sleep(RETRY).await;
+    // It is said once, for the same reason.
+    match peer.send_with(remote, intent, options).await {
+        Err(BusError::Timeout { .. }) => Turn::Late,
+        Err(BusError::QueueFull(_)) => {
+            sleep(RETRY).await;
+            Turn::Late
+        }
+        // It has arrived, or there is no way that it could go.
+        _ => Turn::Arrived,
+    }
+}
+
+/// Sends all that waits over another link, as long as there is one, for a session that cannot.
+pub(crate) async fn divert_all(link: &Arc<RtcLink>) {
+    link.clear_loose();
+    if !link.begin_diverting() {
+        return;
+    }
+    let mut diverting = pin!(divert(Arc::clone(link)));
+    while timeout(LAST_WORDS, &mut diverting).await.is_err() {
+        if link.detour().is_err() {
+            // What it holds is put back when it is dropped, at the end.
+            break;
+        }
     }
 }
 

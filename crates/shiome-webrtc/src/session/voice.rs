@@ -2,7 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use shiome_bus::{BoxFuture, BusError, Level, PeerId, SendOptions, WeakPeer};
+use shiome_bus::{BoxFuture, BusError, Level, PeerId, Priority, SendOptions, WeakPeer};
+use tokio::time::sleep;
 
 use super::{Context, Signal};
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
 /// Signals that wait to be said. A session has less than a hundred candidates.
 const MAX_UNSAID: usize = 128;
 
+/// Time until what was not said is said again.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Says signals in order.
 pub(crate) struct Voice {
     peer: WeakPeer,
@@ -22,8 +26,8 @@ pub(crate) struct Voice {
     patience: Duration,
     unsaid: VecDeque<Body>,
     saying: Option<BoxFuture<'static, Result<(), BusError>>>,
-    /// An offer was said, and whether the other end took it is not known yet.
-    offering: bool,
+    /// The description that is being said, or was the last that was not.
+    description: Option<Body>,
 }
 
 impl Voice {
@@ -36,7 +40,7 @@ impl Voice {
             patience: context.options.connect_timeout,
             unsaid: VecDeque::new(),
             saying: None,
-            offering: false,
+            description: None,
         }
     }
 
@@ -78,23 +82,45 @@ impl Voice {
             let Some(body) = self.unsaid.pop_front() else {
                 return Ok(());
             };
-            self.offering = matches!(body, Body::Offer(_));
-            let said = say(
-                self.peer.clone(),
-                self.remote.clone(),
-                Signal::new(&self.id, body),
-                self.purpose,
-                self.patience,
-            );
-            self.saying = Some(Box::pin(said));
+            let describes = matches!(body, Body::Offer(_) | Body::Answer(_));
+            self.description = describes.then(|| body.clone());
+            self.saying = Some(Box::pin(self.begin(body)));
         }
         let Some(saying) = &mut self.saying else {
             return Ok(());
         };
         let said = saying.await;
         self.saying = None;
-        let offering = std::mem::take(&mut self.offering);
+        if said.is_ok() {
+            self.description = None;
+        }
+        let offering = matches!(self.description, Some(Body::Offer(_)));
         said.map_err(|error| failure(error, offering))
+    }
+
+    fn begin(&self, body: Body) -> impl Future<Output = Result<(), BusError>> + Send + use<> {
+        say(
+            self.peer.clone(),
+            self.remote.clone(),
+            Signal::new(&self.id, body),
+            self.purpose,
+            self.patience,
+        )
+    }
+
+    /// Says a description that was not said after a while again, unless there is another one.
+    pub(crate) fn say_again(&mut self) {
+        let newer = |body: &Body| matches!(body, Body::Offer(_) | Body::Answer(_));
+        if let Some(body) = self.description.clone()
+            && self.saying.is_none()
+            && !self.unsaid.iter().any(newer)
+        {
+            let said = self.begin(body);
+            self.saying = Some(Box::pin(async {
+                sleep(RETRY).await;
+                said.await
+            }));
+        }
     }
 }
 
@@ -127,6 +153,8 @@ async fn say(
     } else {
         Level::Accepted
     };
-    let options = SendOptions::default().level(level).timeout(patience);
+    // Past what users say: it is about a faster way for that.
+    let options = SendOptions::default().priority(Priority::System);
+    let options = options.level(level).timeout(patience);
     peer.send_with(&remote, intent, options).await.map(drop)
 }

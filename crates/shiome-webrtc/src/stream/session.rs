@@ -106,7 +106,6 @@ impl StreamSession {
     }
 
     async fn drive(mut self, mut signals: mpsc::Receiver<Body>) {
-        let sockets = Arc::clone(&self.carrier.sockets);
         let mut datagram = vec![0; DATAGRAM_LEN];
         let mut bytes = vec![0; WHOLE_LEN];
         loop {
@@ -116,6 +115,7 @@ impl StreamSession {
             }
             let room = self.room();
             let timeout = sleep_until(self.carrier.timeout().into());
+            let sockets = Arc::clone(&self.carrier.sockets);
             tokio::select! {
                 (socket, len, source) = receive(&sockets, &mut datagram) => {
                     self.carrier.receive_more(&*sockets[socket], &mut datagram, len, source);
@@ -127,7 +127,7 @@ impl StreamSession {
                     None => self.carrier.end(Failure::Closed(CloseReason::Closed)),
                 },
                 found = self.carrier.gathering.resolved() => {
-                    self.carrier.gathering.begin(now(), &found);
+                    self.carrier.handle_found(now(), found);
                 }
                 failed = self.carrier.voice.run() => self.carrier.handle_unsaid(failed),
                 read = self.reader.read(&mut bytes[..room]), if room > 0 => {
@@ -250,7 +250,7 @@ impl StreamSession {
             ..
         } = self;
         drop(reader);
-        let reason = failure.reason().as_str().to_owned();
+        let reason = failure.told().to_owned();
         carrier.voice.say(Body::Close(reason));
         let deliver = async {
             // What has come before an orderly end is the owner's.

@@ -249,3 +249,47 @@ async fn labels_are_addresses() {
     assert_eq!([&here.peer[..], &here.local], ["rtc:b", "rtc:a"]);
     assert_eq!([&there.peer[..], &there.local], ["rtc:a", "rtc:b"]);
 }
+
+/// Any peer may be a node.
+#[tokio::test(start_paused = true)]
+async fn every_name_of_a_peer_is_an_address() {
+    let world = World::new(stun).met().await;
+    let long = "x".repeat(shiome_bus::MAX_PEER_ID_LEN);
+    for name in [
+        "Alice", "a@b", "node~1", "-", "a.b_c-D", "10.0.0.1", "@", &long,
+    ] {
+        assert!(shiome_bus::PeerId::new(name).is_ok());
+        let address = world.a.links.address(&format!("rtc:{name}"));
+        let address = address.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(address.rest(), name);
+    }
+}
+
+/// Links that come and go leave nothing.
+#[tokio::test(start_paused = true)]
+async fn many_links_leave_nothing_behind() {
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let world = World::new(stun).met().await;
+    let mut before = 0;
+    for round in 0..120 {
+        if round == 20 {
+            before = tasks();
+        }
+        let (mut here, mut there) = world.open().await;
+        here.writer.write_all(b"hello").await.unwrap();
+        let mut read = [0; 5];
+        there.reader.read_exact(&mut read).await.unwrap();
+        if round % 2 == 0 {
+            drop(here);
+            there.writer.write_all(b"too late").await.unwrap();
+        } else {
+            drop((here, there));
+        }
+        world.is_empty().await;
+    }
+    assert!(tasks() <= before, "{} tasks, {before} before", tasks());
+}

@@ -137,3 +137,18 @@ async fn loss_and_reordering_change_nothing_but_time() {
     world.b.hears(500).await;
     assert_eq!(world.b.heard(), (0..500).collect::<Vec<_>>());
 }
+
+/// Both ends are told, whichever finds out first.
+#[tokio::test(start_paused = true)]
+async fn why_there_is_no_way_is_told_at_both_ends() {
+    let mut world = hidden([friendly(), turn("wrong").relay_only()], false);
+    world.a.peer.wait_for("b", SECOND).await.unwrap();
+    world.a.rtc.connect("b").unwrap();
+    let theirs = world.b.relayed().await;
+    assert!(matches!(theirs, Failure::TurnRefused(_)), "{theirs}");
+    let ours = world.a.relayed().await;
+    assert!(
+        !matches!(ours, Failure::Closed(_)),
+        "{ours}: nobody closed it"
+    );
+}
