@@ -10,9 +10,9 @@ use crate::{
     outcome::{ConnectError, HandshakeFailure, Outcome},
 };
 
-/// Time for a dial that the node makes by itself to become a session, until the two nodes have told each other their
+/// Time for a link that the node has dialled by itself to become a session, until the two nodes have told each other their
 /// actors.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Dials other nodes, and waits for the sessions.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Connector {
         }
     }
 
-    /// As [`connect`](Self::connect), for a dial that the node makes by itself: within 15 s, and known to those who
+    /// As [`connect`](Self::connect), for a dial that the node makes by itself: within 10 s after the time that a dial has, and known to those who
     /// would dial the same address.
     pub(crate) async fn attempt(&self, address: &str) -> Result<SessionInfo, ConnectError> {
         let _dialling = Dialling::begin(&self.registry, address);
@@ -83,7 +83,8 @@ impl Connector {
     }
 
     async fn connect_in_time(&self, address: &str) -> Result<SessionInfo, ConnectError> {
-        let connected = timeout(ATTEMPT_TIMEOUT, self.connect(address)).await;
+        let limit = self.dialer.timeout().saturating_add(SESSION_TIMEOUT);
+        let connected = timeout(limit, self.connect(address)).await;
         connected.unwrap_or_else(|_| Err(ConnectError::timed_out()))
     }
 }

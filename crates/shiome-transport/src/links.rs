@@ -220,6 +220,11 @@ impl Links {
         }
     }
 
+    /// How long a dial may take.
+    pub fn dial_timeout(&self) -> Duration {
+        self.dial_timeout
+    }
+
     /// What links there may be.
     pub fn policy(&self) -> Policy {
         self.policy

@@ -113,7 +113,7 @@ fn the_example_with_handles_prints_what_the_readme_says() {
     let count = node("b", &port).output().unwrap();
     assert!(count.status.success());
     let printed = String::from_utf8(count.stdout).unwrap();
-    let (_, shown) = README.split_once("example handles -- b PORT\n").unwrap();
+    let (_, shown) = README.split_once("example handles -- b 4698\n").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
     assert_eq!(shown.lines().count(), 3);
     assert!(printed.contains(shown), "{printed}");

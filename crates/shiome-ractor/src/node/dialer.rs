@@ -1,6 +1,7 @@
 use std::{
     error::Error,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use shiome_transport::{Address, Link, Links, Policy, TransportError};
@@ -95,6 +96,11 @@ impl Dialer {
             return false;
         };
         one == other || is_socket(&one) && is_socket(&other) && socket(&one) == socket(&other)
+    }
+
+    /// How long a dial may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.links().dial_timeout()
     }
 
     /// Opens a link.

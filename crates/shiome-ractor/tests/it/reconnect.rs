@@ -1,10 +1,13 @@
 //! Addresses that a node keeps connected to. They are dialled over real sockets, in real time.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{error::Error as _, net::SocketAddr, time::Duration};
 
 use shiome_ractor::{
     BuildError, Connection, ConnectionEnd, ConnectionState, Events, KeepError,
     MAX_KEPT_CONNECTIONS, Node, NodeEvent, Reconnect,
+};
+use shiome_transport::{
+    Address, BoxFuture, Connector, Link, Links, Policy, Scheme, Security, TransportError,
 };
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -263,6 +266,42 @@ async fn what_dialling_does_not_cure_is_told_as_such() {
     assert!(a.sessions().await.unwrap().is_empty());
     a.stop().await;
     b.stop().await;
+}
+
+/// Leads nowhere, and does not say so.
+struct Nowhere;
+
+impl Connector for Nowhere {
+    fn dial<'a>(&'a self, _: &'a Address) -> BoxFuture<'a, Result<Link, TransportError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_has_the_time_that_the_links_give_it_and_its_own_reason() {
+    let patience = Duration::from_secs(60);
+    let scheme = Scheme::new(Security::Plain).with_connector(Nowhere);
+    let links = Links::new(Policy::Any).with_scheme("slow", scheme);
+    let node = Node::builder("patient@127.0.0.1:0")
+        .cookie(COOKIE)
+        .links(links.with_dial_timeout(patience))
+        .start()
+        .await
+        .unwrap();
+    let mut events = node.events();
+    let kept = node.keep_connected("slow:there").unwrap();
+    let error = loop {
+        if let NodeEvent::Reconnecting { error, .. } = events.next().await.unwrap() {
+            break error;
+        }
+    };
+    let dialled = error.source().and_then(|error| error.downcast_ref());
+    assert!(
+        matches!(dialled, Some(TransportError::Timeout { after }) if *after == patience),
+        "{error:?}"
+    );
+    kept.cancel();
+    node.stop().await;
 }
 
 #[tokio::test]
