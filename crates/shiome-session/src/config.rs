@@ -164,8 +164,8 @@ pub struct Config {
     pub liveness_timeout: Duration,
     /// Bytes that wait to be sent before casts and calls are refused with
     /// [`SendError::Full`](crate::SendError::Full), until a quarter of it is free again. Each message counts with its
-    /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it. Default:
-    /// [`MAX_OUTBOX_LEN`].
+    /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it, and what has
+    /// [room of its own](Self::high_water). Default: [`MAX_OUTBOX_LEN`].
     pub max_outbox: usize,
     /// Bytes of [casts in turn](crate::Session::cast_in_turn) that wait to be sent before the next waits, until a quarter of
     /// it is free again, counted as for [`max_outbox`](Self::max_outbox), which it is at most; short and

@@ -39,7 +39,7 @@ pub(crate) struct Lanes {
     queued: usize,
     /// Those of them that nobody waits for room with.
     backlog: usize,
-    /// Those of casts whose senders wait for their turn, by [`Length`].
+    /// Those of casts whose senders wait for their turn.
     in_turn: InTurn,
     tally: Tally,
 }

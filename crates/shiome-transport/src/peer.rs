@@ -356,11 +356,18 @@ mod tests {
     }
 
     fn fill(peer: &Peer<()>) {
-        while !peer.hand_over(|session| session.is_high(Length::Short)) {
-            let cast = node::Cast {
-                to: 1,
-                ..node::Cast::default()
-            };
+        fill_with(peer, 0);
+    }
+
+    /// Sends casts of that length up to the mark.
+    fn fill_with(peer: &Peer<()>, what_len: usize) {
+        let cast = node::Cast {
+            to: 1,
+            what: vec![0; what_len].into(),
+            ..node::Cast::default()
+        };
+        while !peer.hand_over(|session| session.is_high(Length::of(&cast))) {
+            let cast = cast.clone();
             peer.hand_over(|session| session.cast_in_turn(cast))
                 .unwrap();
         }
@@ -402,6 +409,22 @@ mod tests {
         // It was woken, and gives up before it looks.
         drop(b);
         assert!(poll(c.as_mut()).is_some());
+    }
+
+    #[test]
+    fn the_water_of_long_casts_is_theirs_alone() {
+        let peer = peer();
+        fill_with(&peer, 1_000_000);
+        let mut long = pin!(peer.low_water(Length::Long));
+        assert!(poll(long.as_mut()).is_none());
+        assert!(poll(pin!(peer.low_water(Length::Short))).is_some());
+        fill(&peer);
+        let mut short = pin!(peer.low_water(Length::Short));
+        assert!(poll(short.as_mut()).is_none());
+        write_all(&peer);
+        // Either has its turn, whoever looks first.
+        let (long, short) = (poll(long.as_mut()), poll(short.as_mut()));
+        assert!(long.is_some() && short.is_some());
     }
 
     #[test]
