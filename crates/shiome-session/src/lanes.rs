@@ -10,11 +10,13 @@ use crate::{
 mod bulk;
 mod fifo;
 mod flow;
+mod in_turn;
 mod queues;
 
 use bulk::Bulk;
 use fifo::{Fifo, Queued};
 pub(crate) use flow::{Flow, content_len_of_cast, cost, cost_of_cast, cost_of_fragment};
+use in_turn::InTurn;
 use queues::Key;
 
 /// What waits to be sent, encoded, by urgency.
@@ -122,38 +124,6 @@ pub(crate) struct Leaving {
     pub(crate) len: usize,
     /// Bytes of casts whose senders wait for their turn, with the overhead of each that is whole.
     in_turn: InTurn,
-}
-
-/// Bytes of casts to one actor whose senders wait for their turn, by [`Length`].
-#[derive(Debug, Clone, Copy, Default)]
-struct InTurn([usize; 2]);
-
-impl InTurn {
-    /// So many bytes of a message.
-    fn of(class: Class, bytes: usize) -> Self {
-        let mut lens = [0; 2];
-        if let Class::Cast {
-            turn: Some(length), ..
-        } = class
-        {
-            lens[length as usize] = bytes;
-        }
-        Self(lens)
-    }
-}
-
-impl std::ops::AddAssign for InTurn {
-    fn add_assign(&mut self, other: Self) {
-        self.0[0] += other.0[0];
-        self.0[1] += other.0[1];
-    }
-}
-
-impl std::ops::SubAssign for InTurn {
-    fn sub_assign(&mut self, other: Self) {
-        self.0[0] -= other.0[0];
-        self.0[1] -= other.0[1];
-    }
 }
 
 /// Messages of users, counted.
@@ -268,7 +238,7 @@ impl Lanes {
 
     /// Those of them that are casts whose senders wait for their turn.
     pub(crate) fn in_turn(&self, length: Length) -> usize {
-        self.in_turn.0[length as usize]
+        self.in_turn.len_of(length)
     }
 
     /// Whether the express lane has room for a message of that length.
@@ -342,8 +312,8 @@ impl Lanes {
             }
         }
         assert_eq!(
-            (self.queued, self.backlog, self.in_turn.0, self.tally),
-            (queued, backlog, in_turn.0, tally)
+            (self.queued, self.backlog, self.in_turn, self.tally),
+            (queued, backlog, in_turn, tally)
         );
         let express = self.express.items.iter().copied().map(Express::cost);
         assert_eq!(self.express.queued, express.sum::<usize>());
