@@ -8,7 +8,8 @@ use std::{
 ///
 /// An `ActorRef` sends without waiting and without a verdict, into a mailbox that is `ractor`'s and has no limit. From
 /// there messages go to the link. A [`RemoteRef`](crate::RemoteRef) has no mailbox: there
-/// [`cast`](crate::RemoteRef::cast) waits and [`try_cast`](crate::RemoteRef::try_cast) refuses.
+/// [`cast`](crate::RemoteRef::cast) has room of its own, for which it waits, and [`try_cast`](crate::RemoteRef::try_cast)
+/// refuses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {

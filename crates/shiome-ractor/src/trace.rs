@@ -39,7 +39,8 @@ use bytes::Bytes;
 use shiome_session::{
     Session,
     wire::{
-        Capabilities, node,
+        Capabilities,
+        node::{self, node_message},
         trace::{MAX_OVERHEAD, TraceContext, unwrap, wrap},
     },
 };
@@ -150,6 +151,16 @@ impl Pack for node::Call {
     }
 }
 
+impl Pack for node::NodeMessage {
+    fn pack(&mut self, session: &Session<Caller>, context: Option<&TraceContext>) {
+        match &mut self.msg {
+            Some(node_message::Msg::Cast(cast)) => cast.pack(session, context),
+            Some(node_message::Msg::Call(call)) => call.pack(session, context),
+            Some(node_message::Msg::Reply(_)) | None => {}
+        }
+    }
+}
+
 /// The metadata of a message with `len` bytes beside it, as the peer takes it. A message does not become too long by its
 /// context.
 fn pack(
@@ -166,8 +177,90 @@ fn pack(
     }
     let own = metadata.as_ref().map_or(0, Bytes::len);
     let len = len + own + MAX_OVERHEAD + ENCODING_OVERHEAD;
-    wrap(
-        context.filter(|_| len as u64 <= terms.max_message_len),
-        metadata,
-    )
+    let fits = len as u64 <= session.max_message_len();
+    wrap(context.filter(|_| fits), metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use shiome_session::{
+        Config, Terms,
+        wire::{
+            Encode,
+            trace::{TraceParent, is_wrapped},
+        },
+    };
+
+    use super::*;
+
+    fn session(terms: Terms) -> Session<Caller> {
+        let mut session = Session::new(Instant::now(), Config::default(), 1);
+        session.negotiated(terms);
+        session
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            version: 1,
+            capabilities: Capabilities::ALL,
+            incarnation: 1,
+            max_frame_len: 1 << 20,
+            max_message_len: 1 << 20,
+            max_reassembly_len: 1 << 20,
+            window: 1 << 20,
+        }
+    }
+
+    fn without(capability: Capabilities) -> Capabilities {
+        Capabilities::from_bits(Capabilities::ALL.bits() & !capability.bits())
+    }
+
+    #[test]
+    fn a_context_makes_no_message_too_long_for_what_the_peer_takes() {
+        let parent: TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            .parse()
+            .unwrap();
+        let context = TraceContext::from(parent);
+        let limit = 100_000;
+        let limited = [
+            Terms {
+                max_message_len: limit,
+                ..terms()
+            },
+            Terms {
+                max_reassembly_len: limit,
+                ..terms()
+            },
+            Terms {
+                capabilities: without(Capabilities::FRAGMENTS),
+                max_frame_len: limit,
+                ..terms()
+            },
+            Terms {
+                capabilities: without(Capabilities::FRAGMENTS),
+                window: 2 * limit,
+                ..terms()
+            },
+        ];
+        for terms in limited {
+            let session = session(terms);
+            let most = session.max_message_len();
+            assert!((limit..=2 * limit).contains(&most), "{most}");
+            let mut traced = 0;
+            for less in (0..2 * MAX_OVERHEAD).step_by(7) {
+                let what = vec![0; usize::try_from(most).unwrap() - less].into();
+                let mut cast = node::Cast {
+                    what,
+                    ..node::Cast::default()
+                };
+                let fitted = cast.body_len() as u64 <= most;
+                cast.pack(&session, Some(&context));
+                assert_eq!(cast.body_len() as u64 <= most, fitted);
+                traced += usize::from(cast.metadata.is_some_and(|m| is_wrapped(&m)));
+            }
+            assert!(traced > 10, "{traced}");
+        }
+    }
 }

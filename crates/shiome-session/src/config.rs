@@ -59,7 +59,7 @@ pub(crate) const LIVENESS_TICKS: u32 = 6;
 /// Default limit on what waits to be sent to one peer, in bytes, see [`Config::max_outbox`].
 pub const MAX_OUTBOX_LEN: usize = 64 * 1024 * 1024;
 
-/// Default mark on what waits to be sent to one peer, in bytes, see [`Config::high_water`].
+/// Default mark on the casts to one peer whose senders wait for their turn, in bytes, see [`Config::high_water`].
 ///
 /// Twice what is written at a time, so that the link does not wait for senders nor each of them for each write. Memory of that
 /// much is used over and over, and stays in the processor's cache.
@@ -164,11 +164,13 @@ pub struct Config {
     pub liveness_timeout: Duration,
     /// Bytes that wait to be sent before casts and calls are refused with
     /// [`SendError::Full`](crate::SendError::Full), until a quarter of it is free again. Each message counts with its
-    /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it. Default:
-    /// [`MAX_OUTBOX_LEN`].
+    /// length and [`MESSAGE_OVERHEAD`], which this is at least. The last message may go beyond it, and what has
+    /// [room of its own](Self::high_water). Default: [`MAX_OUTBOX_LEN`].
     pub max_outbox: usize,
-    /// Bytes that wait to be sent before a sender that can wait should, until a quarter of it is free again, counted as for
-    /// [`max_outbox`](Self::max_outbox), which it is at most. Nothing is refused for that. Default: [`HIGH_WATER`].
+    /// Bytes of [casts in turn](crate::Session::cast_in_turn) that wait to be sent before the next waits, until a quarter of
+    /// it is free again, counted as for [`max_outbox`](Self::max_outbox), which it is at most; short and
+    /// [long](crate::Length) ones each by themselves, and nothing else. They do not wait for room in the outbox, which they
+    /// count in, too. The last message may go beyond it. Default: [`HIGH_WATER`].
     pub high_water: usize,
     /// Longest message that this side puts together from fragments, in bytes. As announced to the peer.
     /// Default: [`MAX_MESSAGE_LEN`].

@@ -2,6 +2,7 @@ use prost_types::Timestamp;
 use shiome_wire::{Encode, Frames, node::Cast};
 
 use crate::{
+    Length,
     config::{FRAGMENT_THRESHOLD, MAX_CONTROL_BACKLOG, MAX_EXPRESS_BACKLOG, MESSAGE_OVERHEAD},
     terms::Terms,
 };
@@ -9,11 +10,13 @@ use crate::{
 mod bulk;
 mod fifo;
 mod flow;
+mod in_turn;
 mod queues;
 
 use bulk::Bulk;
 use fifo::{Fifo, Queued};
 pub(crate) use flow::{Flow, content_len_of_cast, cost, cost_of_cast, cost_of_fragment};
+use in_turn::InTurn;
 use queues::Key;
 
 /// What waits to be sent, encoded, by urgency.
@@ -38,6 +41,8 @@ pub(crate) struct Lanes {
     queued: usize,
     /// Those of them that nobody waits for room with.
     backlog: usize,
+    /// Those of casts whose senders wait for their turn.
+    in_turn: InTurn,
     tally: Tally,
 }
 
@@ -94,6 +99,8 @@ pub(crate) enum Class {
         pid: u64,
         /// What it takes of the peer's window.
         credit: u64,
+        /// What it counts as with those whose senders wait for their turn; `None`: its sender does not.
+        turn: Option<Length>,
     },
     Call {
         pid: u64,
@@ -115,6 +122,8 @@ pub(crate) struct Leaving {
     /// Whether it is a piece of something, be it the last.
     pub(crate) is_piece: bool,
     pub(crate) len: usize,
+    /// Bytes of casts whose senders wait for their turn, with the overhead of each that is whole.
+    in_turn: InTurn,
 }
 
 /// Messages of users, counted.
@@ -140,6 +149,7 @@ impl Lanes {
             bulk: Bulk::new(),
             queued: 0,
             backlog: 0,
+            in_turn: InTurn::default(),
             tally: Tally::default(),
         }
     }
@@ -160,6 +170,7 @@ impl Lanes {
             return Err(Overflow);
         }
         self.tally.add(class, 1, len);
+        self.in_turn += InTurn::of(class, len + MESSAGE_OVERHEAD);
         self.charge(class, len + MESSAGE_OVERHEAD);
         let queued = Queued { class, len };
         match class {
@@ -182,6 +193,7 @@ impl Lanes {
         if let Some(Class::Ping(timestamp)) = leaving.whole {
             self.bulk.pinged(timestamp);
         }
+        self.in_turn -= leaving.in_turn;
         match leaving.whole {
             Some(class) => {
                 self.discharge(class, leaving.len + leaving.count * MESSAGE_OVERHEAD);
@@ -201,6 +213,7 @@ impl Lanes {
         self.express = Express::default();
         self.bulk.clear();
         (self.queued, self.backlog) = (0, 0);
+        self.in_turn = InTurn::default();
         self.tally = Tally::default();
     }
 
@@ -221,6 +234,11 @@ impl Lanes {
     /// Bytes that wait, with [`MESSAGE_OVERHEAD`] a message.
     pub(crate) fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// Those of them that are casts whose senders wait for their turn.
+    pub(crate) fn in_turn(&self, length: Length) -> usize {
+        self.in_turn.len_of(length)
     }
 
     /// Whether the express lane has room for a message of that length.
@@ -276,6 +294,7 @@ impl Lanes {
     pub(crate) fn check_invariants(&self) -> crate::numbers::NumberMap<usize> {
         let mut answers = crate::numbers::NumberMap::default();
         let (mut queued, mut backlog, mut tally) = (0, 0, Tally::default());
+        let mut in_turn = InTurn::default();
         self.control.check_invariants(0);
         self.express.items.check_invariants(0);
         let urgent = self.control.iter().chain(self.express.items.iter());
@@ -285,6 +304,7 @@ impl Lanes {
         {
             let cost = item.len - left + MESSAGE_OVERHEAD;
             queued += cost;
+            in_turn += InTurn::of(item.class, cost);
             backlog += usize::from(item.class.is_untold()) * cost;
             tally.add(item.class, 1, item.len - left);
             if let Class::Reply { pid } | Class::CallError { pid } = item.class {
@@ -292,8 +312,8 @@ impl Lanes {
             }
         }
         assert_eq!(
-            (self.queued, self.backlog, self.tally),
-            (queued, backlog, tally)
+            (self.queued, self.backlog, self.in_turn, self.tally),
+            (queued, backlog, in_turn, tally)
         );
         let express = self.express.items.iter().copied().map(Express::cost);
         assert_eq!(self.express.queued, express.sum::<usize>());
@@ -312,6 +332,16 @@ impl Class {
         Self::Cast {
             pid: cast.to,
             credit: cost_of_cast(cast),
+            turn: None,
+        }
+    }
+
+    /// The same, of a sender that waits for its turn.
+    pub(crate) fn of_cast_in_turn(cast: &Cast) -> Self {
+        Self::Cast {
+            pid: cast.to,
+            credit: cost_of_cast(cast),
+            turn: Some(Length::of(cast)),
         }
     }
 
@@ -373,6 +403,7 @@ impl From<Queued> for Leaving {
             count: 1,
             is_piece: false,
             len: queued.len,
+            in_turn: InTurn::of(queued.class, queued.len + MESSAGE_OVERHEAD),
         }
     }
 }

@@ -134,6 +134,7 @@ mod error;
 mod event;
 mod exports;
 mod lanes;
+mod length;
 mod liveness;
 mod mark;
 mod monitors;
@@ -164,6 +165,7 @@ pub use error::{FragmentError, SendError, SessionError};
 pub use event::{
     CallEnd, CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped, Verb,
 };
+pub use length::Length;
 pub use session::Session;
 pub use shiome_wire as wire;
 pub use terms::Terms;

@@ -72,8 +72,8 @@ pub struct Session<C> {
     max_message_len: u64,
     /// Whether casts and calls are refused for want of room.
     full: Mark,
-    /// Whether senders that can wait should.
-    high: Mark,
+    /// Whether senders that wait for their turn should, by the length of what they send.
+    high: [Mark; 2],
     /// Whether more was to be told than may wait.
     overflowed: bool,
     /// What is said last.
@@ -124,7 +124,7 @@ impl<C> Session<C> {
             phase: Phase::Open,
             max_message_len: config.max_frame_len,
             full: Mark::at(config.max_outbox),
-            high: Mark::at(config.high_water),
+            high: [config.high_water; 2].map(Mark::at),
             overflowed: false,
             farewell: None,
             unwritten: None,
@@ -146,6 +146,12 @@ impl<C> Session<C> {
     /// What was agreed on with a native peer; `None`: the peer is a legacy one.
     pub fn terms(&self) -> Option<&Terms> {
         self.terms.as_ref()
+    }
+
+    /// Longest message between actors that the peer takes, in bytes of its encoding; longer ones are refused with
+    /// [`SendError::TooLong`](crate::SendError::TooLong).
+    pub fn max_message_len(&self) -> u64 {
+        self.max_message_len
     }
 
     /// Time that a call without one has; `None`: no end.
@@ -184,7 +190,7 @@ impl<C> Session<C> {
         self.channels.clear();
         self.traffic.cleared();
         self.full.clear();
-        self.high.clear();
+        self.high.iter_mut().for_each(Mark::clear);
         let ended: Vec<_> = self.calls.drain().collect();
         for (call, written) in ended {
             let why = CallEnd::Closed { written };
@@ -406,7 +412,11 @@ impl<C> Session<C> {
         if self.is_closed() {
             assert_eq!((self.calls.len(), self.lanes.queued()), (0, 0));
             assert_eq!((self.poll_timeout(), self.is_full()), (None, false));
-            assert!(!self.is_high());
+            assert!(
+                !crate::Length::ALL
+                    .into_iter()
+                    .any(|length| self.is_high(length))
+            );
             return;
         }
         self.directory.check_invariants();
@@ -418,12 +428,13 @@ impl<C> Session<C> {
             |pid| self.directory.contains(pid),
             |pid| self.exports.is_known(pid),
         );
-        for (mark, limit) in [
-            (&self.full, self.config.max_outbox),
-            (&self.high, self.config.high_water),
+        let [short, long] = crate::Length::ALL.map(|length| self.lanes.in_turn(length));
+        for (mark, limit, queued) in [
+            (&self.full, self.config.max_outbox, self.lanes.queued()),
+            (&self.high[0], self.config.high_water, short),
+            (&self.high[1], self.config.high_water, long),
         ] {
             assert_eq!(mark.limit(), limit);
-            let queued = self.lanes.queued();
             assert!(mark.is_reached() || queued < limit);
             assert!(!mark.is_reached() || queued >= limit / 4 * 3);
         }

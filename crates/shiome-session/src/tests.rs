@@ -14,8 +14,8 @@ use shiome_wire::{
 
 use crate::{
     CallEnd, CallErrorCode, ChannelConfig, ChannelError, ChannelFault, ChannelId, Config, Event,
-    ExitKind, FragmentError, GoodbyeReason, InboundCall, SendError, Session, SessionError, Skipped,
-    Terms, Verb,
+    ExitKind, FragmentError, GoodbyeReason, InboundCall, Length, SendError, Session, SessionError,
+    Skipped, Terms, Verb,
     config::{
         AROUND_PAYLOAD_LEN, FRAGMENT_THRESHOLD, LEGACY_WINDOW, LIVENESS_TIMEOUT,
         MAX_EXPRESS_BACKLOG, MAX_NAME_LEN, MESSAGE_OVERHEAD, MIN_WINDOW, REPLY_GRACE,

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_session::{Event, GoodbyeReason, Session, SessionError};
+use shiome_session::{Event, GoodbyeReason, Length, Session, SessionError};
 use shiome_wire::meta::NetworkMessage;
 use tokio::sync::Notify;
 
@@ -32,8 +32,8 @@ pub struct Peer<C> {
     pub(crate) filled: Notify,
     /// Wakes all who wait for room.
     emptied: Notify,
-    /// Wakes one of those who wait for low water.
-    lowered: Notify,
+    /// Wakes one of those who wait for low water, by the length of what they send.
+    lowered: [Notify; 2],
 }
 
 /// The turn of one who has waited for [low water](Peer::low_water). The next one's comes when it is dropped.
@@ -68,7 +68,7 @@ impl<C> Peer<C> {
             attention: Notify::new(),
             filled: Notify::new(),
             emptied: Notify::new(),
-            lowered: Notify::new(),
+            lowered: [Notify::new(), Notify::new()],
         }
     }
 
@@ -122,16 +122,17 @@ impl<C> Peer<C> {
         }
     }
 
-    /// Waits until less waits than senders that can wait should add to, see
+    /// Waits until a [cast in turn](Session::cast_in_turn) of that length may be sent, see
     /// [`Config::high_water`](shiome_session::Config::high_water), or the session is closed. Who has waited has its turn
     /// then, and sends before it ends that; otherwise all who wait would be woken for the room of a few. Cancel-safe.
-    pub async fn low_water(&self) -> Turn<'_> {
+    pub async fn low_water(&self, length: Length) -> Turn<'_> {
+        let lowered = &self.lowered[length as usize];
         loop {
-            let lowered = self.lowered.notified();
-            if !self.lock().session.is_high() {
-                return Turn(&self.lowered);
+            let woken = lowered.notified();
+            if !self.lock().session.is_high(length) {
+                return Turn(lowered);
             }
-            lowered.await;
+            woken.await;
         }
     }
 
@@ -273,7 +274,8 @@ impl<C> Peer<C> {
     ) -> Option<R> {
         let now = now();
         let state = &mut *self.lock();
-        let (was_full, was_high) = (state.session.is_full(), state.session.is_high());
+        let was_full = state.session.is_full();
+        let was_high = Length::ALL.map(|length| state.session.is_high(length));
         let had_events = state.session.has_events();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, &mut state.progress, now);
@@ -281,8 +283,10 @@ impl<C> Peer<C> {
         if was_full && !state.session.is_full() {
             self.emptied.notify_waiters();
         }
-        if was_high && !state.session.is_high() {
-            self.lowered.notify_one();
+        for (length, was_high) in Length::ALL.into_iter().zip(was_high) {
+            if was_high && !state.session.is_high(length) {
+                self.lowered[length as usize].notify_one();
+            }
         }
         // A reply that leaves can start the clock of its actor's end.
         if state.session.poll_timeout() != due || !had_events && state.session.has_events() {
@@ -295,7 +299,7 @@ impl<C> Peer<C> {
         self.filled(state, || now);
         if state.session.is_closed() {
             self.emptied.notify_waiters();
-            self.lowered.notify_waiters();
+            self.lowered.iter().for_each(Notify::notify_waiters);
         }
     }
 
@@ -352,12 +356,20 @@ mod tests {
     }
 
     fn fill(peer: &Peer<()>) {
-        while !peer.hand_over(|session| session.is_high()) {
-            let cast = node::Cast {
-                to: 1,
-                ..node::Cast::default()
-            };
-            peer.hand_over(|session| session.cast(cast)).unwrap();
+        fill_with(peer, 0);
+    }
+
+    /// Sends casts of that length up to the mark.
+    fn fill_with(peer: &Peer<()>, what_len: usize) {
+        let cast = node::Cast {
+            to: 1,
+            what: vec![0; what_len].into(),
+            ..node::Cast::default()
+        };
+        while !peer.hand_over(|session| session.is_high(Length::of(&cast))) {
+            let cast = cast.clone();
+            peer.hand_over(|session| session.cast_in_turn(cast))
+                .unwrap();
         }
     }
 
@@ -381,8 +393,11 @@ mod tests {
     fn one_who_waits_for_low_water_is_woken_after_the_other_and_after_one_that_gives_up() {
         let peer = peer();
         fill(&peer);
-        let (mut a, mut c) = (pin!(peer.low_water()), pin!(peer.low_water()));
-        let mut b = Box::pin(peer.low_water());
+        let (mut a, mut c) = (
+            pin!(peer.low_water(Length::Short)),
+            pin!(peer.low_water(Length::Short)),
+        );
+        let mut b = Box::pin(peer.low_water(Length::Short));
         assert!(poll(a.as_mut()).is_none());
         assert!(poll(b.as_mut()).is_none());
         assert!(poll(c.as_mut()).is_none());
@@ -397,10 +412,26 @@ mod tests {
     }
 
     #[test]
+    fn the_water_of_long_casts_is_theirs_alone() {
+        let peer = peer();
+        fill_with(&peer, 1_000_000);
+        let mut long = pin!(peer.low_water(Length::Long));
+        assert!(poll(long.as_mut()).is_none());
+        assert!(poll(pin!(peer.low_water(Length::Short))).is_some());
+        fill(&peer);
+        let mut short = pin!(peer.low_water(Length::Short));
+        assert!(poll(short.as_mut()).is_none());
+        write_all(&peer);
+        // Either has its turn, whoever looks first.
+        let (long, short) = (poll(long.as_mut()), poll(short.as_mut()));
+        assert!(long.is_some() && short.is_some());
+    }
+
+    #[test]
     fn who_finds_the_water_high_again_waits_again() {
         let peer = peer();
         fill(&peer);
-        let mut waits = pin!(peer.low_water());
+        let mut waits = pin!(peer.low_water(Length::Short));
         assert!(poll(waits.as_mut()).is_none());
         write_all(&peer);
         fill(&peer);
@@ -413,7 +444,10 @@ mod tests {
     fn all_who_wait_are_woken_when_the_session_is_closed() {
         let peer = peer();
         fill(&peer);
-        let (mut a, mut b) = (pin!(peer.low_water()), pin!(peer.low_water()));
+        let (mut a, mut b) = (
+            pin!(peer.low_water(Length::Short)),
+            pin!(peer.low_water(Length::Short)),
+        );
         assert!(poll(a.as_mut()).is_none() && poll(b.as_mut()).is_none());
         peer.abandon(drop);
         let (a, b) = (poll(a.as_mut()), poll(b.as_mut()));

@@ -31,6 +31,7 @@ use crate::{
     native::{self, NativePolicy},
     overflow::{Losses, MAX_UNTAKEN_LEN, Overflow},
     remote::{Linked, Watchers},
+    trace::Pack,
 };
 
 mod any_link;
@@ -317,8 +318,11 @@ impl Actor for NodeSession {
                     .peer
                     .apply(|session, now| session.handle_message(now, message))?;
             }
-            NodeSessionMessage::SendMessage(message) if authenticated => {
-                let sent = shared.peer.apply(|session, _| session.forward(message));
+            NodeSessionMessage::SendMessage(mut message) if authenticated => {
+                let sent = shared.peer.apply(|session, _| {
+                    message.pack(session, None);
+                    session.forward(message)
+                });
                 if let Err(error) = sent {
                     warn!(%error, "message was not sent");
                 }

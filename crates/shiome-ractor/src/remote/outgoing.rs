@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_session::{SendError, Session};
+use shiome_session::{Length, SendError, Session};
 use shiome_wire::{node, trace::TraceContext};
 
 use super::{CastError, RemoteRef};
@@ -28,8 +28,8 @@ pub(super) enum Limit {
 
 /// What keeps a message from being handed to the link.
 pub(super) enum Obstacle {
-    /// Enough waits for casts to wait, too.
-    High,
+    /// Enough casts of that length wait.
+    High(Length),
     /// The outbox is full.
     Full,
     /// The node has not told its actors yet, so it is not known whether there is such an actor.
@@ -64,8 +64,8 @@ impl<M> RemoteRef<M> {
         loop {
             let link = self.run.link()?;
             let mut sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
-            if let Err(Obstacle::High) = sent {
-                let _turn = link.peer.low_water().await;
+            if let Err(Obstacle::High(length)) = sent {
+                let _turn = link.peer.low_water(length).await;
                 sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
             }
             match sent {
@@ -79,7 +79,7 @@ impl<M> RemoteRef<M> {
     async fn pass(&self, obstacle: Obstacle, link: &Arc<Shared>) {
         match obstacle {
             // Others were faster.
-            Obstacle::High => {}
+            Obstacle::High(_) => {}
             Obstacle::Full => link.peer.room().await,
             Obstacle::NotReady => link.introduction().await,
             Obstacle::Ending => self.run.moves_on_from(link).await,
@@ -156,7 +156,7 @@ impl From<CastOrSend> for CastError {
     }
 }
 
-/// Takes the cast and sends it, unless something keeps it from being sent now.
+/// Takes the cast and sends it, unless something keeps it from being sent now. A full outbox does not.
 fn attempt_cast(
     link: &Shared,
     pid: u64,
@@ -165,10 +165,11 @@ fn attempt_cast(
 ) -> Result<Result<(), SendError>, Obstacle> {
     link.peer.hand_over(|session| {
         check(session, pid)?;
-        let cast = cast.take_if(|_| !session.is_high());
-        let mut cast = cast.ok_or(Obstacle::High)?;
+        let length = cast.as_ref().map_or(Length::Short, Length::of);
+        let cast = cast.take_if(|_| !session.is_high(length));
+        let mut cast = cast.ok_or(Obstacle::High(length))?;
         cast.pack(session, context);
-        Ok(session.cast(cast))
+        Ok(session.cast_in_turn(cast))
     })
 }
 

@@ -10,7 +10,7 @@ use shiome_transport::session;
 use shiome_wire::{
     control,
     native::{self, CallError as WireError, Exit, Refused, call_error::Code, exit, native_message},
-    node,
+    node::{self, node_message},
 };
 use tokio::time::{Instant, timeout};
 
@@ -164,7 +164,7 @@ async fn an_actor_that_has_ended_or_never_was_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_fills_the_link_and_senders_are_told_or_wait() {
+async fn a_peer_that_does_not_read_fills_the_link_and_senders_are_told_or_have_room_of_their_own() {
     let (_node, mut peer, worker) = linked("full").await;
     let text = "x".repeat(60 * 1024);
     let mut sent = 0;
@@ -188,20 +188,100 @@ async fn a_peer_that_does_not_read_fills_the_link_and_senders_are_told_or_wait()
     assert_eq!(told, limit);
     assert!(sent * text.len() <= limit + 4 * 1024 * 1024, "{sent} casts");
 
-    let waiting = worker.cast(note("the last"));
-    tokio::pin!(waiting);
-    assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err());
+    let mut in_turn = 0;
+    let waiting = loop {
+        let mut cast = Box::pin(worker.cast(note(&text)));
+        match timeout(Duration::from_millis(10), &mut cast).await {
+            Ok(sent) => sent.unwrap(),
+            Err(_) => break cast,
+        }
+        in_turn += 1;
+    };
+    let mark = session::HIGH_WATER;
+    assert!((mark / 10 * 9..mark + text.len()).contains(&(in_turn * text.len())));
+    assert!(matches!(
+        worker.try_cast(note(&text)),
+        Err(CastError::Full { .. })
+    ));
     let mut read = async || {
-        for _ in 0..sent {
+        for _ in 0..sent + in_turn + 1 {
             peer.expect_cast().await;
             let data_len = 61 * 1024;
             peer.send(native::Credit { bytes: data_len }).await;
         }
-        peer.expect_cast().await
     };
-    let (sent, last) = tokio::join!(waiting, read());
+    let (sent, ()) = tokio::join!(waiting, read());
     assert_eq!(sent, Ok(()));
-    assert_eq!(last.what, arguments(&[b"the last"]));
+    assert_eq!(worker.cast(note("the last")).await, Ok(()));
+    assert_eq!(peer.expect_cast().await.what, arguments(&[b"the last"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn casts_go_on_beside_a_long_one() {
+    let (node, mut peer, worker) = linked("long").await;
+    peer.announce([(18, "other")]).await;
+    peer.ping(2).await;
+    let session = node.sessions().await.unwrap().remove(0);
+    let other: Handle = node.remote(&session, "other").unwrap();
+    let text = "x".repeat(12 << 20);
+    worker.cast(note(&text)).await.unwrap();
+    let second = worker.cast(note(&text));
+    tokio::pin!(second);
+    // Nothing is read, so the long one is where it was.
+    let waits = Duration::from_millis(10);
+    assert!(timeout(waits, &mut second).await.is_err());
+    for number in 0..100 {
+        let cast = other.cast(note(&number.to_string()));
+        assert_eq!(timeout(waits, cast).await, Ok(Ok(())));
+    }
+    let (mut pieces, mut casts) = (0, 0);
+    while casts < 100 {
+        let message = peer.receive().await.unwrap();
+        pieces += usize::from(message.kind() == "fragment");
+        if let Some(node_message::Msg::Cast(cast)) = message.into_node() {
+            assert_eq!(cast.to, 18);
+            assert_eq!(cast.what, arguments(&[casts.to_string().as_bytes()]));
+            casts += 1;
+        }
+    }
+    // Of some 190.
+    assert!(pieces < 100, "{pieces} pieces");
+}
+
+#[tokio::test(start_paused = true)]
+async fn casts_get_through_while_actor_refs_keep_the_outbox_full() {
+    let (node, mut peer, worker) = linked("flood").await;
+    peer.announce([(18, "flooded")]).await;
+    peer.join_group("flood", [18]).await;
+    let flooded: ActorRef<ProbeMessage> = remote_members("flood", 1).await.remove(0).into();
+    let session = node.sessions().await.unwrap().remove(0);
+    // Long ones, and more of them than the outbox takes: as soon as there is room it is full again.
+    let text = "x".repeat(1 << 20);
+    for _ in 0..200 {
+        flooded.cast(note(&text)).unwrap();
+    }
+    eventually(|| worker.try_cast(note("x")).is_err().then_some(())).await;
+    let mut sent = Vec::new();
+    let casts = async {
+        for number in 0..2000 {
+            worker
+                .cast(note(&format!("{number:0>1000}")))
+                .await
+                .unwrap();
+            sent.push(node.link(&session).unwrap().queued);
+        }
+    };
+    let read = async {
+        let mut casts = 0;
+        while casts < 2000 {
+            let message = peer.receive().await.unwrap();
+            casts += usize::from(message.kind() == "cast");
+        }
+    };
+    tokio::join!(casts, read);
+    assert_eq!(sent.len(), 2000);
+    let least = sent.into_iter().min().unwrap();
+    assert!(least > session::MAX_OUTBOX_LEN / 2, "{least} were left");
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,6 +156,33 @@ async fn a_peer_is_told_of_the_others_and_not_of_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_is_not_told_of_nodes_that_nobody_can_dial() {
+    let server = node("nameless").await;
+    let mut nowhere = RawPeer::dial(&server);
+    nowhere
+        .authenticate_as(NameMessage {
+            connection_string: String::new(),
+            ..name_of("nameless1")
+        })
+        .await;
+    nowhere.synchronise().await;
+    let _dialled = RawPeer::join(&server, "nameless2").await;
+    assert_eq!(sessions(&server).await.len(), 2);
+    let mut asker = RawPeer::join(&server, "nameless3").await;
+    asker
+        .send(Msg::EnumerateNodeSessions(name_of("nameless3")))
+        .await;
+    let listed = asker
+        .expect(|message| match message.into_control()? {
+            Msg::NodeSessions(list) => Some(list.sessions),
+            _ => None,
+        })
+        .await;
+    let names: Vec<_> = listed.into_iter().map(|n| n.name).collect();
+    assert_eq!(names, ["nameless2@raw"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_number_of_a_connection_is_told_to_nobody() {
     assert_ne!(name_of("number1").connection_id, 0);
     let server = node("number").await;

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, BytesConvertable, Message, message::SerializedMessage,
 };
-use shiome_ractor::{Node, RemoteRef};
+use shiome_ractor::{Node, RemoteRef, node::NodeSessionMessage};
 use shiome_wire::{
-    node,
-    trace::{MAGIC, TraceContext, unwrap, wrap},
+    node::{self, node_message::Msg},
+    trace::{MAGIC, TraceContext, is_wrapped, unwrap, wrap},
 };
 use tokio::sync::mpsc;
 
-use super::support::{COOKIE, RawPeer, remote_members};
+use super::support::{COOKIE, RawPeer, remote_members, sessions};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -171,4 +171,42 @@ async fn metadata_of_the_program_arrives_as_it_was_given() {
     handle.try_cast(Bare(Some(odd.to_vec()))).unwrap();
     let unwrapped = unwrap(peer.expect_cast().await.metadata.unwrap());
     assert_eq!((unwrapped.context, unwrapped.metadata), (None, Some(odd)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_of_a_message_by_hand_arrives_as_it_was_given() {
+    let node = start("trace-by-hand").await;
+    let mut native = RawPeer::join_native(node.server(), "trace-by-hand-1", 1).await;
+    let mut legacy = RawPeer::join(node.server(), "trace-by-hand-2").await;
+    for peer in sessions(node.server()).await {
+        for metadata in [None, Some(Bytes::from_static(b"own")), Some(magic(b"own"))] {
+            let call = node::Call {
+                to: 17,
+                metadata: metadata.clone(),
+                ..node::Call::default()
+            };
+            for msg in [Msg::Cast(cast(17, metadata)), Msg::Call(call)] {
+                let message = node::NodeMessage { msg: Some(msg) };
+                let send = NodeSessionMessage::SendMessage(message);
+                peer.actor.cast(send).unwrap();
+            }
+        }
+    }
+    let odd = Some(magic(b"own"));
+    for own in [None, Some(Bytes::from_static(b"own")), odd] {
+        let is_odd = own.as_deref().is_some_and(is_wrapped);
+        let got = [
+            native.expect_cast().await.metadata,
+            native.expect_call().await.metadata,
+        ];
+        for metadata in got {
+            assert_eq!(metadata != own, is_odd, "{metadata:?}");
+            let unwrapped = metadata.map(unwrap);
+            let context = unwrapped.as_ref().and_then(|u| u.context.as_ref());
+            assert_eq!(context, None);
+            assert_eq!(unwrapped.and_then(|u| u.metadata), own);
+        }
+        assert_eq!(legacy.expect_cast().await.metadata, own);
+        assert_eq!(legacy.expect_call().await.metadata, own);
+    }
 }

@@ -4,12 +4,12 @@ use prost_types::Timestamp;
 use shiome_wire::{Capabilities, Encode, Frames, LENGTH_PREFIX_LEN, put_fragment};
 
 use super::{
-    Class, Express, Flow, Leaving, Queued,
+    Class, Express, Flow, InTurn, Leaving, Queued,
     flow::Cost,
     queues::{Key, Queues, Slot, Started},
 };
 use crate::{
-    config::{AROUND_PAYLOAD_LEN, FRAGMENT_THRESHOLD, MAX_FRAGMENTED},
+    config::{AROUND_PAYLOAD_LEN, FRAGMENT_THRESHOLD, MAX_FRAGMENTED, MESSAGE_OVERHEAD},
     terms::Terms,
     window::Window,
 };
@@ -161,11 +161,13 @@ impl Bulk {
             self.place(slot, express);
             self.admit_waiting();
         }
+        let count = usize::from(data_len == left);
         Some(Leaving {
             whole: (data_len == left).then_some(head.class),
-            count: usize::from(data_len == left),
+            count,
             is_piece: true,
             len: data_len,
+            in_turn: InTurn::of(head.class, data_len + count * MESSAGE_OVERHEAD),
         })
     }
 
@@ -180,6 +182,7 @@ impl Bulk {
         };
         let first = items.pop_if(&mut admit)?;
         let (mut count, mut len) = (1, first.len);
+        let mut in_turn = InTurn::of(first.class, first.len + MESSAGE_OVERHEAD);
         while matches!(first.class, Class::Cast { .. })
             && let Some(next) = items.pop_if(|next| {
                 matches!(next.class, Class::Cast { .. }) && len + next.len <= run_len && admit(next)
@@ -187,6 +190,7 @@ impl Bulk {
         {
             count += 1;
             len += next.len;
+            in_turn += InTurn::of(next.class, next.len + MESSAGE_OVERHEAD);
         }
         items.move_frames(count * LENGTH_PREFIX_LEN + len, frames);
         Some(Leaving {
@@ -194,6 +198,7 @@ impl Bulk {
             count,
             is_piece: false,
             len,
+            in_turn,
         })
     }
 

@@ -11,7 +11,7 @@ use shiome_wire::{
 
 use super::{Phase, Session};
 use crate::{
-    config::FOREVER, error::SendError, event::CallErrorCode, exports::Wait, lanes::Class,
+    Length, config::FOREVER, error::SendError, event::CallErrorCode, exports::Wait, lanes::Class,
     timer::Timer,
 };
 
@@ -25,6 +25,27 @@ impl<C> Session<C> {
         let class = Class::of_cast(&cast);
         self.check_callee(cast.to)?;
         self.check_room()?;
+        let len = self.check_len(&cast)?;
+        self.enqueue_len(cast, len, class);
+        Ok(())
+    }
+
+    /// As [`cast`](Self::cast), for a sender that waits while [`is_high`](Self::is_high). Such casts have room of their own,
+    /// [`Config::high_water`](crate::Config::high_water), so that those of senders that do not wait take none of it.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`], [`Full`](SendError::Full) while it [is high](Self::is_high) for casts of that
+    /// [length](Length::of); the session is unchanged and nothing is sent.
+    pub fn cast_in_turn(&mut self, cast: node::Cast) -> Result<(), SendError> {
+        let (length, class) = (Length::of(&cast), Class::of_cast_in_turn(&cast));
+        self.check_callee(cast.to)?;
+        if self.is_high(length) {
+            return Err(SendError::Full {
+                queued: self.lanes.in_turn(length),
+                limit: self.high[length as usize].limit(),
+            });
+        }
         let len = self.check_len(&cast)?;
         self.enqueue_len(cast, len, class);
         Ok(())

@@ -9,6 +9,7 @@ use shiome_wire::{
 
 use super::{Phase, Session};
 use crate::{
+    Length,
     error::SendError,
     event::{Event, GoodbyeReason},
     lanes::{Class, Tally},
@@ -53,9 +54,10 @@ impl<C> Session<C> {
         if !urgent {
             self.channels.passed_by(leaving.len);
         }
-        let queued = self.queued_len();
-        self.full.fell(queued);
-        self.high.fell(queued);
+        self.full.fell(self.lanes.queued());
+        for length in Length::ALL {
+            self.high[length as usize].fell(self.lanes.in_turn(length));
+        }
         self.traffic.left(&leaving);
         match leaving.whole {
             Some(class) => self.left(class, leaving.count, leaving.len),
@@ -143,10 +145,10 @@ impl<C> Session<C> {
         self.full.is_reached()
     }
 
-    /// Whether so much waits that a sender that can wait should, see [`Config::high_water`](crate::Config::high_water).
-    /// Nothing is refused for that.
-    pub fn is_high(&self) -> bool {
-        self.high.is_reached()
+    /// Whether a sender of casts of that length that waits for its turn should wait, see
+    /// [`Config::high_water`](crate::Config::high_water) and [`cast_in_turn`](Self::cast_in_turn).
+    pub fn is_high(&self, length: Length) -> bool {
+        self.high[length as usize].is_reached()
     }
 
     /// All that was polled has been written to the link; it is `now`. For drivers that call this before they poll first,
@@ -188,9 +190,13 @@ impl<C> Session<C> {
         if let Class::Reply { pid } | Class::CallError { pid } = class {
             self.exports.answer_queued(pid);
         }
-        let queued = self.queued_len();
-        self.full.rose(queued);
-        self.high.rose(queued);
+        self.full.rose(self.lanes.queued());
+        if let Class::Cast {
+            turn: Some(length), ..
+        } = class
+        {
+            self.high[length as usize].rose(self.lanes.in_turn(length));
+        }
     }
 
     /// Whether a call with `what_len` bytes of arguments to that actor is not refused for want of room. One that can go

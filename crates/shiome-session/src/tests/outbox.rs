@@ -4,7 +4,10 @@ use super::*;
 
 use prost::Message as _;
 
-use crate::config::{MAX_CONTROL_BACKLOG, MESSAGE_OVERHEAD};
+use crate::{
+    Length::{Long, Short},
+    config::{MAX_CONTROL_BACKLOG, MESSAGE_OVERHEAD},
+};
 
 fn small() -> Config {
     Config {
@@ -67,28 +70,82 @@ fn who_can_wait_is_asked_to_from_the_high_water_mark_on_and_nobody_is_refused() 
     let mut pair = Pair::with(config, small()).served(&[7]);
     let session = &mut pair.a.session;
     while session.queued_len() < 10_000 {
-        assert!(!session.is_high());
-        session.cast(numbered(7, 0, 1000)).unwrap();
+        assert!(!session.is_high(Short));
+        session.cast_in_turn(numbered(7, 0, 1000)).unwrap();
     }
-    assert!(session.is_high() && !session.is_full());
-    assert_eq!(session.cast(numbered(7, 0, 1000)), Ok(()));
+    assert!(session.is_high(Short) && !session.is_full());
+    let (queued, limit) = (session.queued_len(), 10_000);
+    let refused = Err(SendError::Full { queued, limit });
+    assert_eq!(session.cast_in_turn(numbered(7, 0, 1000)), refused);
     while session.queued_len() >= 7_500 {
-        assert!(session.is_high());
+        assert!(session.is_high(Short));
         assert!(session.poll_transmit().is_some());
     }
-    assert!(!session.is_high());
-    session.cast(numbered(7, 0, 5000)).unwrap();
-    assert!(session.is_high());
+    assert!(!session.is_high(Short));
+    session.cast_in_turn(numbered(7, 0, 5000)).unwrap();
+    assert!(session.is_high(Short));
     session.close();
-    assert!(!session.is_high());
+    assert!(!session.is_high(Short));
+}
+
+#[test]
+fn what_does_not_wait_for_its_turn_takes_nobodys() {
+    let config = Config {
+        high_water: 10_000,
+        ..small()
+    };
+    let mut pair = Pair::native_with(config, small()).served(&[7]);
+    let session = &mut pair.a.session;
+    full(session);
+    assert!(!session.is_high(Short) && !session.is_high(Long));
+    let mut sent = 0;
+    while session.cast_in_turn(numbered(7, 0, 1000)).is_ok() {
+        sent += 1;
+    }
+    assert!(session.is_high(Short) && session.is_full());
+    assert!((7..=10).contains(&sent), "{sent}");
+    while session.poll_transmit().is_some() {}
+    assert!(!session.is_high(Short) && session.queued_len() == 0);
+}
+
+#[test]
+fn long_casts_wait_for_each_other_and_short_ones_do_not_wait_for_them() {
+    let high_water = 200_000;
+    let config = Config {
+        high_water,
+        ..Config::default()
+    };
+    let mut pair = Pair::native_with(config, Config::default()).served(&[7, 8]);
+    let session = &mut pair.a.session;
+    assert_eq!(session.cast_in_turn(numbered(7, 0, 1_000_000)), Ok(()));
+    assert!(session.is_high(Long) && !session.is_high(Short));
+    let refused = session.cast_in_turn(numbered(8, 0, 100_000));
+    assert!(matches!(refused, Err(SendError::Full { limit, .. }) if limit == high_water));
+    assert_eq!(session.cast_in_turn(numbered(8, 1, 1000)), Ok(()));
+    // It gives way after a piece.
+    assert_eq!(
+        kinds(&polled(session))[..3],
+        ["fragment", "cast", "fragment"]
+    );
+    // What was granted is 2 MiB: all has left.
+    assert!(!session.is_high(Long) && session.queued_len() == 0);
+
+    // Room for the next before the last piece is gone.
+    session.cast_in_turn(numbered(7, 2, 1_000_000)).unwrap();
+    while session.is_high(Long) {
+        assert!(session.queued_len() >= high_water / 4 * 3);
+        assert!(session.poll_transmit().is_some());
+    }
+    assert!(session.queued_len() > 0);
 }
 
 #[test]
 fn the_high_water_mark_is_not_above_the_limit() {
     let mut pair = Pair::with(small(), small()).served(&[7]);
     assert!(Config::default().high_water > small().max_outbox);
-    full(&mut pair.a.session);
-    assert!(pair.a.session.is_high());
+    let session = &mut pair.a.session;
+    while session.cast_in_turn(numbered(7, 0, 1000)).is_ok() {}
+    assert!(session.is_full() && session.is_high(Short));
 }
 
 #[test]

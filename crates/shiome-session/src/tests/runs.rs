@@ -85,7 +85,11 @@ proptest! {
         for (number, (to, len, polls)) in casts.iter().enumerate() {
             let cast = numbered(*to, number as u32, *len);
             costs.insert(number as u32, crate::lanes::cost_of_cast(&cast));
-            session.cast(cast).unwrap();
+            if session.is_high(Length::of(&cast)) || len % 2 == 0 {
+                session.cast(cast).unwrap();
+            } else {
+                session.cast_in_turn(cast).unwrap();
+            }
             if *polls && let Some(run) = run(&mut session) {
                 credit += run.iter().map(|(_, number)| costs[number]).sum::<u64>();
                 taken.extend(run);

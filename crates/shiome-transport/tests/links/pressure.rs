@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use shiome_session::{CallEnd, Config, GoodbyeReason, LIVENESS_TIMEOUT, SessionError};
+use shiome_session::{CallEnd, Config, GoodbyeReason, LIVENESS_TIMEOUT, Length, SessionError};
 use shiome_transport::{Link, LinkEnd, STALL_TIMEOUT, Security};
 use shiome_wire::{Capabilities, node};
 use tokio::{
@@ -153,19 +153,23 @@ async fn no_sender_is_left_asleep() {
             tokio::spawn(async move {
                 let mut sent = 0;
                 while sent < 500 {
-                    let _turn = match number % 2 {
-                        0 => {
-                            peer.room().await;
-                            None
-                        }
-                        _ => Some(peer.low_water().await),
+                    let in_turn = number % 2 > 0;
+                    let _turn = if in_turn {
+                        Some(peer.low_water(Length::Short).await)
+                    } else {
+                        peer.room().await;
+                        None
                     };
                     let cast = node::Cast {
                         to: PID,
                         what: chunk(1000),
                         ..node::Cast::default()
                     };
-                    sent += usize::from(peer.apply(|session, _| session.cast(cast)).is_ok());
+                    let cast = peer.apply(|session, _| match in_turn {
+                        true => session.cast_in_turn(cast),
+                        false => session.cast(cast),
+                    });
+                    sent += usize::from(cast.is_ok());
                 }
             })
         });
@@ -186,7 +190,7 @@ async fn senders_are_let_go_when_the_link_ends() {
     while a.try_cast(chunk(10_000)).is_ok() {}
     let peer = Arc::clone(&a.peer);
     let waits = tokio::spawn(async move {
-        let low_water = async { drop(peer.low_water().await) };
+        let low_water = async { drop(peer.low_water(Length::Short).await) };
         tokio::join!(peer.room(), low_water)
     });
     drop(b.end);

@@ -259,14 +259,15 @@ impl Inbound {
         pg::leave_scoped(scope, group, members);
     }
 
-    /// Tells the peer of the others, but not of itself.
+    /// Tells the peer of the others that have an address, but not of itself.
     fn list_sessions(&self, asker: &NameMessage) {
         let sessions = self.shared.registry.authenticated();
         let names = sessions
             .into_iter()
             .filter_map(|session| session.public_name());
         let others = names.filter(|name| {
-            name.name != asker.name && name.connection_string != asker.connection_string
+            let address = &name.connection_string;
+            !address.is_empty() && name.name != asker.name && *address != asker.connection_string
         });
         let others = others.collect();
         self.shared

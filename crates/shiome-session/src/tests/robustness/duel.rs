@@ -118,7 +118,11 @@ impl Owner {
         let session = &mut end.session;
         match act {
             Act::Cast(pid, len) => {
-                let _ = session.cast(numbered(pid, 0, len));
+                let cast = numbered(pid, 0, len);
+                let _ = match len % 2 {
+                    0 => session.cast(cast),
+                    _ => session.cast_in_turn(cast),
+                };
             }
             Act::Call(pid, len) => {
                 self.called += 1;
