@@ -10,7 +10,7 @@ use super::{
     member::{Member, Order},
 };
 use crate::{
-    BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
+    Audience, BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
     PeerId, wire::CloseReason,
 };
 
@@ -166,6 +166,10 @@ impl Link for MemberLink {
 
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
         self.hub.local_peer(peer, incarnation, present);
+    }
+
+    fn audience(&self) -> Option<Arc<dyn Audience>> {
+        Some(self.hub.clone())
     }
 }
 
