@@ -202,13 +202,7 @@ impl Bridge {
 
 impl Told {
     /// What is new of a name, for links of that kind.
-    fn look(
-        &mut self,
-        core: &Core,
-        name: &PeerId,
-        kind: LinkKind,
-        limit: usize,
-    ) -> Option<Change> {
+    fn look(&mut self, core: &Core, name: &PeerId, kind: LinkKind, limit: usize) -> Option<Change> {
         let before = self.peers.get(name).copied();
         // A peer of the bus goes before all others of its name. Its links know of it, but those that were told of another may have
         // taken that for the later life.

@@ -10,8 +10,8 @@ use super::{
     member::{Member, Order},
 };
 use crate::{
-    Audience, BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
-    PeerId, wire::CloseReason,
+    Audience, BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState,
+    LinkStats, PeerId, wire::CloseReason,
 };
 
 /// A client that was let in, for the bus of this process.
