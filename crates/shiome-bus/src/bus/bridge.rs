@@ -257,7 +257,7 @@ struct Pace(u32);
 impl Pace {
     async fn step(&mut self) {
         self.0 = self.0.saturating_add(1);
-        if self.0 as usize % BURST == 0 {
+        if (self.0 as usize).is_multiple_of(BURST) {
             yield_now().await;
         }
     }
