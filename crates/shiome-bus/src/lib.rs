@@ -97,4 +97,4 @@ pub use mesh::{
 pub use name::{MAX_NAME_LEN, Name, Pattern};
 pub use peer::{MAX_CONCURRENCY, Peer, PeerOptions, Receipt, Route, SendOptions, WeakPeer};
 pub use stats::{BusStats, Depth, Histogram, PeerStats};
-pub use transport::{BoxFuture, Inbound, Link, LinkState, LinkStats, Remote};
+pub use transport::{Audience, BoxFuture, Inbound, Link, LinkState, LinkStats, Remote};

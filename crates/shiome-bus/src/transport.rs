@@ -83,6 +83,18 @@ pub trait Link: fmt::Debug + Send + Sync + 'static {
     /// A peer of this bus came (`true`), went, or was there when the link was attached. The same may be told twice; what is told of
     /// an earlier incarnation says nothing about a later one. Not to be called back from.
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool);
+
+    /// Where it keeps what [`local_peer`](Self::local_peer) tells, if it shares that with other links, as those to the clients of one
+    /// server do: a [bridge](crate::BusOptions::bridge) tells it there once, not each of the links. Default: none.
+    fn audience(&self) -> Option<Arc<dyn Audience>> {
+        None
+    }
+}
+
+/// What several links of one kind know together of the peers of this bus.
+pub trait Audience: Send + Sync + 'static {
+    /// As [`Link::local_peer`], for all the links that share it. Also called while there is none.
+    fn hear(self: Arc<Self>, peer: &PeerId, incarnation: Incarnation, present: bool);
 }
 
 /// Where a link puts what it gets. Of the bus; a transport's own tests may have another.

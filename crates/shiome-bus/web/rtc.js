@@ -45,6 +45,8 @@ const SWITCH_TIMEOUT_MS = [60_000, 240_000];
 /** Time until a description that was not said is said again. */
 const SAY_AGAIN_MS = 1_000;
 const RETRY_MS = [2_000, 60_000];
+/** Time until a queue that was full is asked for room again. */
+const FULL_RETRY_MS = 50;
 const MAX_CONNECTIONS = 256;
 /** Bytes of an acknowledgement and what parts it from others. */
 const LONGEST_ACK_LEN = 64;
@@ -326,10 +328,12 @@ class DirectLink {
       if (this.#rest.length === 0) this.#rest = this.outbox.drain();
       const [envelope] = this.#rest;
       if (!envelope) break;
-      const sent = await this.#sendOn(envelope, isOver);
+      const { error, isLate } = await this.#sendOn(envelope, isOver);
       if (isOver()) break;
-      if (sent || !(this.#isPatient || this.node.link?.isUp)) this.#rest.shift();
-      if (!sent && this.#rest[0] !== envelope) this.node.core.drops.trace(envelope, "not_connected");
+      // What the relay does not take whatever the time, it never takes.
+      if (isLate && (this.#isPatient || this.node.link?.isUp)) continue;
+      this.#rest.shift();
+      if (error) this.#bury(envelope, error);
       this.#flushed.admit();
     }
     if (isOver()) return;
@@ -340,17 +344,23 @@ class DirectLink {
     if (!this.node.link?.isUp) this.node.failPending((entry) => entry.link === this, fail.notConnected);
   }
 
-  /** Whether the relay took it, or the channel is to take it after all. */
+  /** Waits until the relay takes it, or the channel is to take it after all; else why not, and whether that is for want of time. */
   async #sendOn(envelope, isOver) {
     const link = this.node.link;
     const attempt = () => isOver() || (link?.isUp && link.push(envelope)) || undefined;
-    const late = () => fail.notConnected(this.remote);
+    const late = fail.notConnected(this.remote);
     try {
-      if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, RESTART_TIMEOUT_MS, late);
-      return true;
-    } catch {
-      return false;
+      if (!attempt()) await (link?.waiters ?? this.waiters).wait(attempt, RESTART_TIMEOUT_MS, () => late);
+      return {};
+    } catch (error) {
+      return { error, isLate: error === late };
     }
+  }
+
+  /** It goes no way: it is a dead letter, and who waits for an answer is told. */
+  #bury(envelope, error) {
+    this.node.core.failed(envelope, error);
+    this.node.pending.get(envelope.id)?.resolve({ error });
   }
 
   // -- hearing
@@ -701,14 +711,16 @@ class Connection {
         await node.ask(envelope, otherWay(node, this.remote), patience);
       } catch (error) {
         // Without another way there is nothing to wait for.
-        return !["Timeout", "QueueFull"].includes(error?.code);
+        return ["Timeout", "QueueFull"].includes(error?.code) ? error.code : "arrived";
       }
-      return true;
+      return "arrived";
     };
     const arrived = await Promise.all([arrive("normal"), arrive("bulk")]);
     const isOver = () => own !== this.#switches || this.phase !== "up";
     if (isOver()) return;
-    if (arrived.includes(false)) {
+    if (arrived.some((what) => what !== "arrived")) {
+      if (arrived.includes("QueueFull")) await this.#pause();
+      if (isOver()) return;
       // What was held back goes behind what is still under way, and then that is waited for.
       await this.#link.divert(true);
       if (isOver() || this.#link.isUp) return;
@@ -720,6 +732,12 @@ class Connection {
       this.wasDirect = true;
       this.#rtc.became(this, "direct");
     }
+  }
+
+  /** Never ends when the connection ends, or pauses anew, meanwhile. */
+  #pause() {
+    clearTimeout(this.#timers.pause);
+    return new Promise((resolve) => (this.#timers.pause = setTimeout(resolve, FULL_RETRY_MS)));
   }
 
   #lose() {

@@ -1495,8 +1495,7 @@ class Node {
     let error;
     if (this.#running) await this.#idle.wait(workedOff, deadlineMs, late).catch((timeout) => (error = timeout));
     this.#abandon();
-    const left = Math.max(by - now(), 0);
-    const closes = (link) => link.close(left).catch((timeout) => (error ??= timeout));
+    const closes = (link) => link.close(Math.max(by - now(), 0)).catch((timeout) => (error ??= timeout));
     // What a channel has may have to go over the relay.
     await Promise.all([...this.direct.values()].map(closes));
     if (this.link) await closes(this.link);

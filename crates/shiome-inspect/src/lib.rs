@@ -63,4 +63,4 @@ pub use guard::{Guard, MIN_TOKEN_LEN, Token, TokenError};
 pub use health::Health;
 pub use inspect::Inspect;
 pub use refusals::{RefusalReason, Refusals};
-pub use serve::{MAX_CONNECTIONS, REQUEST_HEAD_TIMEOUT, serve};
+pub use serve::{DISCARD_TIMEOUT, MAX_CONNECTIONS, REQUEST_HEAD_TIMEOUT, serve};

@@ -41,6 +41,9 @@ const MAX_HEAD_LEN: usize = 16 * 1024;
 /// Time for requests that are under way when the server is to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time in which some of a body that is refused is taken. Who is slower may not hear why, and who is silent holds no place.
+pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Pause after a failed accept. The usual cause, too many open files, does not go away faster.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -135,7 +138,8 @@ async fn connection(
 async fn check(State(refusals): State<Refusals>, request: Request, next: Next) -> Response {
     if announced_len(&request) > MAX_REQUEST_LEN as u64 {
         refusals.count(RefusalReason::TooLarge);
-        discard(request).await;
+        // The answer is the same either way.
+        let _ = timeout(DISCARD_TIMEOUT, discard(request)).await;
         let told = format!("longer than {MAX_REQUEST_LEN} bytes");
         return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, told).into_response();
     }

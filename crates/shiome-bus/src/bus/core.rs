@@ -120,6 +120,9 @@ impl Core {
         for (_, link) in self.links() {
             link.local_peer(&node.id, node.incarnation, present);
         }
+        if self.options.bridge {
+            self.routes_mut(|routes| routes.touch(&node.id));
+        }
         self.names_changed.send_replace(());
     }
 
@@ -132,6 +135,7 @@ impl Core {
         let _within = runtime.enter();
         if self.options.bridge {
             self.bridged.call_once(|| {
+                self.routes_mut(Routes::watch);
                 let changed = self.names_changed.subscribe();
                 runtime.spawn(bridge::run(Arc::downgrade(self), changed));
             });
@@ -244,7 +248,7 @@ impl Core {
     /// Whether a peer behind a link of that kind would have the name of one that is here, or beyond the bridge.
     #[cfg(feature = "websocket")]
     pub(super) fn is_taken(&self, id: &PeerId, kind: LinkKind) -> bool {
-        let beyond = |routes: &Routes| routes.is_told_by_others(id, kind);
+        let beyond = |routes: &Routes| routes.told_beyond(id, kind).is_some();
         self.local(id).is_some() || self.options.bridge && self.routes(beyond)
     }
 

@@ -1,7 +1,7 @@
 //! Links, and who is reached over which.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -13,6 +13,9 @@ const MAX_LEARNED: usize = 65_536;
 
 /// Peers that one link may tell of.
 const MAX_TOLD: usize = 65_536;
+
+/// Names whose ways changed since the bridge looked. Beyond it looks at all.
+const MAX_CHANGED: usize = 65_536;
 
 /// Names a link of a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +61,16 @@ pub(super) struct Routes {
     next_id: u64,
     /// How often a link was up.
     ups: u64,
+    /// For the bridge, if there is one.
+    changed: Option<Changed>,
+}
+
+/// Names whose ways changed.
+#[derive(Debug, Default)]
+struct Changed {
+    names: HashSet<PeerId>,
+    /// So many that they are not counted.
+    all: bool,
 }
 
 /// What is known of the way to a peer.
@@ -164,6 +177,7 @@ impl Routes {
             self.told_less(way.link);
         }
         self.learned.remove(peer);
+        self.touch(peer);
         Ok(())
     }
 
@@ -193,6 +207,9 @@ impl Routes {
             self.told.remove(peer);
         }
         forgotten.iter().for_each(|way| self.told_less(way.link));
+        if !forgotten.is_empty() {
+            self.touch(peer);
+        }
         !forgotten.is_empty()
     }
 
@@ -203,10 +220,43 @@ impl Routes {
     }
 
     fn forget_told(&mut self, id: LinkId) {
-        self.told.retain(|_, ways| {
+        let mut changed = Vec::new();
+        self.told.retain(|peer, ways| {
+            let before = ways.len();
             ways.retain(|way| way.link != id);
+            if ways.len() < before {
+                changed.push(peer.clone());
+            }
             !ways.is_empty()
         });
+        changed.iter().for_each(|peer| self.touch(peer));
+    }
+
+    /// From now on it is known which names changed: at first, all.
+    pub(super) fn watch(&mut self) {
+        self.changed = Some(Changed {
+            all: true,
+            ..Changed::default()
+        });
+    }
+
+    /// The ways to a peer changed, or it came or went on this bus itself.
+    pub(super) fn touch(&mut self, peer: &PeerId) {
+        let Some(changed) = &mut self.changed else {
+            return;
+        };
+        changed.all |= changed.names.len() >= MAX_CHANGED;
+        if changed.all {
+            changed.names.clear();
+        } else {
+            changed.names.insert(peer.clone());
+        }
+    }
+
+    /// Names that changed since the last time, or `None`: any may have.
+    pub(super) fn take_changed(&mut self) -> Option<HashSet<PeerId>> {
+        let changed = std::mem::take(self.changed.as_mut()?);
+        (!changed.all).then_some(changed.names)
     }
 
     fn forget_learned(&mut self, id: LinkId) {
@@ -328,17 +378,19 @@ impl Routes {
             .collect()
     }
 
-    /// Those that links told of, whether they are up or may come back, with the kinds of these.
-    pub(super) fn told(&self) -> Vec<(PeerId, Incarnation, LinkKind)> {
-        let mut all = Vec::new();
-        for (peer, ways) in &self.told {
-            let ways = ways.iter().filter_map(|way| {
-                let attached = self.links.get(&way.link)?;
-                Some((peer.clone(), way.incarnation, attached.link.kind()))
-            });
-            all.extend(ways);
-        }
-        all
+    /// Those that links told of, whether they are up or may come back.
+    pub(super) fn told_names(&self) -> impl Iterator<Item = &PeerId> {
+        self.told.keys()
+    }
+
+    /// The latest life of `peer` that links of other kinds told of, whether they are up or may come back.
+    pub(super) fn told_beyond(&self, peer: &PeerId, kind: LinkKind) -> Option<Incarnation> {
+        let ways = self.told.get(peer)?.iter();
+        let beyond = ways.filter(|way| {
+            let attached = self.links.get(&way.link);
+            attached.is_some_and(|attached| attached.link.kind() != kind)
+        });
+        beyond.map(|way| way.incarnation).max()
     }
 
     /// The latest life of `peer` that links that are up told of.
@@ -350,14 +402,6 @@ impl Routes {
             since: self.links.get(&way.link).map_or(0, |link| link.since),
         });
         here.max_by_key(|here| (here.life, here.since))
-    }
-
-    /// Whether links of other kinds told of `peer`.
-    #[cfg(feature = "websocket")]
-    pub(super) fn is_told_by_others(&self, peer: &PeerId, kind: LinkKind) -> bool {
-        let mut told = self.told.get(peer).into_iter().flatten();
-        let links = |way: &Told| self.links.get(&way.link);
-        told.any(|way| links(way).is_some_and(|attached| attached.link.kind() != kind))
     }
 
     /// Whether that link told of `peer`.

@@ -20,7 +20,7 @@ use super::{
     stats::Counters,
 };
 use crate::{
-    BusError, Envelope, Incarnation, PeerId,
+    Audience, BusError, Envelope, Incarnation, PeerId,
     hash::HashMap,
     wire::{CloseReason, Hello, Presence, Refused, VERSION},
 };
@@ -332,6 +332,12 @@ impl Hub {
                 }
             }
         });
+    }
+}
+
+impl Audience for Hub {
+    fn hear(self: Arc<Self>, peer: &PeerId, incarnation: Incarnation, present: bool) {
+        self.local_peer(peer, incarnation, present);
     }
 }
 

@@ -10,8 +10,8 @@ use super::{
     member::{Member, Order},
 };
 use crate::{
-    BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState, LinkStats,
-    PeerId, wire::CloseReason,
+    Audience, BoxFuture, BusError, Envelope, Inbound, Incarnation, Link, LinkKind, LinkState,
+    LinkStats, PeerId, wire::CloseReason,
 };
 
 /// A client that was let in, for the bus of this process.
@@ -166,6 +166,10 @@ impl Link for MemberLink {
 
     fn local_peer(&self, peer: &PeerId, incarnation: Incarnation, present: bool) {
         self.hub.local_peer(peer, incarnation, present);
+    }
+
+    fn audience(&self) -> Option<Arc<dyn Audience>> {
+        Some(self.hub.clone())
     }
 }
 

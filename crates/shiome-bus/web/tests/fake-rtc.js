@@ -104,9 +104,9 @@ let seq = 1_000_000;
 
 /** Alice in JavaScript, and Bob, who answers what she signals. */
 export class Stage {
-  static async open(t, options = {}) {
+  static async open(t, options = {}, welcome = {}) {
     const RTCPeerConnection = connections();
-    const stage = Object.assign(new Stage(), await connected(t), { RTCPeerConnection });
+    const stage = Object.assign(new Stage(), await connected(t, {}, welcome), { RTCPeerConnection });
     stage.rtc = new Rtc(stage.alice, { RTCPeerConnection, heartbeatMs: 1000, admit: () => true, ...options });
     stage.told = [];
     stage.rtc.onPath((path) => stage.told.push(path));

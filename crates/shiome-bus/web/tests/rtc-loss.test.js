@@ -223,3 +223,26 @@ test("what a slow relay has under way is waited for, and what was held back goes
   assert.equal(stage.rtc.path("bob").path, "direct");
   assert.equal(main.frames("envelope").length, 0, "nothing goes twice");
 });
+
+test("who closes waits no longer for channel and relay together than it was told", async (t) => {
+  const clock = new Clock(t);
+  const stage = await Stage.open(t);
+  await stage.direct();
+  const { main } = stage.connection;
+  main.bufferedAmount = 1_000_000;
+  await stage.alice.send("bob", "number", 1);
+  stage.socket.say({ type: "presence", present: [["carol", 1]] });
+  // Neither is ever acknowledged.
+  await stage.alice.send("carol", "number", 2);
+  let end;
+  const closing = stage.alice.close(5_000).then(() => (end = "closed"), ({ code }) => (end = code));
+  for (let beat = 0; beat < 10; beat += 1) {
+    assert.equal(end, undefined, `after ${beat * 500} ms`);
+    main.say({ type: "pong", nonce: 1 });
+    for (const { nonce } of stage.socket.frames("ping")) stage.socket.say({ type: "pong", nonce });
+    await clock.advance(500);
+  }
+  await tasks();
+  assert.equal(end, "Timeout");
+  await closing;
+});

@@ -4,6 +4,7 @@
 
 mod actions;
 mod dashboard;
+mod discard;
 mod feed;
 mod limits;
 #[cfg(feature = "prometheus")]

@@ -1,10 +1,11 @@
 //! What a server does about clients that do what they should not, and those that come back. On virtual time.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::raw::{Raw, envelope, hello, id, relay, short_queues};
 use crate::{
-    Bus, Intent, Peer, Priority,
+    Bus, BusOptions, Intent, Peer, PeerId, Priority,
+    memory::MemoryLink,
     websocket::{Admission, ServerOptions, WebSocketServer},
     wire::{CloseReason, Frame},
 };
@@ -92,7 +93,7 @@ async fn who_is_not_there_cannot_be_reached() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_goes_round_comes_to_an_end() {
-    let relay = relay(ServerOptions::new(|_: &crate::PeerId, _: Option<&str>| {
+    let relay = relay(ServerOptions::new(|_: &PeerId, _: Option<&str>| {
         Admission::Gateway
     }));
     let (mut gate, mut bob) = (
@@ -309,7 +310,7 @@ async fn only_a_hello_opens_a_link_and_only_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_token_lets_in_the_peer_that_it_is_for() {
     let relay = relay(ServerOptions::new(
-        |id: &crate::PeerId, token: Option<&str>| match token {
+        |id: &PeerId, token: Option<&str>| match token {
             Some(token) if token == format!("secret of {id}") => Admission::Peer,
             _ => Admission::No,
         },
@@ -525,7 +526,7 @@ async fn clients_of_a_relay_hear_of_each_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_speaks_for_those_whose_names_are_free() {
-    let options = ServerOptions::new(|id: &crate::PeerId, _: Option<&str>| match id.as_str() {
+    let options = ServerOptions::new(|id: &PeerId, _: Option<&str>| match id.as_str() {
         "gate" => Admission::Gateway,
         _ => Admission::Peer,
     });
@@ -559,7 +560,7 @@ async fn a_gateway_speaks_for_those_whose_names_are_free() {
 }
 
 /// A server whose peer answers.
-fn answering() -> (Bus, Peer, std::sync::Arc<WebSocketServer>) {
+fn answering() -> (Bus, Peer, Arc<WebSocketServer>) {
     let bus = Bus::new();
     let server = bus.peer("server").unwrap();
     server
@@ -569,7 +570,7 @@ fn answering() -> (Bus, Peer, std::sync::Arc<WebSocketServer>) {
         .unwrap()
         .detach();
     let websockets = WebSocketServer::new(&bus, &id("server"), ServerOptions::anyone()).unwrap();
-    (bus, server, std::sync::Arc::new(websockets))
+    (bus, server, Arc::new(websockets))
 }
 
 #[tokio::test(start_paused = true)]
@@ -648,4 +649,56 @@ async fn what_a_lost_client_of_a_bus_did_not_get_is_a_dead_letter() {
     assert_eq!(dropped.reason, crate::DropReason::NotConnected);
     assert_eq!((&dropped.to, dropped.intent.as_str()), (&id("alice"), "hi"));
     assert_eq!(websockets.stats().lost, 1);
+}
+
+/// Hears of presence until that is known.
+async fn told(
+    raw: &mut Raw,
+    known: &mut BTreeSet<PeerId>,
+    until: impl Fn(&BTreeSet<PeerId>) -> bool,
+) {
+    while !until(known) {
+        if let Frame::Presence(news) = raw.next().await.unwrap() {
+            if news.all {
+                known.clear();
+            }
+            known.extend(news.present.into_iter().map(|(peer, _)| peer));
+            known.retain(|peer| !news.absent.contains(peer));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_a_bridge_know_together_who_is_behind_its_other_links() {
+    let bus = Bus::with(BusOptions::default().bridge());
+    let server = WebSocketServer::new(&bus, &id("server"), ServerOptions::anyone());
+    let server = Arc::new(server.unwrap());
+    let elsewhere = Bus::new();
+    let bob = elsewhere.peer("bob").unwrap();
+    let carol = elsewhere.peer("carol").unwrap();
+    let _erin = elsewhere.peer("erin").unwrap();
+    let _link = MemoryLink::new().connect(&bus, &elsewhere).unwrap();
+    let mut alice = Raw::enter(&server, "alice").await;
+    let both = |known: &BTreeSet<_>| known.contains(&id("bob")) && known.contains(&id("carol"));
+    let mut known = BTreeSet::new();
+    told(&mut alice, &mut known, both).await;
+    let mut dave = Raw::enter(&server, "dave").await;
+    let mut known_to_dave = BTreeSet::new();
+    told(&mut dave, &mut known_to_dave, both).await;
+    bob.close(300 * MS).await.unwrap();
+    let gone = |known: &BTreeSet<_>| !known.contains(&id("bob"));
+    told(&mut alice, &mut known, gone).await;
+    told(&mut dave, &mut known_to_dave, gone).await;
+    assert!(known.contains(&id("carol")) && known_to_dave.contains(&id("carol")));
+    // Nobody is there when another goes, and who comes then does not hear of it.
+    drop((alice, dave));
+    tokio::time::sleep(600_000 * MS).await;
+    assert_eq!(server.stats().peers, 0);
+    carol.close(300 * MS).await.unwrap();
+    tokio::time::sleep(10_000 * MS).await;
+    let mut frank = Raw::enter(&server, "frank").await;
+    let mut known = BTreeSet::new();
+    let some = |known: &BTreeSet<_>| !known.is_empty();
+    told(&mut frank, &mut known, some).await;
+    assert_eq!(known, BTreeSet::from([id("erin")]));
 }
