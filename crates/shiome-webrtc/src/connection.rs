@@ -48,6 +48,9 @@ const SCTP_BUFFER_LEN: usize = 64 * 1024;
 /// Time for a lost connection to come back.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time for the other end to acknowledge a goodbye: what was said just before may keep it waiting here.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What an end says of itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -103,9 +106,18 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Connecting { until: Instant },
+    Connecting {
+        until: Instant,
+    },
     Up,
-    Lost { until: Instant },
+    Lost {
+        until: Instant,
+    },
+    /// The goodbye is said, and not known to have been heard.
+    Closing {
+        until: Instant,
+        reason: CloseReason,
+    },
     Ended,
 }
 
@@ -225,6 +237,7 @@ impl Connection {
             self.end(Failure::malformed(error));
         }
         self.write_on(now);
+        self.end_when_heard(now);
     }
 
     /// Time has come.
@@ -241,12 +254,15 @@ impl Connection {
         }
         self.tick(now);
         self.write_on(now);
+        self.end_when_heard(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn timeout(&self) -> Option<Instant> {
         let own = match self.phase {
-            Phase::Connecting { until } | Phase::Lost { until } => until,
+            Phase::Connecting { until } | Phase::Lost { until } | Phase::Closing { until, .. } => {
+                until
+            }
             Phase::Up => self.heartbeat.timeout(),
             Phase::Ended => return None,
         };
@@ -339,28 +355,46 @@ impl Connection {
         self.channels.push(&batch.finish());
     }
 
-    /// Ends it, with a goodbye if it is up.
+    /// Ends it at once, with a goodbye if it is up.
     pub(crate) fn close(&mut self, now: Instant, reason: CloseReason) {
-        self.close_with(now, reason, None);
-    }
-
-    /// The same, and says how many envelopes have come. In one message: what goes after another may wait for an answer to that.
-    pub(crate) fn close_with(&mut self, now: Instant, reason: CloseReason, received: Option<u64>) {
         if self.phase == Phase::Ended {
             return;
         }
         if self.phase == Phase::Up {
-            let goodbye = Frame::Goodbye(Goodbye::new(reason));
-            match received.map(|received| Frame::Ack { received }) {
-                Some(ack) => self.push_all(&[&ack, &goodbye]),
-                None => self.push(&goodbye),
-            }
+            self.push(&Frame::Goodbye(Goodbye::new(reason)));
             self.write_on(now);
         }
         self.end(Failure::Closed(reason));
         // What it says last is for courtesy: it is gone in any case.
         let _ = self.rtc.close();
         self.drain(now);
+    }
+
+    /// Says goodbye, and how many envelopes have come, and ends it once the other end has heard that, in
+    /// [`GOODBYE_TIMEOUT`] at the latest. What comes until then is not taken, which the other end knows by the goodbye.
+    pub(crate) fn finish(&mut self, now: Instant, reason: CloseReason, received: Option<u64>) {
+        match self.phase {
+            Phase::Up => {}
+            Phase::Closing { .. } => return,
+            _ => return self.close(now, reason),
+        }
+        let goodbye = Frame::Goodbye(Goodbye::new(reason));
+        match received.map(|received| Frame::Ack { received }) {
+            Some(ack) => self.push_all(&[&ack, &goodbye]),
+            None => self.push(&goodbye),
+        }
+        let until = now + GOODBYE_TIMEOUT;
+        self.phase = Phase::Closing { until, reason };
+        self.write_on(now);
+    }
+
+    fn end_when_heard(&mut self, now: Instant) {
+        let Phase::Closing { until, reason } = self.phase else {
+            return;
+        };
+        if until <= now || self.channels.is_heard(&mut self.rtc) {
+            self.close(now, reason);
+        }
     }
 
     #[must_use]
@@ -374,6 +408,10 @@ impl Connection {
     }
 
     fn end(&mut self, failure: Failure) {
+        let failure = match self.phase {
+            Phase::Closing { reason, .. } => Failure::Closed(reason),
+            _ => failure,
+        };
         if self.phase != Phase::Ended {
             self.phase = Phase::Ended;
             self.events.push_back(Event::Ended(failure));

@@ -160,7 +160,7 @@ impl Session {
         let now = now();
         let received = self.deliveries.waiting_ack();
         self.deliveries.acknowledged(received);
-        self.carrier.connection.close_with(now, reason, received);
+        self.carrier.connection.finish(now, reason, received);
     }
 
     /// Moves on all that can move.

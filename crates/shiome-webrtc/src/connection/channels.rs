@@ -131,6 +131,13 @@ impl Channels {
         written
     }
 
+    /// Whether the other end has acknowledged all that was written to the main channel, and nothing waits.
+    pub(super) fn is_heard(&self, rtc: &mut Rtc) -> bool {
+        let channel = self.main.and_then(|main| rtc.channel(main));
+        self.unwritten.is_empty()
+            && channel.is_none_or(|mut channel| channel.buffered_amount() == 0)
+    }
+
     pub(super) fn write_loose(&mut self, rtc: &mut Rtc, message: &Message) {
         let Some(id) = self.loose.filter(|_| self.open[1]) else {
             return;

@@ -124,6 +124,16 @@ impl Connection {
     }
 
     fn handle_frames(&mut self, now: Instant, frames: Vec<Frame>, len: usize, counted: bool) {
+        if let Phase::Closing { reason, .. } = self.phase {
+            // Both at once: nothing more is to be heard.
+            if frames
+                .iter()
+                .any(|frame| matches!(frame, Frame::Goodbye(_)))
+            {
+                self.end(Failure::Closed(reason));
+            }
+            return;
+        }
         self.hear(now);
         let mut heard = Vec::with_capacity(frames.len());
         for frame in frames {
@@ -139,7 +149,10 @@ impl Connection {
                 Frame::Pong { .. } if counted => {}
                 Frame::Goodbye(goodbye) if counted => {
                     self.push_heard(heard, len, counted);
-                    return self.end(Failure::Closed(goodbye.reason));
+                    self.end(Failure::Closed(goodbye.reason));
+                    // Who said it waits to hear that it came.
+                    let _ = self.rtc.close();
+                    return;
                 }
                 other => {
                     return self.end(Failure::malformed(format!("a {}", other.kind())));

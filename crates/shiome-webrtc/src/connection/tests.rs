@@ -294,6 +294,57 @@ fn a_goodbye_ends_the_other_end_at_once() {
 }
 
 #[test]
+fn a_goodbye_gets_through_behind_what_was_said_before() {
+    let mut pair = Pair::connected(Weather::default());
+    for round in 0..5 {
+        pair.send(0, &envelope(round, 10));
+    }
+    let now = pair.now;
+    pair.end(0).finish(now, CloseReason::GoingAway, None);
+    pair.collect(0);
+    // Who ends before that is heard says it once, if at all.
+    assert!(pair.told[0].ended.is_none());
+    pair.run_until("heard", |pair| pair.told[1].ended.is_some());
+    assert_eq!(pair.told[1].seqs, [0, 1, 2, 3, 4]);
+    pair.run(GOODBYE_TIMEOUT / 2);
+    for told in &pair.told {
+        let reason = told.ended.clone();
+        assert!(
+            matches!(reason, Some(Failure::Closed(CloseReason::GoingAway))),
+            "{reason:?}"
+        );
+    }
+}
+
+#[test]
+fn a_goodbye_that_nobody_hears_is_waited_for_a_second() {
+    let mut pair = Pair::connected(Weather::default());
+    pair.air.silence(pair.addrs[1].ip(), true);
+    let began = pair.now;
+    pair.end(0).finish(began, CloseReason::Closed, None);
+    pair.collect(0);
+    // Saying it twice makes it no later.
+    pair.end(0).finish(began, CloseReason::GoingAway, None);
+    assert!(pair.told[0].ended.is_none());
+    pair.run_until("given up", |pair| pair.told[0].ended.is_some());
+    assert_eq!(pair.now - began, GOODBYE_TIMEOUT);
+    let reason = pair.told[0].ended.clone();
+    assert!(matches!(reason, Some(Failure::Closed(CloseReason::Closed))));
+}
+
+#[test]
+fn what_comes_after_a_goodbye_is_not_taken() {
+    let mut pair = Pair::connected(Weather::default());
+    pair.send(1, &envelope(1, 10));
+    let now = pair.now;
+    pair.end(0).finish(now, CloseReason::Closed, None);
+    pair.collect(0);
+    pair.run(2 * SECOND);
+    assert!(pair.told[0].seqs.is_empty(), "{:?}", pair.told[0].seqs);
+    assert!(pair.told.iter().all(|told| told.ended.is_some()));
+}
+
+#[test]
 fn silence_on_the_line_keeps_it_open() {
     let mut pair = Pair::connected(Weather::default());
     pair.run(120 * SECOND);
