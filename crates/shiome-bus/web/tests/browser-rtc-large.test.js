@@ -15,12 +15,16 @@ before(async () => {
 
 after(() => stage?.close());
 
-test("100 MB go from page to page and come out as they went in", { skip }, async (t) => {
-  const [alice] = await stage.pair(t);
-  const [sent, got] = await alice.evaluate(`(async () => {
-    const sent = await pour("bob", ${LARGE});
-    return [sent, (await peer.request("bob", "sum", null, { timeoutMs: 60_000 })).payload];
-  })()`);
-  assert.ok(sent.len >= LARGE);
-  assert.deepEqual(got, sent);
+test("100 MB go each way between two pages at the same time, and come out as they went in", { skip }, async (t) => {
+  const [alice, bob] = await stage.pair(t);
+  const both = [[alice, "bob"], [bob, "alice"]].map(([page, to]) =>
+    page.evaluate(`(async () => {
+      const sent = await pour("${to}", ${LARGE});
+      return [sent, (await peer.request("${to}", "sum", null, { timeoutMs: 60_000 })).payload];
+    })()`),
+  );
+  for (const [sent, got] of await Promise.all(both)) {
+    assert.ok(sent.len >= LARGE);
+    assert.deepEqual(got, sent);
+  }
 });
