@@ -3,11 +3,13 @@
 mod bounds;
 mod chaos;
 mod doors;
+mod ends;
 mod hardship;
 mod letters;
 #[cfg(feature = "cluster")]
 mod links;
 mod nat;
+mod panics;
 mod rogue;
 mod switch;
 
