@@ -13,7 +13,7 @@ use shiome_bus::{
 use shiome_webrtc::{Rtc, RtcOptions};
 use tokio::{
     runtime::{Builder, Runtime},
-    time::{Instant, sleep},
+    time::timeout,
 };
 
 use crate::stage::{BoxFuture, Stage, World};
@@ -57,11 +57,14 @@ struct Node {
 
 /// Waits until a peer is reached over a channel.
 async fn direct(rtc: &Rtc, to: &PeerId) {
-    let by = Instant::now() + PATIENCE;
-    while !rtc.path(to).is_some_and(|path| path.is_direct()) {
-        assert!(Instant::now() < by, "{:?}", rtc.paths());
-        sleep(Duration::from_millis(1)).await;
-    }
+    let mut events = rtc.events();
+    let opened = async {
+        while !rtc.path(to).is_some_and(|path| path.is_direct()) {
+            events.next().await.expect("the service runs");
+        }
+    };
+    let opened = timeout(PATIENCE, opened).await;
+    opened.unwrap_or_else(|_| panic!("{:?}", rtc.paths()));
 }
 
 impl World for Meshed {
