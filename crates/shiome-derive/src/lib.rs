@@ -68,6 +68,7 @@
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
+mod bridge;
 mod bytes;
 mod codec;
 mod message;
@@ -145,9 +146,10 @@ pub fn ractor_message(input: TokenStream) -> TokenStream {
 ///
 /// # Calls
 ///
-/// A task carries the answer from one port to the other, on either side, so both directions need ractor's runtime and
-/// fail without it.
-/// The port's timeout is kept, and each side enforces it. When a port is dropped without an answer, when the answer
+/// An answer is encoded where the actor sends it, and decoded where it arrives, in the task of the link, unless it has
+/// 16 KiB or more: then in a task of its own.
+/// The port's timeout is kept, and each side enforces it, with the clock of ractor's runtime: without one a call with a
+/// timeout fails. When a port is dropped without an answer, when the answer
 /// does not decode or encode, or when it is late, the other port is dropped, too: the caller gets an error and never
 /// waits for nothing. A late port is
 /// dropped 10 ms after its timeout: a caller with a timer of its own then sees that run out first.
@@ -155,7 +157,7 @@ pub fn ractor_message(input: TokenStream) -> TokenStream {
 /// # Errors
 ///
 /// `deserialize` returns `BoxedDowncastErr` for [bad bytes](crate#bad-bytes), `serialize` when a field's `into_bytes`
-/// panics, and both do for a call outside the runtime. The call's port is then dropped.
+/// panics, and both do for a call with a timeout outside the runtime. The call's port is then dropped.
 ///
 /// # Parameters
 ///

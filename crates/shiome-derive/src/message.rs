@@ -4,14 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{Data, DeriveInput, Generics, Path, Type};
 
-use crate::codec;
 use crate::parse::attributes::{Paths, paths, ractor_path, refuse_misplaced};
 use crate::parse::variant::{Port, Variant};
 use crate::parse::{Errors, refuse_lifetimes};
-
-/// How long a port outlives its timeout in ms, so that a caller whose own timer runs out at the same moment sees a
-/// timeout and not a dropped port.
-const GRACE_MS: u64 = 10;
+use crate::{bridge, codec};
 
 /// A message that stays in its process.
 pub(crate) fn local(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -52,7 +48,7 @@ pub(crate) fn cluster(input: &DeriveInput) -> syn::Result<TokenStream> {
     let bridge = variants
         .iter()
         .any(|variant| variant.port.is_some())
-        .then(|| bridge(&ractor));
+        .then(|| bridge::bridge(&ractor));
     let learn = trace.as_ref().and_then(|path| learn(path, &input.generics));
     let serialize = serialize(&ractor, trace.as_ref(), &variants);
     let deserialize = deserialize(&ractor, &variants);
@@ -136,7 +132,7 @@ fn serialize(ractor: &Path, trace: Option<&Path>, variants: &[Variant]) -> Token
             Some(Port { field, reply }) => {
                 let port = &field.binding;
                 let decoder = codec::decoder(reply);
-                let bridged = quote!(reply: __cluster_bridge(#port, #decoder),);
+                let bridged = quote!(reply: __cluster_bridge(#port, __cluster_is_long, #decoder),);
                 (quote!(Call), Some(bridged))
             }
         };
@@ -194,7 +190,7 @@ fn decode_by_name<'a>(ractor: &Path, variants: impl Iterator<Item = &'a Variant>
         let port = variant.port.as_ref().map(|Port { field, reply }| {
             let port = &field.binding;
             quote! {
-                let #port = __cluster_catch(|| __cluster_bridge(reply, |answer: #reply| {
+                let #port = __cluster_catch(|| __cluster_bridge(reply, |_| false, |answer: #reply| {
                     __cluster_catch(|| <#reply as #ractor::BytesConvertable>::into_bytes(answer))
                 }))?;
             }
@@ -212,52 +208,6 @@ fn decode_by_name<'a>(ractor: &Path, variants: impl Iterator<Item = &'a Variant>
         match variant.as_str() {
             #(#arms)*
             _ => ::core::result::Result::Err("no such variant of this kind"),
-        }
-    }
-}
-
-/// The function that joins two reply ports whose answers have different types.
-fn bridge(ractor: &Path) -> TokenStream {
-    quote! {
-        /// A port whose answer goes to `port` through `convert`. Both are dropped when there is no answer, when it
-        /// does not convert, or when it is late. Panics where no runtime can spawn the task that carries it.
-        fn __cluster_bridge<Given, Wanted>(
-            port: #ractor::RpcReplyPort<Wanted>,
-            convert: impl ::core::ops::FnOnce(Given) -> ::core::result::Result<Wanted, &'static str>
-                + ::core::marker::Send
-                + 'static,
-        ) -> #ractor::RpcReplyPort<Given>
-        where
-            Given: ::core::marker::Send + 'static,
-            Wanted: ::core::marker::Send + 'static,
-        {
-            use ::core::convert::Into as _;
-            use ::std::prelude::rust_2021::{Err, None, Ok, Some, drop};
-            use #ractor::concurrency;
-            let (sender, receiver) = concurrency::oneshot::<Given>();
-            let limit = port.get_timeout();
-            drop(concurrency::spawn(async move {
-                let answer = match limit {
-                    Some(limit) => match concurrency::timeout(limit, receiver).await {
-                        Ok(answer) => answer,
-                        Err(_) => {
-                            concurrency::sleep(concurrency::Duration::from_millis(#GRACE_MS)).await;
-                            return;
-                        }
-                    },
-                    None => receiver.await,
-                };
-                if let Ok(answer) = answer {
-                    if let Ok(answer) = convert(answer) {
-                        // The caller may have left.
-                        drop(port.send(answer));
-                    }
-                }
-            }));
-            match limit {
-                Some(limit) => (sender, limit).into(),
-                None => sender.into(),
-            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Answers on their way between the caller's port and the actor's.
 #![allow(clippy::unwrap_used)]
 
+use std::future::{Future as _, poll_fn};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ractor::concurrency::{OneshotReceiver, oneshot};
@@ -20,6 +22,8 @@ enum Ask {
     #[rpc]
     Fragile(RpcReplyPort<Fragile>),
     #[rpc]
+    Grim(RpcReplyPort<Grim>),
+    #[rpc]
     Done(RpcReplyPort<()>),
 }
 
@@ -34,6 +38,26 @@ impl BytesConvertable for Fragile {
 
     fn from_bytes(_: Vec<u8>) -> Self {
         panic!("cannot be read")
+    }
+}
+
+/// Panics when it is dropped.
+#[derive(Debug)]
+struct Grim;
+
+impl Drop for Grim {
+    fn drop(&mut self) {
+        panic!("does not want to go")
+    }
+}
+
+impl BytesConvertable for Grim {
+    fn into_bytes(self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn from_bytes(_: Vec<u8>) -> Self {
+        Self
     }
 }
 
@@ -127,7 +151,6 @@ async fn a_port_that_the_actor_drops_ends_the_call() {
 async fn an_undecodable_answer_ends_the_call_without_a_panic() {
     let (answer, remote) = outbound(None, Ask::Name);
     remote.send(vec![0xff, 0xfe]).unwrap();
-    // The task that decodes runs on this thread.
     let before = panics();
     assert!(answer.await.is_err());
     assert_eq!(panics(), before);
@@ -203,12 +226,88 @@ async fn a_caller_with_its_own_timer_sees_a_timeout() {
 }
 
 #[test]
-fn calls_outside_a_runtime_fail_in_both_directions() {
+fn calls_with_a_timeout_fail_outside_a_runtime_in_both_directions() {
     let (sender, mut answer) = oneshot();
-    assert!(Ask::Name(sender.into()).serialize().is_err());
+    assert!(Ask::Name((sender, LIMIT).into()).serialize().is_err());
     assert!(answer.try_recv().is_err());
 
-    let (message, mut answer) = call("Name", &[]);
+    let (sender, mut answer) = oneshot();
+    let message = SerializedMessage::Call {
+        variant: "Name".to_owned(),
+        args: Vec::new(),
+        reply: (sender, LIMIT).into(),
+        metadata: None,
+    };
     assert!(Ask::deserialize(message).is_err());
+    assert!(answer.try_recv().is_err());
+}
+
+#[test]
+fn a_short_answer_is_there_as_soon_as_it_is_given() {
+    let (mut answer, remote) = outbound(None, Ask::Name);
+    remote.send(b"sara".to_vec()).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), "sara");
+
+    let (message, mut answer) = call("Name", &[]);
+    let port = name_port(Ask::deserialize(message).unwrap());
+    port.send("sara".to_owned()).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), b"sara");
+}
+
+#[tokio::test]
+async fn a_long_answer_is_not_decoded_by_who_gives_it() {
+    let (mut answer, remote) = outbound(None, Ask::Name);
+    let long = vec![b'a'; 100_000];
+    remote.send(long.clone()).unwrap();
+    assert!(answer.try_recv().is_err());
+    assert_eq!(answer.await.unwrap().into_bytes(), long);
+}
+
+/// A task that has had its share of the runtime is told at once to let others run, whatever it waits for.
+#[tokio::test]
+async fn an_answer_arrives_at_a_caller_whose_share_is_used_up() {
+    let (answer, remote) = poll_fn(|_| {
+        let share = 1000;
+        let mut used_up = false;
+        for _ in 0..share {
+            let step = std::pin::pin!(tokio::task::consume_budget());
+            used_up |= step.poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        }
+        assert!(used_up);
+        Poll::Ready(outbound(None, Ask::Name))
+    })
+    .await;
+    remote.send(b"sara".to_vec()).unwrap();
+    assert_eq!(answer.await.unwrap(), "sara");
+}
+
+#[tokio::test]
+async fn a_late_answer_whose_drop_panics_harms_nobody() {
+    let (answer, remote) = outbound(None, Ask::Grim);
+    drop(answer);
+    remote.send(Vec::new()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_sees_that_nobody_waits_any_more() {
+    let (message, answer) = inbound(LIMIT, "Name");
+    let port = name_port(message);
+    assert!(!port.is_closed());
+    drop(answer);
+    tokio::time::sleep(LIMIT * 2).await;
+    assert!(port.is_closed());
+}
+
+#[test]
+fn a_runtime_that_ends_with_open_calls_says_nothing() {
+    let before = panics();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let open = runtime.block_on(async { (outbound(Some(LIMIT), Ask::Name), inbound(LIMIT, "Name")) });
+    drop(runtime);
+    assert_eq!(panics(), before);
+    let ((mut answer, _remote), _) = open;
     assert!(answer.try_recv().is_err());
 }
