@@ -49,9 +49,13 @@ fn join(ractor: &Path) -> TokenStream {
             use #ractor::concurrency;
             let (sender, receiver) = concurrency::oneshot::<Given>();
             let limit = port.get_timeout();
-            let alarm = limit.map(|limit| -> __ClusterAlarm {
-                let grace = concurrency::Duration::from_millis(#GRACE_MS);
-                Box::pin(concurrency::sleep(limit.saturating_add(grace)))
+            let alarm = limit.map(|limit| {
+                let patience = limit.saturating_add(concurrency::Duration::from_millis(#GRACE_MS));
+                __ClusterAlarm {
+                    // A clock that does not go that far never gets there.
+                    late: concurrency::Instant::now().checked_add(patience),
+                    sleep: Box::pin(concurrency::sleep(patience)),
+                }
             });
             __ClusterCarrier { receiver, port, alarm, is_long, convert }.wait();
             match limit {
@@ -65,9 +69,19 @@ fn join(ractor: &Path) -> TokenStream {
 fn carrier(ractor: &Path) -> TokenStream {
     let ways = ways();
     quote! {
-        type __ClusterAlarm = ::core::pin::Pin<
-            ::std::boxed::Box<dyn ::core::future::Future<Output = ()> + ::core::marker::Send>,
-        >;
+        struct __ClusterAlarm {
+            late: ::core::option::Option<#ractor::concurrency::Instant>,
+            sleep: ::core::pin::Pin<
+                ::std::boxed::Box<dyn ::core::future::Future<Output = ()> + ::core::marker::Send>,
+            >,
+        }
+
+        impl __ClusterAlarm {
+            /// By the clock alone: one that the runtime takes along when it ends must not be polled again.
+            fn is_over(&self) -> bool {
+                self.late.is_some_and(|late| #ractor::concurrency::Instant::now() >= late)
+            }
+        }
 
         /// What carries an answer from one port to the other.
         struct __ClusterCarrier<Given, Wanted> {
@@ -162,20 +176,29 @@ fn ways() -> TokenStream {
                     return Poll::Ready(came.ok());
                 }
                 match &mut self.alarm {
-                    Some(alarm) => alarm.as_mut().poll(cx).map(|()| None),
+                    Some(alarm) => alarm.sleep.as_mut().poll(cx).map(|()| None),
                     None => Poll::Pending,
                 }
             }
 
             /// Goes on when it is called: with the answer, or because there will be none.
             fn go(mut self) {
+                use ::core::{future::Future as _, pin::Pin, task::{Context, Poll, Waker}};
                 use ::std::prelude::rust_2021::*;
                 if let Ok(answer) = self.receiver.try_recv() {
-                    if (self.is_long)(&answer) {
-                        self.deliver_in_task(answer);
+                    return if (self.is_long)(&answer) {
+                        self.deliver_in_task(answer)
                     } else {
-                        self.deliver(answer);
-                    }
+                        self.deliver(answer)
+                    };
+                }
+                let is_over = self.alarm.as_ref().is_some_and(__ClusterAlarm::is_over);
+                let mut cx = Context::from_waker(Waker::noop());
+                match Pin::new(&mut self.receiver).poll(&mut cx) {
+                    // Called for nothing, such as by a runtime whose tasks have had their share when it set off. In a
+                    // task it will be called again.
+                    Poll::Pending if !is_over => self.wait_in_task(),
+                    _ => {}
                 }
             }
         }
