@@ -57,6 +57,7 @@ impl From<Quiet> for Count {
 /// Says in a span of its own that it handles a message.
 struct Counter<M>(PhantomData<fn(M)>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl<M: Message + Into<Count>> Actor for Counter<M> {
     type Msg = M;
     type State = u64;

@@ -16,6 +16,7 @@ enum Job {
 
 struct Worker;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Worker {
     type Msg = Job;
     type State = ();
@@ -94,6 +95,7 @@ async fn an_exported_actor_gets_what_can_be_decoded_and_the_rest_is_known_at_onc
 #[tokio::test]
 async fn bytes_that_panic_are_undecodable() {
     struct Strings;
+    #[cfg_attr(feature = "async-trait", ractor::async_trait)]
     impl Actor for Strings {
         type Msg = String;
         type State = ();

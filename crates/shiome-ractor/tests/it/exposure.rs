@@ -309,6 +309,7 @@ async fn what_cannot_be_exported_is_told() {
     struct Mute;
     struct Local;
     impl ractor::Message for Local {}
+    #[cfg_attr(feature = "async-trait", ractor::async_trait)]
     impl Actor for Mute {
         type Msg = Local;
         type State = ();

@@ -170,6 +170,7 @@ async fn a_message_that_would_cost_the_link_is_not_sent() {
 /// Tells why what it supervises has ended.
 struct Watcher(mpsc::UnboundedSender<Option<String>>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Watcher {
     type Msg = ProbeMessage;
     type State = ();

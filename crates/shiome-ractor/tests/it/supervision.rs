@@ -14,6 +14,7 @@ struct Successor {
     taken: mpsc::UnboundedSender<io::Result<TcpListener>>,
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Successor {
     type Msg = ();
     type State = ();

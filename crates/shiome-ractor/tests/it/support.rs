@@ -368,6 +368,7 @@ pub(crate) enum ProbeMessage {
 /// Answers calls, and passes on what it is told.
 pub(crate) struct Probe(pub(crate) mpsc::UnboundedSender<String>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Probe {
     type Msg = ProbeMessage;
     type State = ();

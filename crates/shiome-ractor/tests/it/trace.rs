@@ -43,6 +43,7 @@ impl Message for Bare {
 /// Passes on the metadata of what it gets.
 struct Reader(mpsc::UnboundedSender<Option<Vec<u8>>>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Bare;
     type State = ();
