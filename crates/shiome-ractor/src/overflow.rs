@@ -27,11 +27,12 @@ pub enum Overflow {
 /// Default bytes of one peer's messages in the mailboxes of local actors before it is granted no more credit, see
 /// [`Builder::max_untaken`](crate::Builder::max_untaken).
 ///
-/// Two [windows](shiome_session::WINDOW). Credit comes back when half is taken, and brings something a round trip later: until
+/// Two [windows](shiome_session::WINDOW). Credit comes back when half is taken, and brings something a round trip later. Until
 /// then the actor has a window left, and one that takes more in a round trip lets nothing wait, since the link brings no
-/// more. Of messages that are shorter than what is counted beside them, half is a part of a window: of 16 bytes some 8000,
-/// so that an actor that takes more of them in a round trip can run dry for the rest of it. More than that is not worth the
-/// memory, and has left the processor's caches when the actor comes to it. What is on its way may come on top, a window.
+/// more. Only of messages shorter than what is counted beside them half is less than a window: of 16 bytes some 8000, and
+/// an actor that takes more of them in a round trip may run dry for the rest of it. A higher limit costs memory, and what
+/// waits longer has left the processor's caches when the actor comes to it. What is on its way comes on top, a window at
+/// most.
 pub const MAX_UNTAKEN_LEN: usize = 2 * shiome_session::WINDOW as usize;
 
 /// Messages that were not sent, since the last time somebody was told.
