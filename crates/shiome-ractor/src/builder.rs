@@ -287,7 +287,7 @@ impl Builder {
     ///
     /// An actor that takes less than 64 KiB in a second is not waited for, since all others would wait with it: its
     /// mailbox has no limit, nor has any that a node of `ractor_cluster` sends to. `usize::MAX` waits for nobody.
-    /// Default: [`MAX_UNTAKEN_LEN`], 16 MiB.
+    /// Default: [`MAX_UNTAKEN_LEN`], 4 MiB.
     #[must_use]
     pub fn max_untaken(mut self, bytes: usize) -> Self {
         self.max_untaken = bytes;

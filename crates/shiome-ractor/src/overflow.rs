@@ -27,8 +27,13 @@ pub enum Overflow {
 /// Default bytes of one peer's messages in the mailboxes of local actors before it is granted no more credit, see
 /// [`Builder::max_untaken`](crate::Builder::max_untaken).
 ///
-/// As much as an actor that is busy works off in a fraction of a second. A window may come on top.
-pub const MAX_UNTAKEN_LEN: usize = 16 * 1024 * 1024;
+/// Two [windows](shiome_session::WINDOW). Credit comes back when half is taken, and brings something a round trip later. Until
+/// then the actor has a window left, and one that takes more in a round trip lets nothing wait, since the link brings no
+/// more. Only of messages shorter than what is counted beside them half is less than a window: of 16 bytes some 8000, and
+/// an actor that takes more of them in a round trip may run dry for the rest of it. A higher limit costs memory, and what
+/// waits longer has left the processor's caches when the actor comes to it. What is on its way comes on top, a window at
+/// most.
+pub const MAX_UNTAKEN_LEN: usize = 2 * shiome_session::WINDOW as usize;
 
 /// Messages that were not sent, since the last time somebody was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

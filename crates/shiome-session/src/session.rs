@@ -117,7 +117,7 @@ impl<C> Session<C> {
             lanes: Lanes::new(),
             channels: Channels::default(),
             traffic: Traffic::default(),
-            window: Window::new(config.window),
+            window: Window::of_link(config.window),
             reassembly: Reassembly::new(&config),
             local_ready: false,
             peer_ready: false,

@@ -160,7 +160,7 @@ pub(super) const AIMS_OF_CONNECT: &[Aim] = &[
 const MAX_PEAK_MIB: f64 = 64.0 + 16.0;
 
 /// What a peer may have in the mailboxes of actors by default, and 16 for everything else, in MiB.
-const MAX_UNTAKEN_PEAK_MIB: f64 = 16.0 + 16.0;
+const MAX_UNTAKEN_PEAK_MIB: f64 = 4.0 + 16.0;
 
 pub(super) const AIMS_OF_MEMORY: &[Aim] = &[
     fixed(PEAK_MEMORY, RemoteRef, SenderPeak, AtMost(MAX_PEAK_MIB)),
