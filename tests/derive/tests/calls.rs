@@ -271,7 +271,9 @@ async fn an_answer_arrives_at_a_caller_whose_share_is_used_up() {
         let mut used_up = false;
         for _ in 0..share {
             let step = std::pin::pin!(tokio::task::consume_budget());
-            used_up |= step.poll(&mut Context::from_waker(Waker::noop())).is_pending();
+            used_up |= step
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending();
         }
         assert!(used_up);
         Poll::Ready(outbound(None, Ask::Name))
@@ -305,7 +307,8 @@ fn a_runtime_that_ends_with_open_calls_says_nothing() {
         .enable_time()
         .build()
         .unwrap();
-    let open = runtime.block_on(async { (outbound(Some(LIMIT), Ask::Name), inbound(LIMIT, "Name")) });
+    let open =
+        runtime.block_on(async { (outbound(Some(LIMIT), Ask::Name), inbound(LIMIT, "Name")) });
     drop(runtime);
     assert_eq!(panics(), before);
     let ((mut answer, _remote), _) = open;

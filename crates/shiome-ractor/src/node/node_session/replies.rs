@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use shiome_session::{CallErrorCode, Session};
+use shiome_session::{CallErrorCode, Session, Ticket};
 use shiome_transport::Peer;
 use tokio::{sync::oneshot, time::Instant};
 use tracing::{Span, debug};
@@ -31,7 +31,8 @@ const MAX_WAITING_REPLIES: usize = 64 * 1024 * 1024;
 pub(super) struct Replies {
     peer: Arc<Peer<Caller>>,
     awaited: Awaited<Call>,
-    deadlines: Deadlines,
+    /// With the keys of those that are awaited.
+    deadlines: Deadlines<usize>,
     /// Those that have come and the session does not have.
     answers: Vec<Answer>,
     /// Of calls without an answer, by `to` and `tag`. Empty when nobody wants them.
@@ -49,7 +50,7 @@ pub(super) struct Replies {
 struct Call {
     to: u64,
     tag: u64,
-    deadline: Option<Instant>,
+    deadline: Option<Ticket>,
 }
 
 struct Answer {
@@ -88,11 +89,16 @@ impl Replies {
         if !span.is_disabled() {
             self.spans.insert((to, tag), span);
         }
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let call = Call { to, tag, deadline };
-        match self.awaited.insert(call, reply) {
-            Ok(key) => self.deadlines.set(deadline, key),
-            Err(what) => self.answers.push(Answer::new(call, what)),
+        let deadlines = &mut self.deadlines;
+        let awaited = self.awaited.insert(reply, |key| {
+            let at = limit.and_then(|limit| Instant::now().checked_add(limit));
+            let deadline = at.map(|at| deadlines.set(at, key));
+            Call { to, tag, deadline }
+        });
+        if let Err(what) = awaited {
+            let deadline = None;
+            let call = Call { to, tag, deadline };
+            self.answers.push(Answer::new(call, what));
         }
     }
 
@@ -104,8 +110,10 @@ impl Replies {
             answers,
             ..
         } = self;
-        awaited.poll(cx, |key, call: Call, what| {
-            deadlines.clear(call.deadline, key);
+        awaited.poll(cx, |call: Call, what| {
+            if let Some(deadline) = call.deadline {
+                deadlines.clear(deadline);
+            }
             answers.push(Answer::new(call, what));
         });
         deadlines.poll(cx, |key| {
