@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_session::{Event, GoodbyeReason, Length, Session, SessionError};
+use shiome_session::{Event, GoodbyeReason, Lane, Length, Session, SessionError};
 use shiome_wire::meta::NetworkMessage;
 use tokio::sync::Notify;
 
@@ -240,6 +240,7 @@ impl<C> Peer<C> {
     ) -> Option<Event<C>> {
         let mut state = self.lock();
         let mut other = None;
+        let known = events.len();
         while events.len() < most
             && let Some(event) = state.session.poll_event()
         {
@@ -249,8 +250,17 @@ impl<C> Peer<C> {
             }
             events.push(event);
         }
+        let stirring = events[known..].iter().filter(|event| stirs(event)).count();
+        state.progress.stirred(stirring as u64);
         self.filled(&mut state, now);
         other
+    }
+
+    /// Whether more calls and replies than there are wait to be sent in a moment, as far as can be told.
+    pub(crate) fn expects_more(&self) -> bool {
+        let state = self.lock();
+        let queued = state.session.queued(Lane::Express);
+        state.progress.expected() > queued
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
@@ -323,6 +333,11 @@ impl<C> Peer<C> {
         // served by going on than by poisoning every sender.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether who gets that may have something to send in a moment: an answer, or the next call.
+fn stirs<C>(event: &Event<C>) -> bool {
+    matches!(event, Event::Call(_) | Event::Reply { .. })
 }
 
 /// The runtime's clock, which tests can pause.

@@ -12,6 +12,11 @@ impl<C> Session<C> {
         self.traffic.sent(lane)
     }
 
+    /// Messages that wait to leave by that lane.
+    pub fn queued(&self, lane: Lane) -> u64 {
+        self.traffic.waiting(lane)
+    }
+
     /// What has passed since the session began, and what it is at now. Costs a few loads; when the session is closed it
     /// tells what had passed until then.
     pub fn figures(&mut self) -> Figures {
