@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_session::{Event, GoodbyeReason, Lane, Length, Session, SessionError};
+use shiome_session::{Event, GoodbyeReason, Length, Session, SessionError};
 use shiome_wire::meta::NetworkMessage;
 use tokio::sync::Notify;
 
@@ -250,17 +250,17 @@ impl<C> Peer<C> {
             }
             events.push(event);
         }
-        let stirring = events[known..].iter().filter(|event| stirs(event)).count();
-        state.progress.stirred(stirring as u64);
+        for event in &events[known..] {
+            state.progress.given(event);
+        }
         self.filled(&mut state, now);
         other
     }
 
-    /// Whether more calls and replies than there are wait to be sent in a moment, as far as can be told.
+    /// Whether there will be more calls or replies to send in a moment, as far as can be told.
     pub(crate) fn expects_more(&self) -> bool {
         let state = self.lock();
-        let queued = state.session.queued(Lane::Express);
-        state.progress.expected() > queued
+        state.progress.expects_more(&state.session)
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
@@ -333,11 +333,6 @@ impl<C> Peer<C> {
         // served by going on than by poisoning every sender.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether who gets that may have something to send in a moment: an answer, or the next call.
-fn stirs<C>(event: &Event<C>) -> bool {
-    matches!(event, Event::Call(_) | Event::Reply { .. })
 }
 
 /// The runtime's clock, which tests can pause.

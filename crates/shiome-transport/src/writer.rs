@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shiome_session::Lane;
+use shiome_session::{Event, Lane, Session};
 use shiome_wire::Frames;
 use tokio::io::AsyncWriteExt;
 
@@ -24,8 +24,10 @@ pub(crate) struct Progress {
     in_flight: usize,
     /// Since when bytes wait of which the link has taken none.
     waits_since: Option<Instant>,
-    /// Calls and replies that were given to whom they are for, each of whom may have one to send in a moment.
-    expected: u64,
+    /// Replies that callers have got, who may call again in a moment.
+    answered: u64,
+    /// Calls that actors have got, which may answer in a moment.
+    asked: u64,
 }
 
 impl Progress {
@@ -49,21 +51,27 @@ impl Progress {
         self.waits_since.get_or_insert_with(now);
     }
 
-    /// So many have got a call, or a reply.
-    pub(crate) fn stirred(&mut self, count: u64) {
-        self.expected += count;
+    /// Somebody has got what has come.
+    pub(crate) fn given<C>(&mut self, event: &Event<C>) {
+        match event {
+            Event::Reply { .. } => self.answered += 1,
+            Event::Call(_) => self.asked += 1,
+            _ => {}
+        }
     }
 
-    /// How many calls and replies they may send in a moment.
-    pub(crate) fn expected(&self) -> u64 {
-        self.expected
+    /// Whether not all who may call again have done so, or not all actors that were asked have answered.
+    pub(crate) fn expects_more<C>(&self, session: &Session<C>) -> bool {
+        self.answered > session.queued(Lane::Express) || self.asked > 0 && session.calls_in() > 0
     }
 
     /// So many bytes have left the session, with so many calls and replies.
     fn taken(&mut self, len: usize, sent: u64, now: Instant) {
         self.in_flight = len;
-        // Some never send any.
-        self.expected = self.expected.saturating_sub(sent) / 2;
+        // Some will never send any.
+        for expected in [&mut self.answered, &mut self.asked] {
+            *expected = expected.saturating_sub(sent) / 2;
+        }
         self.begins_to_wait(|| now);
     }
 
@@ -161,7 +169,7 @@ mod tests {
         task::Context,
     };
 
-    use shiome_session::{Config, Event, Session, wire::control::Actor};
+    use shiome_session::{Config, wire::control::Actor};
     use shiome_wire::{control::Spawn, node};
     use tokio::{
         io::AsyncWrite,
