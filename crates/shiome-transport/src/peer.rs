@@ -86,7 +86,11 @@ impl<C> Peer<C> {
     ///
     /// Never waits for the network; see [`room`](Self::room). `f` runs under a lock and must not call back.
     pub fn apply<R>(&self, f: impl FnOnce(&mut Session<C>, Instant) -> R) -> R {
-        let now = now();
+        self.apply_at(now(), f)
+    }
+
+    /// As [`apply`](Self::apply), for an owner that has just looked at the runtime's clock.
+    pub fn apply_at<R>(&self, now: Instant, f: impl FnOnce(&mut Session<C>, Instant) -> R) -> R {
         let mut state = self.lock();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, now);

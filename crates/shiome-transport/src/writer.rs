@@ -281,7 +281,7 @@ mod tests {
         }
         settle().await;
         for _ in 1..5 {
-            let before = std::mem::take(&mut *writes.lock().unwrap());
+            let before = mem::take(&mut *writes.lock().unwrap());
             assert!(before > 0);
             echo.answer(callers);
             settle().await;

@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::Context,
-    time::Duration,
 };
 
 use shiome_session::{CallErrorCode, Session, Ticket};
@@ -82,7 +81,7 @@ impl Replies {
         &mut self,
         to: u64,
         tag: u64,
-        limit: Option<Duration>,
+        deadline: Option<Instant>,
         reply: oneshot::Receiver<Vec<u8>>,
         span: Span,
     ) {
@@ -91,8 +90,7 @@ impl Replies {
         }
         let deadlines = &mut self.deadlines;
         let awaited = self.awaited.insert(reply, |key| {
-            let at = limit.and_then(|limit| Instant::now().checked_add(limit));
-            let deadline = at.map(|at| deadlines.set(at, key));
+            let deadline = deadline.map(|at| deadlines.set(at, key));
             Call { to, tag, deadline }
         });
         if let Err(what) = awaited {
@@ -324,10 +322,11 @@ mod tests {
     async fn a_call_without_an_answer_is_over_in_its_time() {
         let peer = called(2);
         let mut replies = Replies::new(Arc::clone(&peer));
+        let deadline = Some(Instant::now() + Duration::from_secs(5));
         let (_held, reply) = oneshot::channel();
-        replies.expect(7, 0, Some(Duration::from_secs(5)), reply, Span::none());
+        replies.expect(7, 0, deadline, reply, Span::none());
         let (dropped, reply) = oneshot::channel();
-        replies.expect(7, 1, Some(Duration::from_secs(5)), reply, Span::none());
+        replies.expect(7, 1, deadline, reply, Span::none());
         drop(dropped);
         settle(&mut replies).await;
         let dropped = vec![Code::NoReply];
