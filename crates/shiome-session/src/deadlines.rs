@@ -3,6 +3,9 @@ use std::{collections::BTreeSet, time::Instant};
 /// How many that are later one passes on its way to its place in the line. Those that would pass more stand apart.
 const MOST_PASSED: usize = 8;
 
+/// Slots that are kept when none is in use.
+const MAX_KEPT: usize = 1024;
+
 /// No slot.
 const NONE: usize = usize::MAX;
 
@@ -10,7 +13,7 @@ const NONE: usize = usize::MAX;
 ///
 /// Made for deadlines that come in order but for a few, as those of calls do, of which most have the same timeout: these
 /// stand in a line, and are set and cancelled in a few steps. The others cost a search tree. It takes the memory of as many
-/// as there have been at a time.
+/// as there have been at a time since there were none.
 #[derive(Debug)]
 pub struct Deadlines<T> {
     slots: Vec<Slot<T>>,
@@ -93,6 +96,9 @@ impl<T> Deadlines<T> {
             }
         }
         self.free.push(key);
+        if self.free.len() == self.slots.len() && self.slots.len() > MAX_KEPT {
+            self.clear();
+        }
         Some(value)
     }
 
@@ -269,5 +275,24 @@ mod tests {
         }
         assert_eq!(deadlines.slots.len(), 3);
         assert_eq!((deadlines.next(), deadlines.pop_due(now)), (None, None));
+    }
+
+    #[test]
+    fn the_memory_of_many_is_given_back_after_the_last() {
+        let now = Instant::now();
+        let mut deadlines = Deadlines::default();
+        let mut last = deadlines.set(now, 0);
+        for name in 1..=MAX_KEPT {
+            last = deadlines.set(now, name);
+        }
+        for _ in 0..MAX_KEPT {
+            assert!(deadlines.pop_due(now).is_some());
+        }
+        assert_eq!(deadlines.slots.len(), MAX_KEPT + 1);
+        assert!(deadlines.pop_due(now).is_some());
+        assert_eq!(deadlines.slots.capacity(), 0);
+        assert_eq!(deadlines.cancel(last), None);
+        let ticket = deadlines.set(now, 1);
+        assert_eq!(deadlines.cancel(ticket), Some(1));
     }
 }
