@@ -264,8 +264,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    // On a thread that runs what was woken last before all others, such as the writer.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn one_write_takes_the_calls_of_all_that_were_answered_together() {
+        tokio::spawn(callers_call_together()).await.unwrap();
+    }
+
+    async fn callers_call_together() {
         let mut echo = Echo::new();
         let mut tasks = JoinSet::new();
         let writes = Arc::default();
@@ -296,6 +301,33 @@ mod tests {
             one.abort();
         }
         assert!(!echo.peer.expects_more());
+    }
+
+    #[test]
+    fn answers_are_waited_for_until_all_calls_have_theirs() {
+        let session = Session::new(Instant::now(), Config::default(), 1);
+        let peer: Peer<()> = Peer::new(session);
+        peer.apply(|session, now| {
+            session.start(now, None);
+            session.announce([Actor { pid: 7, name: None }]);
+            for tag in 1..=2 {
+                let call = node::Call {
+                    to: 7,
+                    tag,
+                    ..node::Call::default()
+                };
+                session.handle_message(now, call.into()).unwrap();
+            }
+        });
+        assert!(!peer.expects_more(), "nobody has got them");
+        let mut events = Vec::new();
+        while peer.next_events(64, |_| true, &mut events).is_some() {}
+        for tag in 1..=2 {
+            assert!(peer.expects_more());
+            peer.apply(|session, now| session.reply(now, 7, tag, Vec::new().into()))
+                .unwrap();
+        }
+        assert!(!peer.expects_more());
     }
 
     #[tokio::test]
