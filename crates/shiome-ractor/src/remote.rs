@@ -3,17 +3,13 @@
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use ractor::{ActorCell, ActorRef, Message, RpcReplyPort, concurrency, message::SerializedMessage};
-use shiome_session::CallEnd;
 use shiome_wire::node;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
 use crate::{
     inspect::CallOutcome,
-    remote_actor::Caller,
+    remote_actor::{Caller, EndCell},
     trace::{self, Pack},
 };
 
@@ -258,15 +254,16 @@ impl<M: Message> RemoteRef<M> {
         timeout: Option<Duration>,
     ) -> Result<R, CallError> {
         let (port, reply) = concurrency::oneshot();
-        let (ended, end) = oneshot::channel();
+        let end = EndCell::default();
+        let ended = Arc::clone(&end);
         let span = self.send_call(message(port.into()), timeout, ended).await?;
         if let Ok(reply) = reply.await {
             return Ok(reply);
         }
-        let (word, error) = match end.await {
-            Ok(end) => (CallOutcome::of(end).as_str(), end.into()),
+        let (word, error) = match end.get() {
+            Some(&end) => (CallOutcome::of(end).as_str(), end.into()),
             // Without an end there was a reply, and it did not decode.
-            Err(_) => ("undecodable_reply", CallError::UndecodableReply),
+            None => ("undecodable_reply", CallError::UndecodableReply),
         };
         trace::failed(&span, word, &error);
         Err(error)
@@ -277,7 +274,7 @@ impl<M: Message> RemoteRef<M> {
         &self,
         message: M,
         timeout: Option<Duration>,
-        ended: oneshot::Sender<CallEnd>,
+        ended: EndCell,
     ) -> Result<Span, CallError> {
         let Ok(SerializedMessage::Call {
             variant,
@@ -307,7 +304,7 @@ impl<M: Message> RemoteRef<M> {
             caller,
             limit: Limit::FromThen(timeout),
         });
-        let sent = match self.attempt(&mut message) {
+        let sent = match self.attempt(begun, &mut message) {
             Ok(sent) => sent.map_err(CallError::from),
             // In a box, since most calls need no room for it.
             Err(_) => Box::pin(self.send_call_later(message, begun, timeout)).await,

@@ -1,11 +1,15 @@
-use std::{ops::ControlFlow, sync::Weak, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use ractor::{
     Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, message::SerializedMessage,
 };
 use shiome_session::{CallEnd, SendError};
 use shiome_wire::{node, trace::TraceContext};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 use tracing::{Span, debug};
 
 use crate::{
@@ -23,20 +27,24 @@ pub(crate) type ReplyPort = RpcReplyPort<Vec<u8>>;
 
 /// Who waits for the reply of a call.
 pub(crate) struct Caller {
-    reply: ReplyPort,
+    // Goes before the port: who sees that dropped looks for the reason.
     ended: Ended,
+    reply: ReplyPort,
     began: tokio::time::Instant,
     /// Of the call to a stand-in, until it has ended. That of a handle is the handle's.
     span: Span,
 }
 
-/// Where the reason goes when there is no reply. Dropped without a word, it says that the link is gone.
-struct Ended(Option<oneshot::Sender<CallEnd>>);
+/// Where the reason is when there is no reply.
+pub(crate) type EndCell = Arc<OnceLock<CallEnd>>;
+
+/// Where the reason goes. Dropped without a word, it says that the link is gone.
+struct Ended(Option<EndCell>);
 
 impl Ended {
     fn tell(&mut self, why: CallEnd) {
         if let Some(ended) = self.0.take() {
-            let _ = ended.send(why);
+            let _ = ended.set(why);
         }
     }
 }
@@ -49,7 +57,7 @@ impl Drop for Ended {
 
 impl Caller {
     /// With somebody who wants to know why there is no reply.
-    pub(crate) fn told(reply: ReplyPort, ended: oneshot::Sender<CallEnd>) -> Self {
+    pub(crate) fn told(reply: ReplyPort, ended: EndCell) -> Self {
         Self {
             ended: Ended(Some(ended)),
             ..reply.into()
@@ -62,8 +70,8 @@ impl Caller {
     }
 
     /// How long it has waited.
-    pub(crate) fn age(&self) -> Duration {
-        self.began.elapsed()
+    pub(crate) fn age(&self, now: tokio::time::Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
     /// The caller may have stopped waiting.

@@ -1,10 +1,6 @@
 use std::{collections::hash_map::Entry, time::Instant};
 
-use crate::{
-    event::CallEnd,
-    numbers::NumberMap,
-    timer::{Timer, Timers},
-};
+use crate::{deadlines::Ticket, event::CallEnd, numbers::NumberMap, timer::Timers};
 
 /// Outgoing calls that wait for a reply.
 #[derive(Debug)]
@@ -22,7 +18,7 @@ struct Callee<C> {
 #[derive(Debug)]
 struct OpenCall<C> {
     call: C,
-    deadline: Option<Instant>,
+    deadline: Option<(Instant, Ticket)>,
     /// What it means when the deadline passes.
     end: CallEnd,
     /// Whether the call was handed to the link.
@@ -62,12 +58,9 @@ impl<C> Calls<C> {
         });
         callee.last_tag += 1;
         let tag = callee.last_tag;
-        if let Some(at) = deadline {
-            timers.set(at, Timer::Call { pid, tag });
-        }
         let open = OpenCall {
             call,
-            deadline,
+            deadline: deadline.map(|at| (at, timers.set_call(at, pid, tag))),
             end: CallEnd::TimedOut,
             written: false,
         };
@@ -86,8 +79,8 @@ impl<C> Calls<C> {
     /// Takes the call that a reply answers.
     pub(crate) fn answered(&mut self, pid: u64, tag: u64, timers: &mut Timers) -> Option<C> {
         let open = self.take(pid, tag)?;
-        if let Some(at) = open.deadline {
-            timers.cancel(at, Timer::Call { pid, tag });
+        if let Some((_, ticket)) = open.deadline {
+            timers.cancel_call(ticket);
         }
         Some(open.call)
     }
@@ -102,16 +95,18 @@ impl<C> Calls<C> {
         let Entry::Occupied(mut callee) = self.callees.entry(pid) else {
             return;
         };
-        for (&tag, open) in &mut callee.get_mut().open {
-            if open.deadline.is_some_and(|at| at <= grace) {
-                continue;
+        let open = callee.get_mut().open.iter_mut();
+        let mut late: Vec<_> = open
+            .filter(|(_, open)| open.deadline.is_none_or(|(at, _)| at > grace))
+            .collect();
+        // They end in the order of the calls.
+        late.sort_unstable_by_key(|(tag, _)| **tag);
+        for (&tag, open) in late {
+            if let Some((_, ticket)) = open.deadline {
+                timers.cancel_call(ticket);
             }
-            if let Some(at) = open.deadline {
-                timers.cancel(at, Timer::Call { pid, tag });
-            }
-            open.deadline = Some(grace);
+            open.deadline = Some((grace, timers.set_call(grace, pid, tag)));
             open.end = CallEnd::Terminated;
-            timers.set(grace, Timer::Call { pid, tag });
         }
         if callee.get().open.is_empty() {
             callee.remove();
@@ -145,7 +140,12 @@ impl<C> Calls<C> {
 
     /// Recounts, and returns the timers that have to run.
     #[cfg(test)]
-    pub(crate) fn check_invariants(&self, is_known: impl Fn(u64) -> bool) -> Vec<(Instant, Timer)> {
+    pub(crate) fn check_invariants(
+        &self,
+        is_known: impl Fn(u64) -> bool,
+    ) -> Vec<(Instant, crate::timer::Timer)> {
+        use crate::timer::Timer;
+
         let open: usize = self.callees.values().map(|c| c.open.len()).sum();
         assert_eq!(self.open, open);
         let mut timers = Vec::new();
@@ -153,7 +153,7 @@ impl<C> Calls<C> {
             assert!(!callee.open.is_empty() || is_known(pid));
             for (&tag, open) in &callee.open {
                 assert!((1..=callee.last_tag).contains(&tag));
-                timers.extend(open.deadline.map(|at| (at, Timer::Call { pid, tag })));
+                timers.extend(open.deadline.map(|(at, _)| (at, Timer::Call { pid, tag })));
             }
         }
         timers

@@ -129,6 +129,7 @@
 mod calls;
 mod channels;
 mod config;
+mod deadlines;
 mod directory;
 mod error;
 mod event;
@@ -161,6 +162,7 @@ pub use config::{
     MESSAGE_OVERHEAD, MIN_WINDOW, REASSEMBLY_TIMEOUT, REPLY_GRACE, REPLY_HEADSTART, TERMINATE_HOLD,
     WINDOW,
 };
+pub use deadlines::{Deadlines, Ticket};
 pub use error::{FragmentError, SendError, SessionError};
 pub use event::{
     CallEnd, CallErrorCode, Event, ExitKind, GoodbyeReason, InboundCall, Skipped, Verb,

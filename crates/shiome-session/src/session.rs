@@ -447,7 +447,8 @@ impl<C> Session<C> {
         expected.sort_unstable();
         let running = self.timers.iter();
         let books = |timer| matches!(timer, Timer::Call { .. } | Timer::Release { .. });
-        let running: Vec<_> = running.filter(|(_, t)| books(*t)).collect();
+        let mut running: Vec<_> = running.filter(|(_, t)| books(*t)).collect();
+        running.sort_unstable();
         assert_eq!(running, expected);
         let reassembly = |(_, t): &(Instant, Timer)| *t == Timer::Reassembly;
         assert_eq!(

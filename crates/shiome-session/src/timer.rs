@@ -1,5 +1,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
+use crate::deadlines::{Deadlines, Ticket};
+
 /// What a session waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -15,35 +17,64 @@ pub(crate) enum Timer {
 
 /// All running timers of a session, the earliest first.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Instant, Timer)>);
+pub(crate) struct Timers {
+    /// Those of calls, of which there are many, and most end before their time.
+    calls: Deadlines<OpenCall>,
+    others: BTreeSet<(Instant, Timer)>,
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    pid: u64,
+    tag: u64,
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Instant, timer: Timer) {
-        self.0.insert((at, timer));
+        self.others.insert((at, timer));
     }
 
     pub(crate) fn cancel(&mut self, at: Instant, timer: Timer) {
-        self.0.remove(&(at, timer));
+        self.others.remove(&(at, timer));
+    }
+
+    /// Sets the timer of a call.
+    pub(crate) fn set_call(&mut self, at: Instant, pid: u64, tag: u64) -> Ticket {
+        self.calls.set(at, OpenCall { pid, tag })
+    }
+
+    /// Cancels the timer of a call, which has not expired.
+    pub(crate) fn cancel_call(&mut self, ticket: Ticket) {
+        self.calls.cancel(ticket);
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.first().map(|(at, _)| *at)
+        let call = self.calls.next();
+        let other = self.others.first().map(|(at, _)| *at);
+        match (call, other) {
+            (Some(call), Some(other)) => Some(call.min(other)),
+            (call, other) => call.or(other),
+        }
     }
 
     /// The earliest timer that is due at `now`, removed.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        if self.next()? > now {
-            return None;
+        let next = self.next().filter(|next| *next <= now)?;
+        if let Some(OpenCall { pid, tag }) = self.calls.pop_due(next) {
+            return Some(Timer::Call { pid, tag });
         }
-        self.0.pop_first().map(|(_, timer)| timer)
+        self.others.pop_first().map(|(_, timer)| timer)
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.calls.clear();
+        self.others.clear();
     }
 
     #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Instant, Timer)> {
-        self.0.iter().copied()
+        let calls = self.calls.iter();
+        let calls = calls.map(|(at, &OpenCall { pid, tag })| (at, Timer::Call { pid, tag }));
+        calls.chain(self.others.iter().copied())
     }
 }

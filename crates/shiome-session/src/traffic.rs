@@ -120,6 +120,11 @@ impl Traffic {
         lane.queued_bytes += len as u64;
     }
 
+    /// Messages that wait in that lane.
+    pub(crate) fn waiting(&self, lane: Lane) -> u64 {
+        self.0[lane as usize].queued
+    }
+
     /// A message leaves, or a fragment of it.
     pub(crate) fn left(&mut self, leaving: &Leaving) {
         let lane = match leaving.whole {

@@ -15,7 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, turnover, writer::write_to,
+    alarm::Alarm, error::ReadError, frames::FrameReader, link::BoxWrite, peer::Peer, turnover,
+    writer::write_to,
 };
 
 /// Time to write what waits when a link is closed in good order.
@@ -154,6 +155,7 @@ async fn run<C>(
     sink: &mut impl EventSink<C>,
 ) -> LinkEnd {
     let mut batch = Batch::new();
+    let mut alarm = Alarm::default();
     let mut drained_by = None;
     // The writer's, with the time for what the peer had said before it took nothing any more.
     let mut failed: Option<(io::Error, Instant)> = None;
@@ -189,7 +191,7 @@ async fn run<C>(
             never = sink.attend() => match never {},
             read = reader.fill() => read,
             () = peer.attention.notified() => continue,
-            () = until(due) => continue,
+            () = alarm.until(due) => continue,
         };
         match (read, failed.take()) {
             (Ok(true), still) => {

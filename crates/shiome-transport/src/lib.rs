@@ -21,6 +21,7 @@
 //! The owner speaks through a shared [`Peer`] at any time and hears through its [`EventSink`].
 
 mod address;
+mod alarm;
 mod authenticate;
 mod connector;
 mod drive;

@@ -86,7 +86,11 @@ impl<C> Peer<C> {
     ///
     /// Never waits for the network; see [`room`](Self::room). `f` runs under a lock and must not call back.
     pub fn apply<R>(&self, f: impl FnOnce(&mut Session<C>, Instant) -> R) -> R {
-        let now = now();
+        self.apply_at(now(), f)
+    }
+
+    /// As [`apply`](Self::apply), for an owner that has just looked at the runtime's clock.
+    pub fn apply_at<R>(&self, now: Instant, f: impl FnOnce(&mut Session<C>, Instant) -> R) -> R {
         let mut state = self.lock();
         let due = state.session.poll_timeout();
         let result = f(&mut state.session, now);
@@ -240,6 +244,7 @@ impl<C> Peer<C> {
     ) -> Option<Event<C>> {
         let mut state = self.lock();
         let mut other = None;
+        let known = events.len();
         while events.len() < most
             && let Some(event) = state.session.poll_event()
         {
@@ -249,8 +254,17 @@ impl<C> Peer<C> {
             }
             events.push(event);
         }
+        for event in &events[known..] {
+            state.progress.given(event);
+        }
         self.filled(&mut state, now);
         other
+    }
+
+    /// Whether there will be more calls or replies to send in a moment, as far as can be told.
+    pub(crate) fn expects_more(&self) -> bool {
+        let state = self.lock();
+        state.progress.expects_more(&state.session)
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Instant> {

@@ -17,7 +17,11 @@ use tokio::{
 };
 
 use super::Inspector;
-use crate::{NodeId, node::node_session::Shared, remote_actor::Caller};
+use crate::{
+    NodeId,
+    node::node_session::Shared,
+    remote_actor::{Caller, EndCell},
+};
 
 /// Longest arguments of a [`Request`], in bytes: what is typed by hand is shorter.
 pub const MAX_ARGUMENTS_LEN: usize = 1024 * 1024;
@@ -142,7 +146,7 @@ impl Inspector {
         check(&request)?;
         let (reply, answer) = oneshot::channel::<Vec<u8>>();
         let reply = RpcReplyPort::from((reply, limit));
-        let (ended, end) = oneshot::channel();
+        let end = EndCell::default();
         if request.node == *self.name {
             let message = SerializedMessage::Call {
                 variant: request.variant,
@@ -151,7 +155,6 @@ impl Inspector {
                 metadata: None,
             };
             deliver(&local(&request.actor)?, message)?;
-            drop(ended);
         } else {
             let (link, to) = self.remote(&request)?;
             let call = node::Call {
@@ -160,13 +163,13 @@ impl Inspector {
                 variant: request.variant,
                 ..node::Call::default()
             };
-            let caller = Caller::told(reply, ended);
+            let caller = Caller::told(reply, Arc::clone(&end));
             link.peer
                 .apply(|session, now| session.call(now, call, Some(limit), caller))?;
         }
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => Ok(answer.into()),
-            Ok(Err(_)) => Err(end.await.map_or_else(|_| dropped(), AskError::from)),
+            Ok(Err(_)) => Err(end.get().map_or_else(dropped, |&end| end.into())),
             Err(_) => Err(AskError::TimedOut),
         }
     }

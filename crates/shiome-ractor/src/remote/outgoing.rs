@@ -90,23 +90,24 @@ impl<M> RemoteRef<M> {
     pub(super) async fn send(&self, message: Outgoing) -> Result<(), CastError> {
         let mut message = Some(message);
         loop {
-            match self.attempt(&mut message) {
+            match self.attempt(tokio::time::Instant::now(), &mut message) {
                 Ok(sent) => return sent,
                 Err((obstacle, link)) => self.pass(obstacle, &link).await,
             }
         }
     }
 
-    /// Takes the call and sends it, unless something keeps it from being sent now.
+    /// Takes the call and sends it, unless something keeps it from being sent `now`.
     pub(super) fn attempt(
         &self,
+        now: tokio::time::Instant,
         message: &mut Option<Outgoing>,
     ) -> Result<Result<(), CastError>, (Obstacle, Arc<Shared>)> {
         let link = match self.run.link() {
             Ok(link) => link,
             Err(error) => return Ok(Err(error)),
         };
-        let sent = link.peer.apply(|session, now| {
+        let sent = link.peer.apply_at(now.into_std(), |session, now| {
             check(session, self.pid)?;
             let message = message.take_if(|message| message.has_room(session));
             let message = message.ok_or(Obstacle::Full)?;

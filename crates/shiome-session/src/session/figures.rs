@@ -12,6 +12,16 @@ impl<C> Session<C> {
         self.traffic.sent(lane)
     }
 
+    /// Messages that wait to leave by that lane.
+    pub fn queued(&self, lane: Lane) -> u64 {
+        self.traffic.waiting(lane)
+    }
+
+    /// Calls of the peer that wait for a reply.
+    pub fn calls_in(&self) -> usize {
+        self.exports.open_calls()
+    }
+
     /// What has passed since the session began, and what it is at now. Costs a few loads; when the session is closed it
     /// tells what had passed until then.
     pub fn figures(&mut self) -> Figures {
@@ -24,7 +34,7 @@ impl<C> Session<C> {
             credit,
             window: self.window.available(),
             calls_out: self.calls.len(),
-            calls_in: self.exports.open_calls(),
+            calls_in: self.calls_in(),
             remote_actors: self.directory.len(),
             is_full: self.is_full(),
         }

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::unconstrained};
 
 /// Receivers that one task waits for, each beside what it is for.
 ///
@@ -51,22 +51,21 @@ impl<T> Default for Awaited<T> {
 }
 
 impl<T> Awaited<T> {
-    /// Waits for one more, by this key.
+    /// Waits for one more, by a key, for what `what_for` makes of that.
     ///
     /// # Errors
     ///
     /// What it has got already; `None`: nothing, and never will.
     pub(super) fn insert(
         &mut self,
-        what_for: T,
         mut receiver: oneshot::Receiver<Vec<u8>>,
+        what_for: impl FnOnce(usize) -> T,
     ) -> Result<usize, Option<Vec<u8>>> {
         let key = self.free.pop().unwrap_or_else(|| self.add_place());
         let place = &mut self.places[key];
-        let mut cx = Context::from_waker(&place.waker);
-        match Pin::new(&mut receiver).poll(&mut cx) {
+        match poll_unconstrained(&mut receiver, &place.waker) {
             Poll::Pending => {
-                place.occupant = Some((what_for, receiver));
+                place.occupant = Some((what_for(key), receiver));
                 Ok(key)
             }
             Poll::Ready(got) => {
@@ -94,11 +93,7 @@ impl<T> Awaited<T> {
     }
 
     /// Gives `got` all that have got something, or `None` since they never will. The task is woken for the next.
-    pub(super) fn poll(
-        &mut self,
-        cx: &Context<'_>,
-        mut got: impl FnMut(usize, T, Option<Vec<u8>>),
-    ) {
+    pub(super) fn poll(&mut self, cx: &Context<'_>, mut got: impl FnMut(T, Option<Vec<u8>>)) {
         self.ready.take(cx.waker(), &mut self.looked_at);
         for key in self.looked_at.drain(..) {
             // A bell may ring for who was there before.
@@ -106,16 +101,24 @@ impl<T> Awaited<T> {
             let Some((_, receiver)) = &mut place.occupant else {
                 continue;
             };
-            let mut cx = Context::from_waker(&place.waker);
-            let Poll::Ready(what) = Pin::new(receiver).poll(&mut cx) else {
+            let Poll::Ready(what) = poll_unconstrained(receiver, &place.waker) else {
                 continue;
             };
             if let Some((what_for, _)) = place.occupant.take() {
                 self.free.push(key);
-                got(key, what_for, what.ok());
+                got(what_for, what.ok());
             }
         }
     }
+}
+
+/// Many are looked at in one go, and the task's share of its thread is for what comes by the link: a receiver that is
+/// asked when that is used up is none the wiser, and calls for nothing.
+fn poll_unconstrained(
+    receiver: &mut oneshot::Receiver<Vec<u8>>,
+    waker: &Waker,
+) -> Poll<Result<Vec<u8>, oneshot::error::RecvError>> {
+    Pin::new(&mut unconstrained(receiver)).poll(&mut Context::from_waker(waker))
 }
 
 impl Ready {
@@ -180,17 +183,17 @@ mod tests {
             let mut senders = Vec::new();
             for name in 0..3u8 {
                 let (sender, receiver) = oneshot::channel();
-                awaited.insert(name, receiver).unwrap();
+                awaited.insert(receiver, |_| name).unwrap();
                 senders.push(sender);
             }
-            awaited.poll(&cx, |_, _, _| panic!("nothing has come"));
+            awaited.poll(&cx, |_, _| panic!("nothing has come"));
             drop(senders.remove(1));
             for (sender, answer) in senders.into_iter().zip([10, 12]) {
                 sender.send(vec![answer]).unwrap();
             }
             assert_eq!(woken.0.load(Ordering::Relaxed), round);
             let mut got = Vec::new();
-            awaited.poll(&cx, |_, name, what| got.push((name, what)));
+            awaited.poll(&cx, |name, what| got.push((name, what)));
             got.sort_unstable();
             assert_eq!(got, [(0, Some(vec![10])), (1, None), (2, Some(vec![12]))]);
         }
@@ -204,18 +207,18 @@ mod tests {
         let mut awaited = Awaited::default();
         let (sender, receiver) = oneshot::channel();
         sender.send(vec![1]).unwrap();
-        assert_eq!(awaited.insert('a', receiver), Err(Some(vec![1])));
+        assert_eq!(awaited.insert(receiver, |_| 'a'), Err(Some(vec![1])));
         let (sender, receiver) = oneshot::channel();
-        let key = awaited.insert('b', receiver).unwrap();
+        let key = awaited.insert(receiver, |_| 'b').unwrap();
         assert_eq!(awaited.remove(key), Some('b'));
         assert_eq!(awaited.remove(key), None);
         assert!(sender.is_closed());
         let (sender, receiver) = oneshot::channel();
-        assert_eq!(awaited.insert('c', receiver), Ok(key));
-        awaited.poll(&cx, |_, _, _| panic!("nothing has come"));
+        assert_eq!(awaited.insert(receiver, |_| 'c'), Ok(key));
+        awaited.poll(&cx, |_, _| panic!("nothing has come"));
         drop(sender);
         let mut got = Vec::new();
-        awaited.poll(&cx, |_, name, what| got.push((name, what)));
+        awaited.poll(&cx, |name, what| got.push((name, what)));
         assert_eq!(got, [('c', None)]);
     }
 }

@@ -14,7 +14,7 @@ use shiome_session::{
     },
 };
 use shiome_transport::EventSink;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tracing::{debug, warn};
 
 use super::{Shared, mailboxes::Mailboxes, replies::Replies};
@@ -46,6 +46,8 @@ pub(super) struct Inbound {
     outcome: Outcome,
     /// Hears of the ends of local actors.
     exporter: ActorCell,
+    /// The time, once it was looked at since this waited for something.
+    now: Option<Instant>,
 }
 
 impl EventSink<Caller> for Inbound {
@@ -57,11 +59,17 @@ impl EventSink<Caller> for Inbound {
         match event {
             Event::Cast(cast) => self.cast_in(cast),
             Event::Call(call) => self.call_in(call),
+            Event::Reply { call, what } => {
+                let age = call.age(self.now());
+                self.shared.meter.answered(age);
+                call.answer(what.into());
+            }
             event => self.shared.left_over(event),
         }
     }
 
     async fn handle(&mut self, event: Event<Caller>) {
+        self.now = None;
         match event {
             Event::Spawned(actors) => self.spawned(actors).await,
             Event::Terminated(pids) => {
@@ -116,6 +124,7 @@ impl EventSink<Caller> for Inbound {
 
     async fn attend(&mut self) -> Infallible {
         poll_fn(|cx| {
+            self.now = None;
             self.replies.poll(cx);
             self.mailboxes.poll(cx);
             Poll::Pending
@@ -138,7 +147,13 @@ impl Inbound {
             targets: Targets::default(),
             outcome,
             exporter,
+            now: None,
         }
+    }
+
+    /// About now. The clock is not looked at for each of the messages that come together.
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
     }
 
     fn call_in(&mut self, call: InboundCall) {
@@ -162,7 +177,8 @@ impl Inbound {
         };
         match undelivered(span.in_scope(|| self.deliver(to, message))) {
             None => {
-                self.replies.expect(to, tag, limit, reply, span);
+                let deadline = limit.and_then(|limit| self.now().checked_add(limit));
+                self.replies.expect(to, tag, deadline, reply, span);
                 self.mailboxes.delivered(to, len);
             }
             Some(code) => {

@@ -148,7 +148,7 @@ impl Mailboxes {
             // One that does not take it is ending, and its mailbox with it.
             let _ = actor.send_serialized(mark);
         }
-        if self.marks.insert(Mark { pid, len }, dropped).is_ok() {
+        if self.marks.insert(dropped, |_| Mark { pid, len }).is_ok() {
             mailbox.untaken += len;
             mailbox.marks += 1;
             if !mailbox.excused {
@@ -162,7 +162,7 @@ impl Mailboxes {
     /// Takes note of the marks that actors have come to, for as long as it is polled.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         let mut reached = Vec::new();
-        self.marks.poll(cx, |_, mark, _| reached.push(mark));
+        self.marks.poll(cx, |mark, _| reached.push(mark));
         for mark in reached {
             self.taken(mark);
         }

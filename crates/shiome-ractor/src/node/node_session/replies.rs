@@ -6,10 +6,9 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::Context,
-    time::Duration,
 };
 
-use shiome_session::{CallErrorCode, Session};
+use shiome_session::{CallErrorCode, Session, Ticket};
 use shiome_transport::Peer;
 use tokio::{sync::oneshot, time::Instant};
 use tracing::{Span, debug};
@@ -31,7 +30,8 @@ const MAX_WAITING_REPLIES: usize = 64 * 1024 * 1024;
 pub(super) struct Replies {
     peer: Arc<Peer<Caller>>,
     awaited: Awaited<Call>,
-    deadlines: Deadlines,
+    /// With the keys of those that are awaited.
+    deadlines: Deadlines<usize>,
     /// Those that have come and the session does not have.
     answers: Vec<Answer>,
     /// Of calls without an answer, by `to` and `tag`. Empty when nobody wants them.
@@ -49,7 +49,7 @@ pub(super) struct Replies {
 struct Call {
     to: u64,
     tag: u64,
-    deadline: Option<Instant>,
+    deadline: Option<Ticket>,
 }
 
 struct Answer {
@@ -81,18 +81,22 @@ impl Replies {
         &mut self,
         to: u64,
         tag: u64,
-        limit: Option<Duration>,
+        deadline: Option<Instant>,
         reply: oneshot::Receiver<Vec<u8>>,
         span: Span,
     ) {
         if !span.is_disabled() {
             self.spans.insert((to, tag), span);
         }
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let call = Call { to, tag, deadline };
-        match self.awaited.insert(call, reply) {
-            Ok(key) => self.deadlines.set(deadline, key),
-            Err(what) => self.answers.push(Answer::new(call, what)),
+        let deadlines = &mut self.deadlines;
+        let awaited = self.awaited.insert(reply, |key| {
+            let deadline = deadline.map(|at| deadlines.set(at, key));
+            Call { to, tag, deadline }
+        });
+        if let Err(what) = awaited {
+            let deadline = None;
+            let call = Call { to, tag, deadline };
+            self.answers.push(Answer::new(call, what));
         }
     }
 
@@ -104,8 +108,10 @@ impl Replies {
             answers,
             ..
         } = self;
-        awaited.poll(cx, |key, call: Call, what| {
-            deadlines.clear(call.deadline, key);
+        awaited.poll(cx, |call: Call, what| {
+            if let Some(deadline) = call.deadline {
+                deadlines.clear(deadline);
+            }
             answers.push(Answer::new(call, what));
         });
         deadlines.poll(cx, |key| {
@@ -316,10 +322,11 @@ mod tests {
     async fn a_call_without_an_answer_is_over_in_its_time() {
         let peer = called(2);
         let mut replies = Replies::new(Arc::clone(&peer));
+        let deadline = Some(Instant::now() + Duration::from_secs(5));
         let (_held, reply) = oneshot::channel();
-        replies.expect(7, 0, Some(Duration::from_secs(5)), reply, Span::none());
+        replies.expect(7, 0, deadline, reply, Span::none());
         let (dropped, reply) = oneshot::channel();
-        replies.expect(7, 1, Some(Duration::from_secs(5)), reply, Span::none());
+        replies.expect(7, 1, deadline, reply, Span::none());
         drop(dropped);
         settle(&mut replies).await;
         let dropped = vec![Code::NoReply];

@@ -100,7 +100,7 @@ impl Shared {
     pub(super) fn left_over(self: &Arc<Self>, event: Event<Caller>) {
         match event {
             Event::Reply { call, what } => {
-                self.meter.answered(call.age());
+                self.meter.answered(call.age(Instant::now()));
                 call.answer(what.into());
             }
             Event::CallEnded { call, why } => {
