@@ -19,6 +19,7 @@ mod error;
 mod linked;
 mod monitor;
 mod outgoing;
+mod pace;
 mod run;
 
 pub use actor_link::ActorLink;
@@ -28,6 +29,7 @@ pub(crate) use linked::Linked;
 pub(crate) use monitor::Watchers;
 pub use monitor::{Monitor, NodeMonitor};
 use outgoing::{CastOrSend, Limit, Outgoing};
+use pace::let_others_run;
 pub use run::RunEnd;
 pub(crate) use run::{Run, Runs};
 
@@ -46,9 +48,6 @@ pub struct RemoteRef<M> {
     pid: u64,
     message: PhantomData<fn(M)>,
 }
-
-/// Bytes of a message that are work enough to let others run before it.
-const LONG_LEN: usize = 64 * 1024;
 
 impl<M> Clone for RemoteRef<M> {
     fn clone(&self) -> Self {
@@ -197,15 +196,22 @@ impl<M: Message> RemoteRef<M> {
     ///
     /// See [`CastError`], but never [`Full`](CastError::Full) or [`NotReady`](CastError::NotReady); nothing was sent.
     pub async fn cast(&self, message: M) -> Result<(), CastError> {
-        let cast = self.encode_cast(message)?;
-        let span = trace::cast(self.node(), self.pid, &cast.variant);
-        // A loop of casts must not keep its thread to itself while there is room.
-        if cast.what.len() >= LONG_LEN {
-            tokio::task::yield_now().await;
-        } else {
-            tokio::task::consume_budget().await;
+        let mut cast = self.encode_cast(message)?;
+        let_others_run(cast.what.len()).await;
+        if trace::is_wanted() {
+            return Box::pin(self.cast_in_span(cast)).await;
         }
-        let sent = self.send_cast(cast, trace::context_of(&span)).await;
+        match self.attempt_cast(&mut cast, None) {
+            Ok(sent) => sent,
+            // In a box, since most casts need no room for it.
+            Err(_) => Box::pin(self.send_cast(cast, None)).await,
+        }
+    }
+
+    async fn cast_in_span(&self, cast: node::Cast) -> Result<(), CastError> {
+        let span = trace::cast(self.node(), self.pid, &cast.variant);
+        let context = trace::context_of(&span);
+        let sent = self.send_cast(cast, context).await;
         sent.inspect_err(|error| trace::failed(&span, "unsent", error))
     }
 
@@ -358,6 +364,7 @@ impl<M: Message> RemoteRef<M> {
         Ok(limit.and_then(|limit| begun.checked_add(limit)))
     }
 
+    #[inline]
     fn encode_cast(&self, message: M) -> Result<node::Cast, CastError> {
         let Ok(SerializedMessage::Cast {
             variant,

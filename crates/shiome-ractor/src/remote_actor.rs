@@ -1,5 +1,6 @@
 use std::{
     ops::ControlFlow,
+    pin::Pin,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
@@ -148,40 +149,127 @@ impl Actor for RemoteActor {
         match message.0 {}
     }
 
+    // The message is taken before the future is there: `ractor` moves that around for each message, so it is small.
+    #[cfg(not(feature = "async-trait"))]
+    fn handle_serialized(
+        &self,
+        myself: ActorRef<Never>,
+        message: SerializedMessage,
+        route: &mut Route,
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        let waiting = route.take(&myself, message);
+        async move {
+            if let Some(waiting) = waiting {
+                waiting.await;
+            }
+            Ok(())
+        }
+    }
+
+    #[cfg(feature = "async-trait")]
     async fn handle_serialized(
         &self,
         myself: ActorRef<Never>,
         message: SerializedMessage,
         route: &mut Route,
     ) -> Result<(), ActorProcessingErr> {
-        if let SerializedMessage::CallReply(_, reason) = message {
-            myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
-            return Ok(());
-        }
-        // A session that is gone ends its shims, too.
-        let Some(link) = route.link.upgrade() else {
-            return Ok(());
-        };
-        let Some(mut outgoing) = Outgoing::new(route.pid, message) else {
-            return Ok(());
-        };
-        let lost = outgoing.as_unsent();
-        let traced = outgoing.trace(&link);
-        let sent = match outgoing.offer(&link, true, traced.as_deref()) {
-            ControlFlow::Break(sent) => sent,
-            // Apart: `ractor` moves the handler's future around for each message, so it is small.
-            ControlFlow::Continue(outgoing) => {
-                Box::pin(outgoing.send(&link, traced.as_deref())).await
-            }
-        };
-        if let Err(error) = sent {
-            debug!(pid = route.pid, %error, "message to a remote actor was not sent");
-            link.lost(lost);
-            if let Some(traced) = traced {
-                trace::failed(&traced.span, "unsent", &error);
-            }
+        if let Some(waiting) = route.take(&myself, message) {
+            waiting.await;
         }
         Ok(())
+    }
+}
+
+/// What is done when a message has to wait for room.
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Route {
+    /// Sends a message, at once if there is room.
+    fn take(&self, myself: &ActorRef<Never>, message: SerializedMessage) -> Option<Waiting> {
+        let message = match message {
+            SerializedMessage::CallReply(_, reason) => {
+                myself.stop(Some(String::from_utf8_lossy(&reason).into_owned()));
+                return None;
+            }
+            SerializedMessage::Cast {
+                variant,
+                args,
+                metadata: None,
+            } if !trace::is_wanted() => return self.cast(variant, args),
+            message => message,
+        };
+        // A session that is gone ends its shims, too.
+        let link = self.link.upgrade()?;
+        let mut outgoing = Outgoing::new(self.pid, message)?;
+        let traced = outgoing.trace(&link);
+        self.send(link, outgoing, traced)
+    }
+
+    /// What most messages are: a cast that goes without anything beside it.
+    fn cast(&self, variant: String, args: Vec<u8>) -> Option<Waiting> {
+        let link = self.link.upgrade()?;
+        let mut cast = node::Cast {
+            to: self.pid,
+            what: args.into(),
+            variant,
+            metadata: None,
+        };
+        let sent = link
+            .peer
+            .hand_over(|session| (!session.is_full()).then(|| session.cast(&mut cast)));
+        match sent {
+            Some(Ok(())) => None,
+            Some(Err(error)) => {
+                tell_unsent(&link, self.pid, &error, unsent_cast(cast.what.len()), None);
+                None
+            }
+            None => self.send(link, Outgoing::Cast(cast), None),
+        }
+    }
+
+    fn send(
+        &self,
+        link: Arc<Shared>,
+        outgoing: Outgoing,
+        traced: Option<Box<Traced>>,
+    ) -> Option<Waiting> {
+        let pid = self.pid;
+        let lost = outgoing.as_unsent();
+        match outgoing.offer(&link, true, traced.as_deref()) {
+            ControlFlow::Break(Ok(())) => None,
+            ControlFlow::Break(Err(error)) => {
+                tell_unsent(&link, pid, &error, lost, traced.as_deref());
+                None
+            }
+            ControlFlow::Continue(outgoing) => Some(Box::pin(async move {
+                if let Err(error) = outgoing.send(&link, traced.as_deref()).await {
+                    tell_unsent(&link, pid, &error, lost, traced.as_deref());
+                }
+            })),
+        }
+    }
+}
+
+fn unsent_cast(what_len: usize) -> Unsent {
+    Unsent {
+        casts: 1,
+        bytes: what_len as u64,
+        ..Unsent::default()
+    }
+}
+
+#[cold]
+fn tell_unsent(
+    link: &Arc<Shared>,
+    pid: u64,
+    error: &SendError,
+    lost: Unsent,
+    traced: Option<&Traced>,
+) {
+    debug!(pid, %error, "message to a remote actor was not sent");
+    link.lost(lost);
+    if let Some(traced) = traced {
+        trace::failed(&traced.span, "unsent", error);
     }
 }
 
@@ -257,15 +345,13 @@ impl Outgoing {
     }
 
     fn as_unsent(&self) -> Unsent {
-        let (casts, calls, what) = match self {
-            Self::Cast(cast) => (1, 0, &cast.what),
-            Self::Call(call, _) => (0, 1, &call.what),
-        };
-        Unsent {
-            casts,
-            calls,
-            bytes: what.len() as u64,
-            ..Unsent::default()
+        match self {
+            Self::Cast(cast) => unsent_cast(cast.what.len()),
+            Self::Call(call, _) => Unsent {
+                calls: 1,
+                bytes: call.what.len() as u64,
+                ..Unsent::default()
+            },
         }
     }
 

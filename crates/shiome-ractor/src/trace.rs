@@ -52,7 +52,7 @@ use crate::remote_actor::Caller;
 mod otel;
 mod spans;
 
-pub(crate) use spans::{call, cast, dial, handle_call, handle_cast, handshake};
+pub(crate) use spans::{call, cast, dial, handle_call, handle_cast, handshake, is_wanted};
 
 /// Target of all spans.
 const TARGET: &str = "shiome::trace";
@@ -87,6 +87,7 @@ pub fn learn<M: ractor::Message>() {
 static MARK: LazyLock<[u8; 16]> = LazyLock::new(rand::random);
 
 /// Takes away what [`metadata`] has put there.
+#[inline]
 pub(crate) fn take(metadata: &mut Option<Bytes>) -> Option<TraceContext> {
     let marked = metadata.take_if(|metadata| metadata.starts_with(&*MARK))?;
     unwrap(marked.slice(MARK.len()..)).context

@@ -1,10 +1,12 @@
 use std::{
     future::poll_fn,
-    io, mem,
+    io::{self, IoSlice},
+    mem,
     task::Poll,
     time::{Duration, Instant},
 };
 
+use bytes::Buf;
 use shiome_session::{Event, Lane, Session};
 use shiome_wire::Frames;
 use tokio::io::AsyncWriteExt;
@@ -13,6 +15,9 @@ use crate::{link::BoxWrite, peer::Peer};
 
 /// Bytes that are written at a time, or one message that is longer. What is more urgent waits for no more.
 const MAX_BATCH_LEN: usize = 256 * 1024;
+
+/// Pieces that are written at a time: those of a batch of messages of 4 KiB, which have two each.
+const MAX_SLICES: usize = 128;
 
 /// Capacity that is kept between two batches.
 const KEPT_CAPACITY: usize = 128 * 1024;
@@ -114,7 +119,8 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             Some(Next::End) => return writer.shutdown().await,
         }
         while !frames.is_empty() {
-            let len = writer.write_buf(&mut frames).await?;
+            let len = write_some(writer, &frames).await?;
+            frames.advance(len);
             if len == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -127,6 +133,17 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
         writer.flush().await?;
         frames.shrink_to(KEPT_CAPACITY);
     }
+}
+
+/// Writes the beginning of what is there, and returns how much. Other than tokio's `write_buf` it hands over a batch of long
+/// messages in one go.
+async fn write_some(writer: &mut BoxWrite, frames: &Frames) -> io::Result<usize> {
+    if !writer.is_write_vectored() {
+        return writer.write(frames.chunk()).await;
+    }
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    let filled = frames.chunks_vectored(&mut slices);
+    writer.write_vectored(&slices[..filled]).await
 }
 
 /// Takes the next batch; `None` when there is none yet. What was taken before has been written.
@@ -162,190 +179,4 @@ async fn step_back() {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        pin::Pin,
-        sync::{Arc, Mutex},
-        task::Context,
-    };
-
-    use shiome_session::{Config, wire::control::Actor};
-    use shiome_wire::{control::Spawn, node};
-    use tokio::{
-        io::AsyncWrite,
-        sync::oneshot::{self, Sender},
-        task::{JoinSet, yield_now},
-    };
-
-    use super::*;
-
-    /// Takes all, and counts how often it is given something.
-    #[derive(Default)]
-    struct Counted(Arc<Mutex<usize>>);
-
-    impl AsyncWrite for Counted {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            *self.0.lock().unwrap() += 1;
-            Poll::Ready(Ok(bytes.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    /// A link to a node with the actor 1, which answers at once.
-    struct Echo {
-        peer: Arc<Peer<Sender<()>>>,
-        answered: u64,
-    }
-
-    impl Echo {
-        fn new() -> Self {
-            let session = Session::new(Instant::now(), Config::default(), 1);
-            let peer = Arc::new(Peer::new(session));
-            peer.apply(|session, now| {
-                let actors = vec![Actor { pid: 1, name: None }];
-                session
-                    .handle_message(now, Spawn { actors }.into())
-                    .unwrap();
-            });
-            while peer.next_event().is_some() {}
-            let answered = 0;
-            Self { peer, answered }
-        }
-
-        /// Answers so many calls, and wakes the callers.
-        fn answer(&mut self, count: u64) {
-            for _ in 0..count {
-                self.answered += 1;
-                let (to, tag) = (1, self.answered);
-                let what = Vec::new().into();
-                let reply = node::CallReply { to, tag, what };
-                self.peer
-                    .apply(|session, now| session.handle_message(now, reply.into()).unwrap());
-            }
-            let mut events = Vec::new();
-            let other = self.peer.next_events(64, |_| true, &mut events);
-            assert!(other.is_none());
-            for event in events {
-                if let Event::Reply { call, .. } = event {
-                    call.send(()).unwrap();
-                }
-            }
-        }
-    }
-
-    async fn call(peer: Arc<Peer<Sender<()>>>, times: usize) {
-        for _ in 0..times {
-            let (answer, answered) = oneshot::channel();
-            let to = 1;
-            let call = node::Call {
-                to,
-                ..node::Call::default()
-            };
-            peer.apply(|session, now| session.call(now, call, None, answer).unwrap());
-            answered.await.unwrap();
-        }
-    }
-
-    /// Lets all go on as far as they can.
-    async fn settle() {
-        for _ in 0..8 {
-            yield_now().await;
-        }
-    }
-
-    // On a thread that runs what was woken last before all others, such as the writer.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn one_write_takes_the_calls_of_all_that_were_answered_together() {
-        tokio::spawn(callers_call_together()).await.unwrap();
-    }
-
-    async fn callers_call_together() {
-        let mut echo = Echo::new();
-        let mut tasks = JoinSet::new();
-        let writes = Arc::default();
-        let (peer, mut link): (_, BoxWrite) = (
-            Arc::clone(&echo.peer),
-            Box::new(Counted(Arc::clone(&writes))),
-        );
-        tasks.spawn(async move { write_to(&peer, &mut link).await.unwrap() });
-        settle().await;
-        let callers = 10;
-        for _ in 0..callers {
-            tasks.spawn(call(Arc::clone(&echo.peer), 5));
-        }
-        settle().await;
-        for _ in 1..5 {
-            let before = mem::take(&mut *writes.lock().unwrap());
-            assert!(before > 0);
-            echo.answer(callers);
-            settle().await;
-            assert_eq!(*writes.lock().unwrap(), 1);
-        }
-        // Of callers that do not call again nothing is expected in the end.
-        echo.answer(callers);
-        assert!(echo.peer.expects_more());
-        for _ in 0..4 {
-            let one = tasks.spawn(call(Arc::clone(&echo.peer), 1));
-            settle().await;
-            one.abort();
-        }
-        assert!(!echo.peer.expects_more());
-    }
-
-    #[test]
-    fn answers_are_waited_for_until_all_calls_have_theirs() {
-        let session = Session::new(Instant::now(), Config::default(), 1);
-        let peer: Peer<()> = Peer::new(session);
-        peer.apply(|session, now| {
-            session.start(now, None);
-            session.announce([Actor { pid: 7, name: None }]);
-            for tag in 1..=2 {
-                let call = node::Call {
-                    to: 7,
-                    tag,
-                    ..node::Call::default()
-                };
-                session.handle_message(now, call.into()).unwrap();
-            }
-        });
-        assert!(!peer.expects_more(), "nobody has got them");
-        let mut events = Vec::new();
-        while peer.next_events(64, |_| true, &mut events).is_some() {}
-        for tag in 1..=2 {
-            assert!(peer.expects_more());
-            peer.apply(|session, now| session.reply(now, 7, tag, Vec::new().into()))
-                .unwrap();
-        }
-        assert!(!peer.expects_more());
-    }
-
-    #[tokio::test]
-    async fn who_calls_alone_does_not_wait() {
-        let mut echo = Echo::new();
-        let mut caller = JoinSet::new();
-        caller.spawn(call(Arc::clone(&echo.peer), 3));
-        for _ in 0..3 {
-            settle().await;
-            assert!(!echo.peer.expects_more());
-            let mut frames = Frames::new();
-            assert!(take(&echo.peer, &mut frames).is_some());
-            echo.answer(1);
-        }
-        caller.join_next().await.unwrap().unwrap();
-        assert!(
-            echo.peer.expects_more(),
-            "the last answer may lead to one more call"
-        );
-    }
-}
+mod tests;

@@ -62,99 +62,69 @@ pub(crate) mod tag {
     }
 }
 
-/// What comes before a payload, at most: the prefix, two envelopes, and three numbers, each with a tag of at most two bytes,
-/// and the length of the payload.
-const MAX_HEAD_LEN: usize = LENGTH_PREFIX_LEN + 2 * 12 + 3 * 11 + 11;
+/// Bytes of a number that has been encoded, at most, with a tag before it.
+const MAX_NUMBER_LEN: usize = 11;
 
-/// What comes before a payload.
-struct Head {
-    bytes: [u8; MAX_HEAD_LEN],
-    len: usize,
-}
-
-impl Head {
-    /// The beginning of a frame, down to the fields of a message between actors that takes `len` bytes.
-    fn node(tag: u8, len: usize) -> Self {
+impl Frames {
+    /// Begins a frame, down to the fields of a message between actors that takes `len` bytes.
+    fn begin_node(&mut self, tag: u8, len: usize) {
         let node_len = field_len(len);
-        let mut head = Self::framed(field_len(node_len));
-        head.put(&[tag::NODE]);
-        head.varint(node_len as u64);
-        head.put(&[tag]);
-        head.varint(len as u64);
-        head
+        self.begin(field_len(node_len));
+        self.put_number(tag::NODE, node_len as u64);
+        self.put_number(tag, len as u64);
     }
 
-    fn framed(body_len: usize) -> Self {
-        let mut head = Self {
-            bytes: [0; MAX_HEAD_LEN],
-            len: 0,
-        };
-        head.put(&(body_len as u64).to_be_bytes());
-        head
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.put(&[value as u8 | 0x80]);
-            value >>= 7;
-        }
-        self.put(&[value as u8]);
-    }
-
-    fn number(&mut self, tag: u8, value: u64) {
-        if value != 0 {
-            self.put(&[tag]);
-            self.varint(value);
-        }
-    }
-
-    /// Begins a field that is left out when it is empty.
-    fn content(&mut self, tag: u8, len: usize) {
-        if len > 0 {
-            self.put(&[tag]);
-            self.varint(len as u64);
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-/// What comes after a payload.
-struct Tail<'a>(&'a mut Frames);
-
-impl Tail<'_> {
-    fn number(&mut self, tag: u8, value: u64) {
-        if value != 0 {
-            self.begin(tag, value);
-        }
-    }
-
-    fn text(&mut self, tag: u8, text: &str) {
-        if !text.is_empty() {
-            self.begin(tag, text.len() as u64);
-            self.0.put_slice(text.as_bytes());
-        }
+    fn begin(&mut self, body_len: usize) {
+        self.put_slice(&(body_len as u64).to_be_bytes());
     }
 
     /// A tag, and the number or the length that follows it.
-    fn begin(&mut self, tag: u8, value: u64) {
-        if value < 0x80 {
-            return self.0.put_slice(&[tag, value as u8]);
+    // A call costs more than what it does.
+    #[inline(always)]
+    fn put_number(&mut self, tag: u8, value: u64) {
+        match value {
+            // Nearly all.
+            ..0x80 => self.put_slice(&[tag, value as u8]),
+            0x80..0x4000 => self.put_slice(&[tag, value as u8 | 0x80, (value >> 7) as u8]),
+            _ => self.put_long_number(tag, value),
         }
-        let mut field = Head {
-            bytes: [0; MAX_HEAD_LEN],
-            len: 0,
-        };
-        field.put(&[tag]);
-        field.varint(value);
-        self.0.put_slice(field.bytes());
+    }
+
+    fn put_long_number(&mut self, tag: u8, mut value: u64) {
+        let mut bytes = [tag; MAX_NUMBER_LEN];
+        let mut len = 1;
+        while value >= 0x80 {
+            bytes[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        bytes[len] = value as u8;
+        self.put_slice(&bytes[..=len]);
+    }
+
+    /// A number that is left out when it is zero, or the length of a content that is left out when it is empty.
+    #[inline]
+    fn put_some(&mut self, tag: u8, value: u64) {
+        if value != 0 {
+            self.put_number(tag, value);
+        }
+    }
+
+    #[inline]
+    fn put_content(&mut self, tag: u8, content: Bytes) {
+        self.put_some(tag, content.len() as u64);
+        self.put_payload(content);
+    }
+
+    /// What casts and calls end with.
+    #[inline]
+    fn put_kind(&mut self, tag: u8, variant: &str, metadata: &mut Option<Bytes>) {
+        self.put_some(tag, variant.len() as u64);
+        self.put_slice(variant.as_bytes());
+        if let Some(metadata) = metadata {
+            self.put_number(tag::METADATA, metadata.len() as u64);
+            self.put_payload_of(metadata);
+        }
     }
 }
 
@@ -163,11 +133,23 @@ impl Encode for Cast {
         enveloped_len(cast_len(self))
     }
 
+    fn encode(mut self, frames: &mut Frames) {
+        (&mut self).encode(frames);
+    }
+}
+
+/// Takes a payload out that is long, and copies the rest: the cast is not moved, and is given back by whom it belongs to.
+impl Encode for &mut Cast {
+    fn body_len(&self) -> usize {
+        enveloped_len(cast_len(self))
+    }
+
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::CAST, cast_len(&self));
-        head.number(tag::TO, self.to);
-        put_content(&mut head, tag::WHAT, self.what, frames);
-        put_kind(tag::CAST_VARIANT, &self.variant, self.metadata, frames);
+        frames.begin_node(tag::CAST, cast_len(self));
+        frames.put_some(tag::TO, self.to);
+        frames.put_some(tag::WHAT, self.what.len() as u64);
+        frames.put_payload_of(&mut self.what);
+        frames.put_kind(tag::CAST_VARIANT, &self.variant, &mut self.metadata);
     }
 }
 
@@ -176,16 +158,15 @@ impl Encode for Call {
         enveloped_len(call_len(self))
     }
 
-    fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::CALL, call_len(&self));
-        head.number(tag::TO, self.to);
-        put_content(&mut head, tag::WHAT, self.what, frames);
-        let mut tail = Tail(frames);
-        tail.number(tag::CALL_TAG, self.tag);
+    fn encode(mut self, frames: &mut Frames) {
+        frames.begin_node(tag::CALL, call_len(&self));
+        frames.put_some(tag::TO, self.to);
+        frames.put_content(tag::WHAT, self.what);
+        frames.put_some(tag::CALL_TAG, self.tag);
         if let Some(timeout_ms) = self.timeout_ms {
-            tail.begin(tag::CALL_TIMEOUT_MS, timeout_ms);
+            frames.put_number(tag::CALL_TIMEOUT_MS, timeout_ms);
         }
-        put_kind(tag::CALL_VARIANT, &self.variant, self.metadata, frames);
+        frames.put_kind(tag::CALL_VARIANT, &self.variant, &mut self.metadata);
     }
 }
 
@@ -195,29 +176,10 @@ impl Encode for CallReply {
     }
 
     fn encode(self, frames: &mut Frames) {
-        let mut head = Head::node(tag::REPLY, reply_len(&self));
-        head.number(tag::TO, self.to);
-        head.number(tag::REPLY_TAG, self.tag);
-        put_content(&mut head, tag::REPLY_WHAT, self.what, frames);
-    }
-}
-
-/// Ends the head with the beginning of a content, and appends both.
-#[inline]
-fn put_content(head: &mut Head, tag: u8, content: Bytes, frames: &mut Frames) {
-    head.content(tag, content.len());
-    frames.put_slice(head.bytes());
-    frames.put_payload(content);
-}
-
-/// Appends what casts and calls end with.
-#[inline]
-fn put_kind(tag: u8, variant: &str, metadata: Option<Bytes>, frames: &mut Frames) {
-    let mut tail = Tail(frames);
-    tail.text(tag, variant);
-    if let Some(metadata) = metadata {
-        tail.begin(tag::METADATA, metadata.len() as u64);
-        frames.put_payload(metadata);
+        frames.begin_node(tag::REPLY, reply_len(&self));
+        frames.put_some(tag::TO, self.to);
+        frames.put_some(tag::REPLY_TAG, self.tag);
+        frames.put_content(tag::REPLY_WHAT, self.what);
     }
 }
 
@@ -255,16 +217,14 @@ pub fn put_fragment(
     let data_field_len = if data_len > 0 { field_len(data_len) } else { 0 };
     let len = without_data.encoded_len() + data_field_len;
     let native_len = field_len(len);
-    let mut head = Head::framed(1 + field_len(native_len));
-    head.put(&tag::NATIVE);
-    head.varint(native_len as u64);
-    head.put(&[tag::FRAGMENT]);
-    head.varint(len as u64);
-    head.number(tag::FRAGMENT_ID, id);
-    head.number(tag::FRAGMENT_OFFSET, offset);
-    head.number(tag::FRAGMENT_TOTAL, total);
-    head.content(tag::FRAGMENT_DATA, data_len);
-    frames.put_slice(head.bytes());
+    frames.begin(1 + field_len(native_len));
+    frames.put_slice(&tag::NATIVE[..1]);
+    frames.put_number(tag::NATIVE[1], native_len as u64);
+    frames.put_number(tag::FRAGMENT, len as u64);
+    frames.put_some(tag::FRAGMENT_ID, id);
+    frames.put_some(tag::FRAGMENT_OFFSET, offset);
+    frames.put_some(tag::FRAGMENT_TOTAL, total);
+    frames.put_some(tag::FRAGMENT_DATA, data_len as u64);
     body.move_to(data_len, frames);
 }
 
@@ -310,9 +270,13 @@ fn number_len(value: u64) -> usize {
     if value != 0 { 1 + varint_len(value) } else { 0 }
 }
 
+#[inline]
 fn varint_len(value: u64) -> usize {
-    // Seven bits a byte, and one byte at least.
-    (70 - (value | 1).leading_zeros() as usize) / 7
+    if value < 0x80 {
+        return 1;
+    }
+    // Seven bits a byte.
+    (70 - value.leading_zeros() as usize) / 7
 }
 
 #[cfg(test)]
@@ -446,6 +410,9 @@ pub(crate) mod tests {
         fn the_bytes_are_those_of_the_generated_code(msg in messages()) {
             let expected = framed(&msg.clone().into());
             prop_assert_eq!(pushed(NetworkMessage::from(msg.clone())), expected.clone());
+            if let Msg::Cast(mut cast) = msg.clone() {
+                prop_assert_eq!(pushed(&mut cast), expected.clone());
+            }
             prop_assert_eq!(pushed_by_hand(msg), expected);
         }
 

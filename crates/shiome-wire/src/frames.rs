@@ -84,6 +84,7 @@ impl Frames {
         }
     }
 
+    #[inline]
     pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
         if self.tail.capacity() - self.tail.len() < bytes.len() {
             self.make_room(bytes.len());
@@ -91,11 +92,18 @@ impl Frames {
         self.tail.extend_from_slice(bytes);
     }
 
-    pub(crate) fn put_payload(&mut self, payload: Bytes) {
+    #[inline]
+    pub(crate) fn put_payload(&mut self, mut payload: Bytes) {
+        self.put_payload_of(&mut payload);
+    }
+
+    /// Takes a payload out if it is long, and copies it otherwise.
+    #[inline]
+    pub(crate) fn put_payload_of(&mut self, payload: &mut Bytes) {
         if payload.len() < SHARED_LEN {
-            self.put_slice(&payload);
+            self.put_slice(payload);
         } else {
-            self.put_shared(payload);
+            self.put_shared(std::mem::take(payload));
         }
     }
 

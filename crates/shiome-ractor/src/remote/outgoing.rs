@@ -54,13 +54,25 @@ impl Outgoing {
 }
 
 impl<M> RemoteRef<M> {
+    /// Sends the cast, unless something keeps it from being sent now. A full outbox does not.
+    #[inline]
+    pub(super) fn attempt_cast(
+        &self,
+        cast: &mut node::Cast,
+        context: Option<&TraceContext>,
+    ) -> Result<Result<(), CastError>, Obstacle> {
+        match self.run.link() {
+            Ok(link) => attempt_cast(&link, self.pid, cast, context),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Sends a cast when nothing keeps it from being sent. Cancel-safe: dropped earlier, nothing was sent.
     pub(super) async fn send_cast(
         &self,
-        cast: node::Cast,
+        mut cast: node::Cast,
         context: Option<Box<TraceContext>>,
     ) -> Result<(), CastError> {
-        let mut cast = Some(cast);
         loop {
             let link = self.run.link()?;
             let mut sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
@@ -69,7 +81,7 @@ impl<M> RemoteRef<M> {
                 sent = attempt_cast(&link, self.pid, &mut cast, context.as_deref());
             }
             match sent {
-                Ok(sent) => return sent.map_err(|error| CastError::from_send(error, &link)),
+                Ok(sent) => return sent,
                 Err(obstacle) => self.pass(obstacle, &link).await,
             }
         }
@@ -157,21 +169,22 @@ impl From<CastOrSend> for CastError {
     }
 }
 
-/// Takes the cast and sends it, unless something keeps it from being sent now. A full outbox does not.
 fn attempt_cast(
-    link: &Shared,
+    link: &Arc<Shared>,
     pid: u64,
-    cast: &mut Option<node::Cast>,
+    cast: &mut node::Cast,
     context: Option<&TraceContext>,
-) -> Result<Result<(), SendError>, Obstacle> {
-    link.peer.hand_over(|session| {
+) -> Result<Result<(), CastError>, Obstacle> {
+    let sent = link.peer.hand_over(|session| {
         check(session, pid)?;
-        let length = cast.as_ref().map_or(Length::Short, Length::of);
-        let cast = cast.take_if(|_| !session.is_high(length));
-        let mut cast = cast.ok_or(Obstacle::High(length))?;
+        let length = Length::of(cast);
+        if session.is_high(length) {
+            return Err(Obstacle::High(length));
+        }
         cast.pack(session, context);
-        Ok(session.cast_in_turn(cast))
-    })
+        Ok(session.cast_in_turn(&mut *cast))
+    })?;
+    Ok(sent.map_err(|error| CastError::from_send(error, link)))
 }
 
 fn check(session: &Session<Caller>, pid: u64) -> Result<(), Obstacle> {

@@ -15,14 +15,16 @@ use super::{Origin, TARGET, continue_trace};
 /// Bytes of a peer's word that a span shows.
 const MAX_SHOWN_LEN: usize = 64;
 
+/// Whether anybody could want a span.
+#[inline]
+pub(crate) fn is_wanted() -> bool {
+    Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current()
+}
+
 /// The span, if anybody could want it. Messages pass here: without a subscriber for it that is all that is done.
 #[inline]
 fn wanted(span: impl FnOnce() -> Span) -> Span {
-    if Level::DEBUG <= STATIC_MAX_LEVEL && Level::DEBUG <= LevelFilter::current() {
-        span()
-    } else {
-        Span::none()
-    }
+    if is_wanted() { span() } else { Span::none() }
 }
 
 /// Span of a call to the actor `pid` of a node.

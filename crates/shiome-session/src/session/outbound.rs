@@ -1,6 +1,9 @@
 //! What local actors say to the peer's.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::BorrowMut,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use shiome_wire::{
@@ -16,16 +19,17 @@ use crate::{
 };
 
 impl<C> Session<C> {
-    /// Sends a one-way message to an actor of the peer.
+    /// Sends a one-way message to an actor of the peer. Of one that is borrowed contents are taken when it is sent.
     ///
     /// # Errors
     ///
     /// See [`SendError`]; the session is unchanged and nothing is sent.
-    pub fn cast(&mut self, cast: node::Cast) -> Result<(), SendError> {
-        let class = Class::of_cast(&cast);
+    pub fn cast(&mut self, mut cast: impl BorrowMut<node::Cast>) -> Result<(), SendError> {
+        let cast = cast.borrow_mut();
+        let class = Class::of_cast(cast);
         self.check_callee(cast.to)?;
         self.check_room()?;
-        let len = self.check_len(&cast)?;
+        let len = self.check_len(cast)?;
         self.enqueue_len(cast, len, class);
         Ok(())
     }
@@ -37,8 +41,9 @@ impl<C> Session<C> {
     ///
     /// See [`SendError`], [`Full`](SendError::Full) while it [is high](Self::is_high) for casts of that
     /// [length](Length::of); the session is unchanged and nothing is sent.
-    pub fn cast_in_turn(&mut self, cast: node::Cast) -> Result<(), SendError> {
-        let (length, class) = (Length::of(&cast), Class::of_cast_in_turn(&cast));
+    pub fn cast_in_turn(&mut self, mut cast: impl BorrowMut<node::Cast>) -> Result<(), SendError> {
+        let cast = cast.borrow_mut();
+        let (length, class) = (Length::of(cast), Class::of_cast_in_turn(cast));
         self.check_callee(cast.to)?;
         if self.is_high(length) {
             return Err(SendError::Full {
@@ -46,7 +51,7 @@ impl<C> Session<C> {
                 limit: self.high[length as usize].limit(),
             });
         }
-        let len = self.check_len(&cast)?;
+        let len = self.check_len(cast)?;
         self.enqueue_len(cast, len, class);
         Ok(())
     }

@@ -275,3 +275,18 @@ fn ready_is_not_told_after_close() {
     pair.drain();
     assert!(pair.b.events().is_empty());
 }
+
+#[test]
+fn a_borrowed_cast_is_whole_when_it_was_not_sent() {
+    let mut pair = Pair::serving(&[7]);
+    let long = node::Cast {
+        what: vec![7; 10_000].into(),
+        metadata: Some(vec![8; 10_000].into()),
+        ..cast(8)
+    };
+    let mut refused = long.clone();
+    let unknown = Err(SendError::UnknownActor { pid: 8 });
+    assert_eq!(pair.a.session.cast(&mut refused), unknown);
+    assert_eq!(pair.a.session.cast_in_turn(&mut refused), unknown);
+    assert_eq!(refused, long);
+}
