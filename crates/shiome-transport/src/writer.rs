@@ -1,15 +1,12 @@
 use std::{
-    future::poll_fn,
     io::{self, IoSlice},
-    mem,
-    task::Poll,
     time::{Duration, Instant},
 };
 
 use bytes::Buf;
 use shiome_session::{Event, Lane, Session};
 use shiome_wire::Frames;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, task::yield_now};
 
 use crate::{link::BoxWrite, peer::Peer};
 
@@ -112,7 +109,7 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
                 // Callers that can run do so first, and one write takes the calls of all. Who is alone need not wait, nor who
                 // casts.
                 if peer.expects_more() {
-                    step_back().await;
+                    yield_now().await;
                 }
                 continue;
             }
@@ -162,20 +159,6 @@ fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Option<Next> {
         }
         session.is_drained().then_some(Next::End)
     })
-}
-
-/// Lets those who can run do so. Other than `yield_now` it does not wait until the runtime has asked the system for events,
-/// for which that wakes another thread.
-async fn step_back() {
-    let mut has_waited = false;
-    poll_fn(|cx| {
-        if mem::replace(&mut has_waited, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use std::{
+    mem,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::Context,
+    task::{Context, Poll},
 };
 
 use shiome_session::{Config, wire::control::Actor};
@@ -9,7 +10,7 @@ use shiome_wire::{control::Spawn, node};
 use tokio::{
     io::AsyncWrite,
     sync::oneshot::{self, Sender},
-    task::{JoinSet, yield_now},
+    task::JoinSet,
 };
 
 use super::*;
