@@ -181,9 +181,9 @@ fn ways() -> TokenStream {
                 }
             }
 
-            /// Goes on when it is called: with the answer, or because there will be none.
+            /// Goes on when it is called: with the answer, or because there will be none. Polls nothing: who calls may not
+            /// be able to take another call.
             fn go(mut self) {
-                use ::core::{future::Future as _, pin::Pin, task::{Context, Poll, Waker}};
                 use ::std::prelude::rust_2021::*;
                 if let Ok(answer) = self.receiver.try_recv() {
                     return if (self.is_long)(&answer) {
@@ -192,13 +192,11 @@ fn ways() -> TokenStream {
                         self.deliver(answer)
                     };
                 }
-                let is_over = self.alarm.as_ref().is_some_and(__ClusterAlarm::is_over);
-                let mut cx = Context::from_waker(Waker::noop());
-                match Pin::new(&mut self.receiver).poll(&mut cx) {
-                    // Called for nothing, such as by a runtime whose tasks have had their share when it set off. In a
-                    // task it will be called again.
-                    Poll::Pending if !is_over => self.wait_in_task(),
-                    _ => {}
+                let is_late = self.alarm.as_ref().is_some_and(__ClusterAlarm::is_over);
+                // Called for nothing, such as by a runtime whose tasks have had their share when it set off. In a task it
+                // will be called again.
+                if !is_late && !self.receiver.is_terminated() {
+                    self.wait_in_task();
                 }
             }
         }

@@ -99,7 +99,7 @@ impl<C> Calls<C> {
         let mut late: Vec<_> = open
             .filter(|(_, open)| open.deadline.is_none_or(|(at, _)| at > grace))
             .collect();
-        // They end in the order of the calls.
+        // In an order that does not hang on the secret of the map.
         late.sort_unstable_by_key(|(tag, _)| **tag);
         for (&tag, open) in late {
             if let Some((_, ticket)) = open.deadline {

@@ -135,16 +135,25 @@ async fn the_timeout_is_kept_on_both_sides() {
 
 #[tokio::test]
 async fn a_port_that_the_remote_side_drops_ends_the_call() {
-    let (answer, remote) = outbound(None, Ask::Name);
-    drop(remote);
-    assert!(answer.await.is_err());
+    let before = panics();
+    for limit in [None, Some(LIMIT)] {
+        let (answer, remote) = outbound(limit, Ask::Name);
+        drop(remote);
+        assert!(answer.await.is_err());
+    }
+    assert_eq!(panics(), before);
 }
 
 #[tokio::test]
 async fn a_port_that_the_actor_drops_ends_the_call() {
+    let before = panics();
     let (message, answer) = call("Name", &[]);
     drop(Ask::deserialize(message).unwrap());
     assert!(answer.await.is_err());
+    let (message, answer) = inbound(LIMIT, "Name");
+    drop(message);
+    assert!(answer.await.is_err());
+    assert_eq!(panics(), before);
 }
 
 #[tokio::test]
@@ -263,22 +272,40 @@ async fn a_long_answer_is_not_decoded_by_who_gives_it() {
     assert_eq!(answer.await.unwrap().into_bytes(), long);
 }
 
-/// A task that has had its share of the runtime is told at once to let others run, whatever it waits for.
-#[tokio::test]
-async fn an_answer_arrives_at_a_caller_whose_share_is_used_up() {
-    let (answer, remote) = poll_fn(|_| {
+/// What `made` makes in a turn of this task that is used up: whatever it waits for, the runtime calls it at once, so that
+/// others can run.
+async fn in_a_used_up_turn<T>(made: impl Fn() -> T) -> T {
+    poll_fn(|_| {
         let share = 1000;
         let mut used_up = false;
         for _ in 0..share {
             let step = std::pin::pin!(tokio::task::consume_budget());
-            used_up |= step
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending();
+            let step = step.poll(&mut Context::from_waker(Waker::noop()));
+            used_up |= step.is_pending();
         }
         assert!(used_up);
-        Poll::Ready(outbound(None, Ask::Name))
+        Poll::Ready(made())
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_arrives_at_a_caller_whose_turn_is_used_up() {
+    let (answer, remote) = in_a_used_up_turn(|| outbound(None, Ask::Name)).await;
+    remote.send(b"sara".to_vec()).unwrap();
+    assert_eq!(answer.await.unwrap(), "sara");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_answer_arrives_at_a_caller_that_blocks_its_thread_at_the_end_of_its_turn() {
+    let call = in_a_used_up_turn(|| {
+        let before = panics();
+        let call = outbound(None, Ask::Name);
+        tokio::task::block_in_place(|| {});
+        assert_eq!(panics(), before);
+        call
+    });
+    let (answer, remote) = tokio::spawn(call).await.unwrap();
     remote.send(b"sara".to_vec()).unwrap();
     assert_eq!(answer.await.unwrap(), "sara");
 }
