@@ -28,11 +28,10 @@ pub enum Overflow {
 /// [`Builder::max_untaken`](crate::Builder::max_untaken).
 ///
 /// Two [windows](shiome_session::WINDOW). Credit comes back when half is taken, and brings something a round trip later. Until
-/// then the actor has a window left, and one that takes more in a round trip lets nothing wait, since the link brings no
-/// more. Only of messages shorter than what is counted beside them half is less than a window: of 16 bytes some 8000, and
-/// an actor that takes more of them in a round trip may run dry for the rest of it. A higher limit costs memory, and what
-/// waits longer has left the processor's caches when the actor comes to it. What is on its way comes on top, a window at
-/// most.
+/// then the actor has nearly a window of long messages left, half of one of 256 bytes, and some 8000 of 16, since here
+/// 256 bytes are counted beside each: one that takes more in a round trip may run dry for the rest of it. A higher limit costs
+/// memory, and what waits longer has left the processor's caches when the actor comes to it. What is on its way comes on top,
+/// a window at most. With a larger [`Config::window`](shiome_session::Config::window) a larger limit fits.
 pub const MAX_UNTAKEN_LEN: usize = 2 * shiome_session::WINDOW as usize;
 
 /// Messages that were not sent, since the last time somebody was told.

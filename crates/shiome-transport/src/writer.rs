@@ -62,9 +62,12 @@ impl Progress {
         }
     }
 
-    /// Whether not all who may call again have done so, or not all actors that were asked have answered.
+    /// Whether not all who may call again have done so, or not all actors that were asked have answered. Never while
+    /// something waits that is more urgent than calls, such as a pong.
     pub(crate) fn expects_more<C>(&self, session: &Session<C>) -> bool {
-        self.answered > session.queued(Lane::Express) || self.asked > 0 && session.calls_in() > 0
+        let callers = self.answered > session.queued(Lane::Express);
+        let actors = self.asked > 0 && session.calls_in() > 0;
+        (callers || actors) && session.queued(Lane::Control) == 0
     }
 
     /// So many bytes have left the session, with so many calls and replies.
@@ -106,8 +109,7 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             Some(Next::Write) => {}
             None => {
                 peer.filled.notified().await;
-                // Callers that can run do so first, and one write takes the calls of all. Who is alone need not wait, nor who
-                // casts.
+                // Callers that can run do so first, and one write takes the calls of all.
                 if peer.expects_more() {
                     yield_now().await;
                 }

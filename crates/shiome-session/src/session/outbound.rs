@@ -19,7 +19,8 @@ use crate::{
 };
 
 impl<C> Session<C> {
-    /// Sends a one-way message to an actor of the peer. Of one that is borrowed contents are taken when it is sent.
+    /// Sends a one-way message to an actor of the peer. What is left in one that is borrowed when it has been sent is
+    /// not specified; one that was not sent is whole.
     ///
     /// # Errors
     ///

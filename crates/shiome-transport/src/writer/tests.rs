@@ -230,6 +230,11 @@ fn answers_are_waited_for_until_all_calls_have_theirs() {
     assert!(!peer.expects_more(), "nobody has got them");
     let mut events = Vec::new();
     while peer.next_events(64, |_| true, &mut events).is_some() {}
+    assert!(
+        !peer.expects_more(),
+        "what the node has to tell goes out at once"
+    );
+    peer.apply(|session, _| while session.poll_transmit().is_some() {});
     for tag in 1..=2 {
         assert!(peer.expects_more());
         peer.apply(|session, now| session.reply(now, 7, tag, Vec::new().into()))

@@ -24,8 +24,9 @@ const MAILBOX_OVERHEAD: usize = 256;
 /// Bytes between two marks in one mailbox. A mark costs as much as a short message.
 const MARK_EVERY: usize = 64 * 1024;
 
-/// Bytes in all mailboxes together that no mark is behind, before all get one: a peer may spread what it sends.
-const MAX_UNMARKED_LEN: usize = 4 * 1024 * 1024;
+/// Bytes in all mailboxes together that no mark is behind, before all get one: a peer may spread what it sends. A quarter of
+/// the limit at most, since they count as not taken until the marks come back.
+const MAX_UNMARKED_LEN: usize = 1024 * 1024;
 
 /// An actor that takes less than [`MARK_EVERY`] in this time is not waited for while credit is held: others need the link.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -121,7 +122,7 @@ impl Mailboxes {
         self.unmarked += len;
         if mailbox.unmarked >= MARK_EVERY {
             self.mark(pid);
-        } else if self.unmarked >= MAX_UNMARKED_LEN {
+        } else if self.unmarked >= MAX_UNMARKED_LEN.min(self.limit / 4) {
             let unmarked = self
                 .by_pid
                 .iter()
@@ -236,6 +237,7 @@ mod tests {
     use tokio::{sync::mpsc, time::timeout};
 
     use super::*;
+    use crate::MAX_UNTAKEN_LEN;
 
     const LEN: usize = MARK_EVERY - MAILBOX_OVERHEAD;
     const LIMIT: usize = 8 * MARK_EVERY;
@@ -394,6 +396,27 @@ mod tests {
         }
         pass(&mut mailboxes, 2 * PATIENCE).await;
         assert!(mailboxes.held.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_actors_that_take_everything_are_not_waited_for() {
+        let mut mailboxes = Mailboxes::new(peer(Capabilities::ALL), MAX_UNTAKEN_LEN);
+        let mut actors = Vec::new();
+        for _ in 0..128 {
+            actors.push(slow().await);
+        }
+        let len = MARK_EVERY / 16;
+        for _ in 0..8 * MAX_UNTAKEN_LEN / (actors.len() * len) {
+            for (actor, lets) in &actors {
+                lets.send(()).unwrap();
+                put(&mut mailboxes, actor, 1, len);
+                assert!(mailboxes.held.is_none());
+            }
+            pass(&mut mailboxes, SHORT).await;
+        }
+        for (actor, _) in actors {
+            actor.stop(None);
+        }
     }
 
     #[tokio::test(start_paused = true)]
