@@ -1909,6 +1909,8 @@ class Link {
   roundTripMs = undefined;
   /** Those of them of whom something came, and whom the server has not told of. */
   #learned = new Set();
+  /** The last runs that the server said have ended: what they have sent may come later than that. */
+  #ended = new Map();
   #isPartial = true;
   /** The frames of a snapshot that is not complete. */
   #snapshot = [];
@@ -2296,9 +2298,14 @@ class Link {
       for (const [id, run] of frame.present) {
         this.peers.set(id, run);
         this.#learned.delete(id);
+        this.#ended.delete(id);
       }
     }
-    for (const [id, run] of before) if (this.peers.get(id) !== run) this.#gone(id, run);
+    for (const [id, run] of before) {
+      if (this.peers.get(id) === run) continue;
+      this.#end(id, run);
+      this.#gone(id, run);
+    }
     for (const [id, run] of this.peers) if (before.get(id) !== run) this.#came(id, run);
   }
 
@@ -2311,6 +2318,12 @@ class Link {
       this.#learned.delete(first);
       this.peers.delete(first);
     }
+  }
+
+  #end(id, run) {
+    this.#ended.delete(id);
+    this.#ended.set(id, run);
+    if (this.#ended.size > MAX_LEARNED) this.#ended.delete(this.#ended.keys().next().value);
   }
 
   #came(id, incarnation) {
@@ -2356,6 +2369,8 @@ class Link {
   #learn({ from, id }) {
     const [run, known] = [Number(id.split(".")[0]), this.peers.get(from)];
     if (known >= run || this.node.core.nodes.has(from)) return;
+    // A server that does not tell of all does not tell either when somebody is back.
+    if (!this.#isPartial && this.#ended.get(from) >= run) return;
     this.peers.set(from, run);
     if (known === undefined) {
       this.#learned.add(from);

@@ -331,6 +331,32 @@ test("who speaks is there, in the run that speaks, before the server tells of it
   assert.equal(alice.reachable("dave"), false, "a receipt may come from another in its place");
 });
 
+test("what comes late of a run that has ended does not bring it back", async (t) => {
+  const { alice, socket } = await connected(t);
+  const [seen, got] = [[], []];
+  alice.onPeer(({ type, id, incarnation }) => seen.push(`${type} ${id} ${incarnation}`));
+  alice.on("late", ({ payload }) => got.push(payload));
+  const late = (id, payload) => envelope({ from: "carol", id, name: "late", payload });
+  socket.say({ type: "presence", present: [["carol", 5]] });
+  socket.say({ type: "presence", absent: ["carol"] });
+  socket.say(late("5.1", 1));
+  assert.deepEqual([seen.splice(0), alice.reachable("carol")], [["up carol 5", "down carol 5"], false]);
+  socket.say({ type: "presence", present: [["carol", 6]] }, late("5.2", 2));
+  assert.deepEqual(seen.splice(0), ["up carol 6"]);
+  socket.say({ type: "presence", absent: ["carol"] });
+  socket.say(late("7.1", 3));
+  assert.deepEqual(seen.splice(0), ["down carol 6", "up carol 7"], "a later run has begun");
+  socket.say({ type: "presence", absent: ["carol"] });
+  socket.say({ type: "presence", present: [["carol", 7]] });
+  assert.deepEqual(seen.splice(0), ["down carol 7", "up carol 7"], "the server says so");
+  socket.say({ type: "presence", absent: ["carol"] });
+  socket.say({ type: "presence", all: true, partial: true });
+  socket.say(late("7.2", 4));
+  assert.deepEqual([seen, alice.reachable("carol")], [["down carol 7", "up carol 7"], true], "who else would say so");
+  await tasks();
+  assert.deepEqual(got, [1, 2, 3, 4], "what was said is heard all the same");
+});
+
 test("a link that is lost reaches nobody, until it is up again", async (t) => {
   const clock = new Clock(t);
   const { alice, Socket, socket } = await connected(t);
