@@ -2320,6 +2320,7 @@ class Link {
     }
   }
 
+  /** The server said so. */
   #end(id, run) {
     this.#ended.delete(id);
     this.#ended.set(id, run);

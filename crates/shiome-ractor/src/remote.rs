@@ -190,7 +190,8 @@ impl<M: Message> RemoteRef<M> {
     /// Sends a message when the link has room for it.
     ///
     /// Waits while [`Config::high_water`](shiome_session::Config::high_water) bytes of such casts wait to be written, short
-    /// and long ones each by themselves, and while a node that has just come back has not told its actors. Cancel-safe: dropped earlier, nothing was sent.
+    /// and long ones each by themselves, and while a node that has just come back has not told its actors. Cancel-safe:
+    /// dropped earlier, nothing was sent.
     ///
     /// # Errors
     ///

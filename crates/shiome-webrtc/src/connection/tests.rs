@@ -277,6 +277,19 @@ fn an_end_that_vanishes_is_given_up() {
     assert_eq!(pair.end(0).timeout(), None);
 }
 
+impl Pair {
+    /// Both have ended since one of them went away.
+    fn assert_going_away(&self) {
+        for told in &self.told {
+            let reason = &told.ended;
+            assert!(
+                matches!(reason, Some(Failure::Closed(CloseReason::GoingAway))),
+                "{reason:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_goodbye_ends_the_other_end_at_once() {
     let mut pair = Pair::connected(Weather::default());
@@ -284,13 +297,7 @@ fn a_goodbye_ends_the_other_end_at_once() {
     pair.end(0).close(now, CloseReason::GoingAway);
     pair.collect(0);
     pair.run(100 * MS);
-    for told in &pair.told {
-        let reason = told.ended.clone();
-        assert!(
-            matches!(reason, Some(Failure::Closed(CloseReason::GoingAway))),
-            "{reason:?}"
-        );
-    }
+    pair.assert_going_away();
 }
 
 #[test]
@@ -307,13 +314,7 @@ fn a_goodbye_gets_through_behind_what_was_said_before() {
     pair.run_until("heard", |pair| pair.told[1].ended.is_some());
     assert_eq!(pair.told[1].seqs, [0, 1, 2, 3, 4]);
     pair.run(GOODBYE_TIMEOUT / 2);
-    for told in &pair.told {
-        let reason = told.ended.clone();
-        assert!(
-            matches!(reason, Some(Failure::Closed(CloseReason::GoingAway))),
-            "{reason:?}"
-        );
-    }
+    pair.assert_going_away();
 }
 
 #[test]
