@@ -137,22 +137,25 @@ async fn of_two_connections_with_one_peer_the_smaller_nonce_stays() {
     assert_eq!(sessions(&server).await.len(), 1);
 }
 
+/// Names of the nodes that the peer of that name is told of when it asks.
+async fn told_of(peer: &mut RawPeer, name: &str) -> Vec<String> {
+    peer.send(Msg::EnumerateNodeSessions(name_of(name))).await;
+    let listed = peer
+        .expect(|message| match message.into_control()? {
+            Msg::NodeSessions(list) => Some(list.sessions),
+            _ => None,
+        })
+        .await;
+    listed.into_iter().map(|node| node.name).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_told_of_the_others_and_not_of_itself() {
     let server = node("list").await;
     let _first = RawPeer::join(&server, "list1").await;
     let _unauthenticated = RawPeer::dial(&server);
     let mut second = RawPeer::join(&server, "list2").await;
-    let ask = Msg::EnumerateNodeSessions(name_of("list2"));
-    second.send(ask).await;
-    let listed = second
-        .expect(|message| match message.into_control()? {
-            Msg::NodeSessions(list) => Some(list.sessions),
-            _ => None,
-        })
-        .await;
-    let names: Vec<_> = listed.into_iter().map(|n| n.name).collect();
-    assert_eq!(names, ["list1@raw"]);
+    assert_eq!(told_of(&mut second, "list2").await, ["list1@raw"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,17 +172,7 @@ async fn a_peer_is_not_told_of_nodes_that_nobody_can_dial() {
     let _dialled = RawPeer::join(&server, "nameless2").await;
     assert_eq!(sessions(&server).await.len(), 2);
     let mut asker = RawPeer::join(&server, "nameless3").await;
-    asker
-        .send(Msg::EnumerateNodeSessions(name_of("nameless3")))
-        .await;
-    let listed = asker
-        .expect(|message| match message.into_control()? {
-            Msg::NodeSessions(list) => Some(list.sessions),
-            _ => None,
-        })
-        .await;
-    let names: Vec<_> = listed.into_iter().map(|n| n.name).collect();
-    assert_eq!(names, ["nameless2@raw"]);
+    assert_eq!(told_of(&mut asker, "nameless3").await, ["nameless2@raw"]);
 }
 
 #[tokio::test(start_paused = true)]
