@@ -7,6 +7,7 @@ mod inbound;
 mod late;
 mod line;
 mod options;
+mod recent;
 mod registry;
 mod routes;
 mod seen;

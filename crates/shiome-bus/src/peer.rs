@@ -92,6 +92,11 @@ impl Peer {
         self.node().core.here(id)
     }
 
+    /// Whether that life of a peer is over, as far as is known.
+    pub(crate) fn is_over(&self, id: &PeerId, life: Incarnation) -> bool {
+        self.node().core.is_over(id, life)
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.handle.node
     }

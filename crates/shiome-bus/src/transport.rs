@@ -138,6 +138,10 @@ pub trait Inbound: fmt::Debug + Send + Sync {
     /// fails, and what is sent to it goes this way until the link is down.
     fn peer_untold(&self, _peer: &PeerId, _incarnation: Incarnation) {}
 
+    /// Whether the link tells of all who are at the other end, as it does unless this says otherwise. Else who was gone may be there
+    /// again without a word of it.
+    fn tells_of_all(&self, _all: bool) {}
+
     /// An envelope arrived. Resolves when the bus has taken or dropped it: a link that waits for that before it reads on slows
     /// the other end down to what peers here can take. To be called in the order of arrival, one at a time.
     fn deliver(&self, envelope: Envelope) -> BoxFuture<'_, ()>;

@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "support code of tests")]
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::FutureExt;
+use serde_json::{Value, json};
 use shiome_bus::{
     BoxFuture, Bus, BusError, BusOptions, DropReason, Envelope, ErrorKind, Inbound, Incarnation,
-    Intent, Level, Link, LinkId, LinkKind, LinkOptions, LinkState, LinkStats, MessageId, Peer,
-    PeerId, PeerOptions, Priority, Remote, SendOptions,
+    Intent, Level, Link, LinkId, LinkKind, LinkOptions, LinkState, LinkStats, Mesh, MessageId,
+    Name, Peer, PeerId, PeerOptions, Priority, Remote, SendOptions,
     memory::{Conditions, MemoryLink},
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -125,6 +129,111 @@ async fn what_a_link_says_last_of_its_own_side_holds_however_its_clocks_go() {
     assert_eq!(refused.kind(), ErrorKind::NameTaken);
     far.peer_down(&bob, life(2000));
     assert!(!a.reachable("bob"));
+}
+
+#[tokio::test]
+async fn what_comes_late_of_a_life_that_is_over_does_not_make_it_reachable() {
+    let bus = Bus::new();
+    let a = bus.peer("a").unwrap();
+    let ((near, _), (far, _)) = (
+        ByHand::up(&bus, Remote::gateway(id("near"))),
+        ByHand::up(&bus, Remote::gateway(id("far"))),
+    );
+    let bob = id("bob");
+    let word = |life| first_word(&bob, life, &a, intent());
+    near.peer_up(&bob, life(5)).unwrap();
+    near.peer_down(&bob, life(5));
+    near.deliver(word(5)).await;
+    assert!(!a.reachable("bob"), "after the word that it is gone");
+    near.deliver(word(6)).await;
+    assert!(a.reachable("bob"), "a later life, not told of yet");
+    near.peer_up(&bob, life(6)).unwrap();
+    near.peer_up(&bob, life(4)).unwrap();
+    near.peer_down(&bob, life(4));
+    near.deliver(word(4)).await;
+    assert!(!a.reachable("bob"), "the last of its lives");
+    near.peer_up(&bob, life(4)).unwrap();
+    assert!(a.reachable("bob"), "the link says so");
+    near.peer_down(&bob, life(4));
+    far.deliver(word(3)).await;
+    assert!(a.reachable("bob"), "another link has said nothing of it");
+    far.down();
+    near.tells_of_all(false);
+    near.deliver(word(2)).await;
+    assert!(a.reachable("bob"), "nobody would say that it is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_of_a_life_that_is_over_does_not_bring_it_back_into_a_room() {
+    let bus = Bus::new();
+    let (a, c) = (bus.peer("a").unwrap(), bus.peer("c").unwrap());
+    let room = Mesh::join(&a, "r").unwrap();
+    let (told, mut tells) = mpsc::unbounded_channel();
+    let says = told.clone();
+    room.on_join(move |bob| {
+        says.send(format!("join {}", bob.incarnation.get()))
+            .unwrap()
+    })
+    .detach();
+    let says = told.clone();
+    room.on_leave(move |bob, why| {
+        says.send(format!("{why:?} {}", bob.incarnation.get()))
+            .unwrap()
+    })
+    .detach();
+    room.on("words", move |words, _| {
+        told.send(words.to_string()).unwrap()
+    })
+    .unwrap()
+    .detach();
+    let (inbound, _) = ByHand::up(&bus, Remote::gateway(id("relay")));
+    let bob = id("bob");
+    let number = AtomicU64::new(1);
+    let said = |life, verb: &str, payload: Value| {
+        let name = Name::any(&format!("sys.mesh.{verb}.r")).unwrap();
+        let mut said = first_word(&bob, life, &a, Intent::of(name, payload.into()));
+        said.id.seq = number.fetch_add(1, Ordering::Relaxed);
+        said.priority = Priority::System;
+        said
+    };
+    let join = |life| said(life, "join", json!({"answer": true}));
+    let handled = SendOptions::default().level(Level::Handled);
+    // Until all is handled that has come, and the room has looked.
+    let mut seen = async || {
+        c.send_with("a", intent(), handled).await.unwrap_err();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        std::iter::from_fn(|| tells.try_recv().ok()).collect::<Vec<_>>()
+    };
+    inbound.peer_up(&bob, life(5)).unwrap();
+    inbound.deliver(join(5)).await;
+    assert_eq!(seen().await, ["join 5"]);
+    inbound.peer_down(&bob, life(5));
+    assert_eq!(seen().await, ["Gone 5"]);
+    let words = json!({"name": "words", "payload": "bye", "seq": 9, "turn": 0});
+    inbound
+        .deliver_all(vec![join(5), said(5, "say", words)])
+        .await;
+    assert_eq!(seen().await, ["\"bye\""], "and last words are heard");
+    // A mailbox is slower than what the link tells.
+    inbound.deliver(join(5)).await;
+    inbound.peer_up(&bob, life(6)).unwrap();
+    inbound.deliver(said(5, "full", Value::Null)).await;
+    assert_eq!(seen().await, Vec::<String>::new());
+    assert!(!room.is_full());
+    inbound.deliver(join(6)).await;
+    assert_eq!(seen().await, ["join 6"]);
+    inbound.peer_up(&bob, life(4)).unwrap();
+    assert_eq!(seen().await, ["Gone 6"]);
+    inbound.deliver(join(6)).await;
+    assert_eq!(seen().await, Vec::<String>::new(), "its clock is behind");
+    inbound.deliver(join(4)).await;
+    assert_eq!(seen().await, ["join 4"]);
+    inbound.peer_down(&bob, life(4));
+    assert_eq!(seen().await, ["Gone 4"]);
+    inbound.tells_of_all(false);
+    inbound.deliver(join(4)).await;
+    assert_eq!(seen().await, ["join 4"], "nobody would say that it is back");
+    assert_eq!(room.members().len(), 1);
 }
 
 #[tokio::test]

@@ -917,6 +917,14 @@ class Core {
     return links.findLast((link) => link.peers.has(id))?.peers.get(id);
   }
 
+  /** Whether a run of a peer is over, as far as is told: what comes of it was said before. */
+  isOver(node, id, run) {
+    if (this.nodes.has(id)) return this.nodes.get(id).incarnation !== run;
+    const up = [...this.linksOf(node), ...node.direct.values()].filter((link) => link.isUp);
+    if (up.some((link) => link.peers.get(id) === run)) return false;
+    return this.runOf(node, id) > run || !this.reaches(node, id) || up.some((link) => link.hasEnded?.(id, run));
+  }
+
   reaches(node, id) {
     if (this.nodes.has(id) || node.direct.get(id)?.isUp) return true;
     for (const link of this.linksOf(node)) if (link.isUp && link.reaches(id)) return true;
@@ -2320,7 +2328,11 @@ class Link {
     }
   }
 
-  /** The server said so. */
+  /** Whether the server said so. One that does not tell of all does not tell either when somebody is back. */
+  hasEnded(id, run) {
+    return !this.#isPartial && this.#ended.get(id) >= run;
+  }
+
   #end(id, run) {
     this.#ended.delete(id);
     this.#ended.set(id, run);
@@ -2370,8 +2382,7 @@ class Link {
   #learn({ from, id }) {
     const [run, known] = [Number(id.split(".")[0]), this.peers.get(from)];
     if (known >= run || this.node.core.nodes.has(from)) return;
-    // A server that does not tell of all does not tell either when somebody is back.
-    if (!this.#isPartial && this.#ended.get(from) >= run) return;
+    if (this.hasEnded(from, run)) return;
     this.peers.set(from, run);
     if (known === undefined) {
       this.#learned.add(from);
@@ -2738,6 +2749,8 @@ export class Mesh {
     if (typeof payload?.answer !== "boolean") throw fail.serialization("no greeting");
     if (from === this.peer.id) return;
     const incarnation = Number(id.split(".")[0]);
+    // Whoever comes after it is greeted anew.
+    if (this.#isOver(from, incarnation)) return;
     if (!this.#join(from, incarnation)) return this.#tellFull(from);
     const member = this.#members.get(from);
     member.since = Math.max(member.since, payload.seq ?? 0);
@@ -2752,6 +2765,7 @@ export class Mesh {
 
   /** A member has no place for us. */
   #closedBy({ from, id }) {
+    if (this.#isOver(from, Number(id.split(".")[0]))) return;
     if (this.#members.get(from)?.incarnation === Number(id.split(".")[0])) {
       this.#out(from, "left");
       this.#invite();
@@ -2789,9 +2803,16 @@ export class Mesh {
   #said({ from, id, payload }) {
     const { name, seq, turn } = payload ?? {};
     if (faultOfName(name) || !isNumber(seq) || !isNumber(turn)) throw fail.serialization("nothing said");
-    // Who speaks is in, should it not have come through that it joined.
-    if (!this.#join(from, Number(id.split(".")[0]))) return void this.#tellFull(from);
-    if (!this.#members.get(from).heard.first(seq)) return undefined;
+    const incarnation = Number(id.split(".")[0]);
+    const known = this.#members.get(from);
+    if (known?.incarnation !== incarnation && this.#isOver(from, incarnation)) {
+      // Last words are heard of who is out, but not when it is back.
+      if (known) return undefined;
+    } else {
+      // Who speaks is in, should it not have come through that it joined.
+      if (!this.#join(from, incarnation)) return void this.#tellFull(from);
+      if (!this.#members.get(from).heard.first(seq)) return undefined;
+    }
     const handlers = this.#handlers.filter(({ matches }) => matches(name));
     const futures = handlers.map(({ handler }) => this.#call(handler, payload.payload ?? null, from, turn));
     return futures.some(Boolean) ? Promise.all(futures) : undefined;
@@ -2810,6 +2831,10 @@ export class Mesh {
     } finally {
       currentTurn = undefined;
     }
+  }
+
+  #isOver(id, run) {
+    return this.#node.core.isOver(this.#node, id, run);
   }
 
   /**

@@ -277,6 +277,14 @@ impl Core {
         local.or_else(|| self.routes(|routes| routes.here(id)))
     }
 
+    /// Whether that life of a peer is over, as far as is known.
+    pub(crate) fn is_over(&self, id: &PeerId, life: Incarnation) -> bool {
+        match self.local(id) {
+            Some(node) => node.incarnation != life,
+            None => self.routes(|routes| routes.is_over(id, life)),
+        }
+    }
+
     /// A name for an envelope that no peer sends.
     pub(super) fn next_id(&self) -> MessageId {
         MessageId {

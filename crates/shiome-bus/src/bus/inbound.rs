@@ -127,8 +127,8 @@ impl Gate {
         if !self.remote().as_ref().is_some_and(allowed) {
             return Err(Refusal::silent(DropReason::Forged));
         }
-        if !known {
-            core.routes_mut(|routes| routes.learn(&envelope.from, self.id));
+        let life = envelope.id.incarnation;
+        if !known && core.routes_mut(|routes| routes.learn(&envelope.from, life, self.id)) {
             core.names_changed.send_replace(());
         }
         Ok(())
@@ -442,6 +442,12 @@ impl Inbound for Gate {
         if let Some(core) = self.core.upgrade() {
             core.routes_mut(|routes| routes.untold(self.id, peer, incarnation));
             core.names_changed.send_replace(());
+        }
+    }
+
+    fn tells_of_all(&self, all: bool) {
+        if let Some(core) = self.core.upgrade() {
+            core.routes_mut(|routes| routes.tells_of_all(self.id, all));
         }
     }
 

@@ -1,15 +1,18 @@
 //! Links, and who is reached over which.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
-use super::{Line, LinkOptions};
+use super::{Line, LinkOptions, recent::Recent};
 use crate::{BusError, Incarnation, Link, LinkKind, PeerId, Remote, hash::HashMap};
 
 /// Return routes that are remembered: a gateway may stand for that many peers who never told of themselves.
 const MAX_LEARNED: usize = 65_536;
+
+/// Lives of peers that are known to be over.
+const MAX_ENDED: usize = 4096;
 
 /// Peers that one link may tell of.
 const MAX_TOLD: usize = 65_536;
@@ -31,6 +34,8 @@ pub(super) struct Attached {
     /// Which time of being up of any link it is, or was.
     since: u64,
     told: usize,
+    /// Whether who is there and not told of may be nevertheless.
+    tells_of_some: bool,
 }
 
 /// A way to a peer that its link told of.
@@ -50,14 +55,14 @@ pub(crate) struct Here {
 }
 
 /// Where envelopes for other processes go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Routes {
     links: BTreeMap<LinkId, Attached>,
     told: HashMap<PeerId, Vec<Told>>,
     /// From whom something came over a gateway that had not told of it: the way back.
-    learned: HashMap<PeerId, LinkId>,
-    /// In the order of learning; what was forgotten or learned anew since is skipped.
-    order: VecDeque<(PeerId, LinkId)>,
+    learned: Recent<PeerId, LinkId>,
+    /// The last life that a link told of and then said to be gone: what it sent may come later than that.
+    ended: Recent<(LinkId, PeerId), Incarnation>,
     next_id: u64,
     /// How often a link was up.
     ups: u64,
@@ -82,6 +87,20 @@ pub(super) enum Way {
     Unknown,
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            told: HashMap::default(),
+            learned: Recent::new(MAX_LEARNED),
+            ended: Recent::new(MAX_ENDED),
+            next_id: 0,
+            ups: 0,
+            changed: None,
+        }
+    }
+}
+
 impl Routes {
     pub(super) fn attach(&mut self, link: Arc<dyn Link>, options: LinkOptions) -> LinkId {
         let id = LinkId(self.next_id);
@@ -92,6 +111,7 @@ impl Routes {
             remote: None,
             since: 0,
             told: 0,
+            tells_of_some: false,
         };
         self.links.insert(id, attached);
         id
@@ -100,6 +120,7 @@ impl Routes {
     pub(super) fn detach(&mut self, id: LinkId) -> Option<Arc<Line>> {
         self.forget_told(id);
         self.forget_learned(id);
+        self.ended.retain(|(link, _), _| *link != id);
         Some(self.links.remove(&id)?.link)
     }
 
@@ -158,7 +179,8 @@ impl Routes {
         let Some(attached) = self.links.get_mut(&id) else {
             return Err(BusError::Closed(peer.clone()));
         };
-        let known = ways.iter().any(|way| way.link == id);
+        let before = ways.iter().find(|way| way.link == id).copied();
+        let known = before.is_some();
         if !known && attached.told >= MAX_TOLD {
             return Err(BusError::QueueFull(peer.clone()));
         }
@@ -177,8 +199,40 @@ impl Routes {
             self.told_less(way.link);
         }
         self.learned.remove(peer);
+        self.ended.remove(&(id, peer.clone()));
+        if let Some(before) = before.filter(|before| before.incarnation != incarnation) {
+            self.end(id, peer, before.incarnation);
+        }
         self.touch(peer);
         Ok(())
+    }
+
+    fn end(&mut self, id: LinkId, peer: &PeerId, incarnation: Incarnation) {
+        self.ended.insert((id, peer.clone()), incarnation);
+    }
+
+    /// Whether the link says that life to be over. One that does not tell of all does not tell either when it is back.
+    fn has_ended(&self, id: LinkId, peer: &PeerId, life: Incarnation) -> bool {
+        let tells_of_all = self.link(id).is_some_and(|link| !link.tells_of_some);
+        let ended = self.ended.get(&(id, peer.clone()));
+        tells_of_all && ended.is_some_and(|ended| *ended >= life)
+    }
+
+    /// Whether that life of a peer is over, as far as is told: what comes of it was said before.
+    pub(super) fn is_over(&self, peer: &PeerId, life: Incarnation) -> bool {
+        match self.here(peer).map(|here| here.life) {
+            Some(here) if here == life => false,
+            Some(here) if here > life => true,
+            _ if !self.reaches(peer) => true,
+            _ => self.links_of(peer).any(|id| self.has_ended(id, peer, life)),
+        }
+    }
+
+    /// Whether the link tells of all who are at its other end.
+    pub(super) fn tells_of_all(&mut self, id: LinkId, all: bool) {
+        if let Some(attached) = self.links.get_mut(&id) {
+            attached.tells_of_some = !all;
+        }
     }
 
     pub(super) fn peer_down(
@@ -187,14 +241,21 @@ impl Routes {
         peer: &PeerId,
         incarnation: Incarnation,
     ) -> bool {
-        let gone = |way: &Told| way.link == id && way.incarnation == incarnation;
-        self.forget(peer, gone)
+        let gone = self.forget_life(id, peer, incarnation);
+        if gone {
+            self.end(id, peer, incarnation);
+        }
+        gone
+    }
+
+    fn forget_life(&mut self, id: LinkId, peer: &PeerId, incarnation: Incarnation) -> bool {
+        self.forget(peer, |way| way.link == id && way.incarnation == incarnation)
     }
 
     /// The link tells of that life no longer: what is left is the way back.
     pub(super) fn untold(&mut self, id: LinkId, peer: &PeerId, incarnation: Incarnation) {
-        if self.peer_down(id, peer, incarnation) {
-            self.learn(peer, id);
+        if self.forget_life(id, peer, incarnation) {
+            self.learn(peer, incarnation, id);
         }
     }
 
@@ -261,24 +322,16 @@ impl Routes {
 
     fn forget_learned(&mut self, id: LinkId) {
         self.learned.retain(|_, link| *link != id);
-        self.order.retain(|(_, link)| *link != id);
     }
 
-    /// Something of `peer` came over a link that is up. A peer that some link told of is not learned.
-    pub(super) fn learn(&mut self, peer: &PeerId, id: LinkId) {
-        if self.knows(peer, id) || !self.is_up(id) {
-            return;
+    /// Something of that life of `peer` came over a link that is up. A peer that some link told of is not learned, and no life that is
+    /// over. Whether it is news.
+    pub(super) fn learn(&mut self, peer: &PeerId, life: Incarnation, id: LinkId) -> bool {
+        let news = !self.knows(peer, id) && self.is_up(id) && !self.has_ended(id, peer, life);
+        if news {
+            self.learned.insert(peer.clone(), id);
         }
-        self.learned.insert(peer.clone(), id);
-        self.order.push_back((peer.clone(), id));
-        while self.order.len() > MAX_LEARNED {
-            let oldest = self.order.pop_front();
-            if let Some((peer, id)) = oldest
-                && self.learned.get(&peer) == Some(&id)
-            {
-                self.learned.remove(&peer);
-            }
-        }
+        news
     }
 
     /// Whether [`learn`](Self::learn) would change nothing.
@@ -325,7 +378,10 @@ impl Routes {
             return None;
         };
         let attached = self.links.get(&told.link)?;
-        (!self.learned.contains_key(peer)).then_some((told.link, attached))
+        self.learned
+            .get(peer)
+            .is_none()
+            .then_some((told.link, attached))
     }
 
     /// The cheapest of the links that is up and takes what `from` sends.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     BoxFuture, BusError, Delivery, Intent, Name, Pattern, Payload, Peer, PeerId, Receipt,
-    Subscription, dispatch, listed::Listed,
+    Subscription, bus::Here, dispatch, listed::Listed,
 };
 
 /// Turns that something said to a room may be away from what was said of a peer's own accord: an answer, and an answer to that.
@@ -227,21 +227,36 @@ impl Room {
             return Ok(());
         }
         // Asked before anything is sent, which may be lost with the link.
-        let here = self.peer.here(&member.id);
-        let joined = self.change(|roster, events| {
-            let joined = roster.join(&member, here, events);
-            roster.joined_as(&member, greeting.seq);
-            joined
+        let (joined, here) = self.change(|roster, events| {
+            let (joined, here) = self.join(roster, &member, events);
+            if joined == Joined::In {
+                roster.joined_as(&member, greeting.seq);
+            }
+            (joined, here)
         });
         match joined {
             Joined::In if greeting.answer => self.tell_now(&member.id, self.greeting(false))?,
             Joined::Full => return self.tell_full(&member.id),
-            Joined::In | Joined::Earlier => return Ok(()),
+            Joined::In | Joined::Earlier | Joined::Over => return Ok(()),
         };
         if let Some(here) = here.filter(|here| here.life == member.incarnation) {
             self.roster().greeted(member.id, here);
         }
         Ok(())
+    }
+
+    /// Asks under the lock who is there: of what changes after it, the keeper learns.
+    fn join(
+        &self,
+        roster: &mut Roster,
+        member: &Member,
+        events: &mut Vec<Event>,
+    ) -> (Joined, Option<Here>) {
+        if !roster.is(member) && self.peer.is_over(&member.id, member.incarnation) {
+            return (roster.over(&member.id), None);
+        }
+        let here = self.peer.here(&member.id);
+        (roster.join(member, here, events), here)
     }
 
     fn tell_full(&self, id: &PeerId) -> Result<(), BusError> {
@@ -252,7 +267,11 @@ impl Room {
     /// A member has no place for us.
     fn closed(&self, delivery: &Delivery) -> Result<(), BusError> {
         let member = member(delivery);
-        self.change(|roster, events| roster.closed_by(&member, events));
+        self.change(|roster, events| {
+            if !self.peer.is_over(&member.id, member.incarnation) {
+                roster.closed_by(&member, events);
+            }
+        });
         Ok(())
     }
 
@@ -274,10 +293,14 @@ impl Room {
         let said: Said = delivery.parse()?;
         let (name, member) = (Name::new(&said.name)?, member(delivery));
         // Who speaks is in, should it not have come through that it joined.
-        let here = self.peer.here(&member.id);
         let (joined, new) = self.change(|roster, events| {
-            let joined = roster.join(&member, here, events);
-            let new = joined == Joined::In && roster.hears(&member.id, said.seq);
+            let (joined, _) = self.join(roster, &member, events);
+            let new = match joined {
+                Joined::In => roster.hears(&member.id, said.seq),
+                // Its last words.
+                Joined::Over => true,
+                Joined::Earlier | Joined::Full => false,
+            };
             (joined, new)
         });
         if joined == Joined::Full {
@@ -448,9 +471,12 @@ impl Room {
 
     /// Takes out who is gone, and greets who has come. Whether some could not be greeted.
     fn look(&self) -> bool {
-        let present = self.peer.present();
         let reaches = |id: &PeerId| self.peer.reachable(id);
-        let strangers = self.change(|roster, events| roster.look(&present, reaches, events));
+        let (strangers, present) = self.change(|roster, events| {
+            // Under the lock: who has joined since would be taken for one who is gone.
+            let present = self.peer.present();
+            (roster.look(&present, reaches, events), present)
+        });
         let mut failed = false;
         for id in strangers {
             match self.greet(&id) {

@@ -45,8 +45,10 @@ pub(super) struct Roster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Joined {
     In,
-    /// It is an earlier life of a member.
+    /// It is another life of a member, and over or earlier.
     Earlier,
+    /// That life is over, and no other is in.
+    Over,
     /// There is no place for it.
     Full,
 }
@@ -108,6 +110,14 @@ impl Roster {
         Joined::In
     }
 
+    /// What comes of a life that is over, which is not in.
+    pub(super) fn over(&self, id: &PeerId) -> Joined {
+        match self.contains(id) {
+            true => Joined::Earlier,
+            false => Joined::Over,
+        }
+    }
+
     fn wait(&mut self, id: &PeerId) {
         if self.waiting.len() < MAX_MEMBERS && !self.waiting.contains(id) {
             self.waiting.push_back(id.clone());
@@ -150,7 +160,8 @@ impl Roster {
         self.waiting.iter()
     }
 
-    fn is(&self, member: &Member) -> bool {
+    /// Whether that life is in.
+    pub(super) fn is(&self, member: &Member) -> bool {
         let known = self.members.get(&member.id);
         known.is_some_and(|known| known.incarnation == member.incarnation)
     }

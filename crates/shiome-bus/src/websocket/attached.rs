@@ -73,6 +73,7 @@ impl Attached {
         presence: &Presence,
     ) -> Vec<PeerId> {
         if presence.all {
+            self.inbound.tells_of_all(!presence.partial);
             let here: HashSet<_> = presence.present.iter().map(|(id, _)| id).collect();
             for (id, incarnation) in known.iter().filter(|(id, _)| !here.contains(id)) {
                 // Who tells of some only does not say that the others are gone.

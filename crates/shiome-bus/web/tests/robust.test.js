@@ -318,6 +318,38 @@ test("a run that its link tells of is in, though its clock is behind", async (t)
   assert.deepEqual(runs(), [1000]);
 });
 
+test("what comes late of a run that has ended does not bring it back into a room, and last words are heard", async (t) => {
+  const { alice, socket } = await connected(t, {}, {});
+  const room = Mesh.join(alice, "lobby");
+  const [seen, heard] = [[], []];
+  room.onJoin(({ incarnation }) => seen.push(`join ${incarnation}`));
+  room.onLeave(({ incarnation }, reason) => seen.push(`${reason} ${incarnation}`));
+  room.on("words", (payload) => heard.push(payload));
+  let number = 0;
+  const said = (run, verb, payload) => envelope({ id: `${run}.${(number += 1)}`, name: `sys.mesh.${verb}.lobby`, payload, priority: "system" });
+  const words = (run, payload) => said(run, "say", { name: "words", payload, seq: number + 1, turn: 0 });
+  const join = (run) => said(run, "join", { answer: true });
+  const takes = async (...frames) => {
+    socket.say(...frames);
+    await tasks();
+    return seen.splice(0);
+  };
+  const presence = (members) => ({ type: "presence", ...members });
+  assert.deepEqual(await takes(presence({ present: [["bob", 5]] }), join(5)), ["join 5"]);
+  assert.deepEqual(await takes(presence({ absent: ["bob"] })), ["gone 5"]);
+  assert.deepEqual(await takes(join(5), words(5, "bye")), [], "after the word that it is gone");
+  // A mailbox is slower than the word.
+  assert.deepEqual(await takes(join(5), presence({ present: [["bob", 6]] })), [], "and before");
+  assert.deepEqual(await takes(join(5), said(5, "full", null)), [], "an earlier run");
+  assert.deepEqual([heard, room.isFull], [["bye"], false]);
+  assert.deepEqual(await takes(join(6)), ["join 6"]);
+  assert.deepEqual(await takes(presence({ present: [["bob", 4]] }), join(6)), ["gone 6"], "though its clock is behind");
+  assert.deepEqual(await takes(join(4)), ["join 4"]);
+  assert.deepEqual(await takes(presence({ absent: ["bob"] }), presence({ all: true, partial: true })), ["gone 4"]);
+  assert.deepEqual(await takes(join(4)), ["join 4"], "nobody would say that it is back");
+  assert.deepEqual(room.members(), [{ id: "bob", incarnation: 4 }]);
+});
+
 test("a link that was never up gives up after five minutes", async (t) => {
   const clock = new Clock(t);
   const Socket = sockets();
