@@ -137,8 +137,9 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
 /// Writes the beginning of what is there, and returns how much. Other than tokio's `write_buf` it hands over a batch of long
 /// messages in one go.
 async fn write_some(writer: &mut BoxWrite, frames: &Frames) -> io::Result<usize> {
-    if !writer.is_write_vectored() {
-        return writer.write(frames.chunk()).await;
+    let chunk = frames.chunk();
+    if chunk.len() == frames.len() || !writer.is_write_vectored() {
+        return writer.write(chunk).await;
     }
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let filled = frames.chunks_vectored(&mut slices);
