@@ -159,20 +159,28 @@ async fn run<C>(
     let mut drained_by = None;
     // The writer's, with the time for what the peer had said before it took nothing any more.
     let mut failed: Option<(io::Error, Instant)> = None;
+    // Whether bytes have come of which nothing was taken in yet.
+    let mut fed = false;
     loop {
         // What came with the handshake's last message is here already.
-        if let Err(end) = batch.receive_all(reader, peer, sink).await {
-            return end;
+        match batch.receive_all(reader, peer, sink).await {
+            Ok(0) if fed => peer.heard(),
+            Ok(_) => {}
+            Err(end) => return end,
         }
         // A link on which something always arrives is no reason to be late.
-        peer.handle_due();
-        if let Err(end) = batch.deliver(peer, sink).await {
-            return end;
+        let mut standing = peer.handle_due();
+        while standing.has_events {
+            if let Err(end) = batch.deliver(peer, sink).await {
+                return end;
+            }
+            standing = peer.handle_due();
         }
-        if drained_by.is_none() && peer.is_finishing() {
+        if drained_by.is_none() && standing.is_finishing {
             drained_by = Some(Instant::now() + DRAIN_TIMEOUT);
         }
-        let due = peer.next_timeout().map(Instant::from_std);
+        fed = false;
+        let due = standing.due.map(Instant::from_std);
         let heard_by = failed.as_ref().map(|(_, until)| *until);
         let read = tokio::select! {
             biased;
@@ -196,7 +204,7 @@ async fn run<C>(
         match (read, failed.take()) {
             (Ok(true), still) => {
                 failed = still;
-                peer.heard();
+                fed = true;
             }
             (_, Some((error, _))) => return LinkEnd::Write(error),
             // The answer to a goodbye.
@@ -226,25 +234,27 @@ impl<C> Batch<C> {
         }
     }
 
-    /// Takes in the messages that have arrived, and delivers what becomes of them.
+    /// Takes in the messages that have arrived, and delivers what becomes of them. How many these were.
     async fn receive_all<S: EventSink<C>>(
         &mut self,
         reader: &mut FrameReader,
         peer: &Peer<C>,
         sink: &mut S,
-    ) -> Result<(), LinkEnd> {
+    ) -> Result<usize, LinkEnd> {
+        let mut all = 0;
         loop {
             let read = self.read(reader);
             let taken = self.messages.len();
+            all += taken;
             if taken > 0 {
                 let messages = self.messages.drain(..);
-                let received = peer.receive(messages, S::is_quick, &mut self.events);
-                self.deliver(peer, sink).await?;
+                let (received, other) = peer.receive(messages, STEP, S::is_quick, &mut self.events);
+                self.deliver_with(other, peer, sink).await?;
                 received?;
             }
             read?;
             if taken < STEP {
-                return Ok(());
+                return Ok(all);
             }
             // A read counts as one step of this task too, and can hold thousands of frames.
             consume_budget().await;
@@ -266,14 +276,24 @@ impl<C> Batch<C> {
         peer: &Peer<C>,
         sink: &mut S,
     ) -> Result<(), LinkEnd> {
+        let other = peer.next_events(STEP, S::is_quick, &mut self.events);
+        self.deliver_with(other, peer, sink).await
+    }
+
+    /// The same, when some have been taken out of the session, and the one after them.
+    async fn deliver_with<S: EventSink<C>>(
+        &mut self,
+        mut other: Option<Event<C>>,
+        peer: &Peer<C>,
+        sink: &mut S,
+    ) -> Result<(), LinkEnd> {
         loop {
-            let other = peer.next_events(STEP, S::is_quick, &mut self.events);
             let (quick, is_last) = (self.events.len(), other.is_none());
             // Without waiting: what has been taken out of the session is not lost if this task is.
             for event in self.events.drain(..) {
                 sink.handle_now(event);
             }
-            if let Some(event) = other {
+            if let Some(event) = other.take() {
                 match end_of(&event) {
                     Some(end) => return Err(end),
                     None => sink.handle(event).await,
@@ -287,6 +307,7 @@ impl<C> Batch<C> {
             if is_last && quick < STEP {
                 return Ok(());
             }
+            other = peer.next_events(STEP, S::is_quick, &mut self.events);
         }
     }
 }

@@ -55,6 +55,35 @@ struct State<C> {
     writer_waits: bool,
 }
 
+impl<C> State<C> {
+    fn next_events(
+        &mut self,
+        most: usize,
+        quick: impl Fn(&Event<C>) -> bool,
+        events: &mut Vec<Event<C>>,
+    ) -> Option<Event<C>> {
+        while events.len() < most
+            && let Some(event) = self.session.poll_event()
+        {
+            if !quick(&event) {
+                return Some(event);
+            }
+            self.progress.given(&event);
+            events.push(event);
+        }
+        None
+    }
+}
+
+/// What a driver has to do, and until when it may wait.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) has_events: bool,
+    /// Whether the session takes no more from users, and ends once what waits is written.
+    pub(crate) is_finishing: bool,
+    pub(crate) due: Option<Instant>,
+}
+
 impl<C> Peer<C> {
     /// Shares a session. Nothing moves before [`drive()`](fn@crate::drive).
     pub fn new(session: Session<C>) -> Self {
@@ -199,13 +228,14 @@ impl<C> Peer<C> {
     }
 
     /// Takes in messages, up to the one by which the peer breaks a rule. Casts that nothing waits before go to the end of
-    /// `events` at once, if `quick` is true of them; [`next_events`](Self::next_events) has the rest.
+    /// `events` at once, if `quick` is true of them, and then the [next events](Self::next_events).
     pub(crate) fn receive(
         &self,
         messages: impl IntoIterator<Item = NetworkMessage>,
+        most: usize,
         quick: impl Fn(&Event<C>) -> bool,
         events: &mut Vec<Event<C>>,
-    ) -> Result<(), SessionError> {
+    ) -> (Result<(), SessionError>, Option<Event<C>>) {
         let now = now();
         let mut state = self.lock();
         let mut messages = messages.into_iter();
@@ -213,17 +243,24 @@ impl<C> Peer<C> {
             events.extend(state.session.take_in(now, message, &quick)?);
             Ok(())
         });
+        let other = state.next_events(most, quick, events);
         self.changed(&mut state, now);
-        result
+        (result, other)
     }
 
-    /// Does what is due.
-    pub(crate) fn handle_due(&self) {
+    /// Does what is due, and tells what is left to be done.
+    pub(crate) fn handle_due(&self) -> Standing {
         let now = now();
         let mut state = self.lock();
         if state.session.poll_timeout().is_some_and(|due| due <= now) {
             state.session.handle_timeout(now);
             self.changed(&mut state, now);
+        }
+        let session = &state.session;
+        Standing {
+            has_events: session.has_events(),
+            is_finishing: session.is_finishing(),
+            due: session.poll_timeout(),
         }
     }
 
@@ -243,42 +280,21 @@ impl<C> Peer<C> {
         events: &mut Vec<Event<C>>,
     ) -> Option<Event<C>> {
         let mut state = self.lock();
-        let mut other = None;
-        let known = events.len();
-        while events.len() < most
-            && let Some(event) = state.session.poll_event()
-        {
-            if !quick(&event) {
-                other = Some(event);
-                break;
-            }
-            events.push(event);
-        }
-        for event in &events[known..] {
-            state.progress.given(event);
-        }
+        let other = state.next_events(most, quick, events);
         self.filled(&mut state, now);
         other
-    }
-
-    /// Whether there will be more calls or replies to send in a moment, as far as can be told.
-    pub(crate) fn expects_more(&self) -> bool {
-        let state = self.lock();
-        state.progress.expects_more(&state.session)
-    }
-
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.lock().session.poll_timeout()
-    }
-
-    pub(crate) fn is_finishing(&self) -> bool {
-        self.lock().session.is_finishing()
     }
 
     /// Whether the session is ending or has ended; by this side, unless an event says otherwise.
     pub(crate) fn is_ending(&self) -> bool {
         let state = self.lock();
         state.session.is_finishing() || state.session.is_closed()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn expects_more(&self) -> bool {
+        let state = self.lock();
+        state.progress.expects_more(&state.session)
     }
 
     /// Lets the writer use session and progress. It has nothing to do when `f` returns `None`.

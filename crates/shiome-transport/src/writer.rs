@@ -1,5 +1,6 @@
 use std::{
     io::{self, IoSlice},
+    mem,
     time::{Duration, Instant},
 };
 
@@ -94,6 +95,8 @@ impl Progress {
 /// What the writer is to do.
 enum Next {
     Write,
+    /// To let those run first who will have more in a moment.
+    Yield,
     End,
 }
 
@@ -104,28 +107,37 @@ enum Next {
 /// The link's.
 pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Result<()> {
     let mut frames = Frames::new();
+    // What the link has taken and the session does not know of.
+    let mut written = 0;
+    // Whether it was just woken, and callers that can run do so first: then one write takes the calls of all.
+    let mut woken = false;
     loop {
-        match take(peer, &mut frames) {
-            Some(Next::Write) => {}
+        match take(peer, &mut frames, &mut written, woken) {
+            Some(Next::Write) => woken = false,
+            Some(Next::Yield) => {
+                woken = false;
+                yield_now().await;
+                continue;
+            }
             None => {
                 peer.filled.notified().await;
-                // Callers that can run do so first, and one write takes the calls of all.
-                if peer.expects_more() {
-                    yield_now().await;
-                }
+                woken = true;
                 continue;
             }
             Some(Next::End) => return writer.shutdown().await,
         }
-        while !frames.is_empty() {
-            let len = write_some(writer, &frames).await?;
-            frames.advance(len);
-            if len == 0 {
+        loop {
+            written = write_some(writer, &frames).await?;
+            frames.advance(written);
+            if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
+            }
+            if frames.is_empty() {
+                break;
             }
             peer.write(|session, progress, now| {
                 session.wrote(now);
-                progress.wrote(len, now);
+                progress.wrote(written, now);
                 Some(())
             });
         }
@@ -146,9 +158,17 @@ async fn write_some(writer: &mut BoxWrite, frames: &Frames) -> io::Result<usize>
     writer.write_vectored(&slices[..filled]).await
 }
 
-/// Takes the next batch; `None` when there is none yet. What was taken before has been written.
-fn take<C>(peer: &Peer<C>, frames: &mut Frames) -> Option<Next> {
+/// Takes the next batch, unless it lets others run who were `woken` with it; `None` when there is none yet. What was taken before
+/// has been written, of it `written` bytes since the session was told.
+fn take<C>(peer: &Peer<C>, frames: &mut Frames, written: &mut usize, woken: bool) -> Option<Next> {
     peer.write(|session, progress, now| {
+        if *written > 0 {
+            session.wrote(now);
+            progress.wrote(mem::take(written), now);
+        }
+        if woken && progress.expects_more(session) {
+            return Some(Next::Yield);
+        }
         session.written(now);
         let before = session.sent(Lane::Express);
         while frames.len() < MAX_BATCH_LEN && session.poll_frame(frames) {}

@@ -252,7 +252,8 @@ async fn who_calls_alone_does_not_wait() {
         settle().await;
         assert!(!echo.peer.expects_more());
         let mut frames = Frames::new();
-        assert!(take(&echo.peer, &mut frames).is_some());
+        let next = take(&echo.peer, &mut frames, &mut 0, true);
+        assert!(matches!(next, Some(Next::Write)));
         echo.answer(1);
     }
     caller.join_next().await.unwrap().unwrap();

@@ -61,6 +61,10 @@ impl<T> Awaited<T> {
         mut receiver: oneshot::Receiver<Vec<u8>>,
         what_for: impl FnOnce(usize) -> T,
     ) -> Result<usize, Option<Vec<u8>>> {
+        if self.is_empty() {
+            // With a key in it nobody would be woken.
+            self.ready.forget();
+        }
         let key = self.free.pop().unwrap_or_else(|| self.add_place());
         let place = &mut self.places[key];
         match poll_unconstrained(&mut receiver, &place.waker) {
@@ -73,6 +77,10 @@ impl<T> Awaited<T> {
                 Err(got.ok())
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.free.len() == self.places.len()
     }
 
     fn add_place(&mut self) -> usize {
@@ -92,8 +100,12 @@ impl<T> Awaited<T> {
         Some(what_for)
     }
 
-    /// Gives `got` all that have got something, or `None` since they never will. The task is woken for the next.
+    /// Gives `got` all that have got something, or `None` since they never will. The task is woken for the next of those that
+    /// are waited for by now.
     pub(super) fn poll(&mut self, cx: &Context<'_>, mut got: impl FnMut(T, Option<Vec<u8>>)) {
+        if self.is_empty() {
+            return;
+        }
         self.ready.take(cx.waker(), &mut self.looked_at);
         for key in self.looked_at.drain(..) {
             // A bell may ring for who was there before.
@@ -130,6 +142,11 @@ impl Ready {
             none => *none = Some(task.clone()),
         }
         std::mem::swap(&mut state.keys, keys);
+    }
+
+    /// Those that have rung are waited for no more.
+    fn forget(&self) {
+        self.lock().keys.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -198,6 +215,28 @@ mod tests {
             assert_eq!(got, [(0, Some(vec![10])), (1, None), (2, Some(vec![12]))]);
         }
         assert_eq!(awaited.places.len(), 3);
+    }
+
+    #[test]
+    fn a_bell_that_has_rung_for_what_was_removed_does_not_silence_the_next() {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        let mut awaited = Awaited::default();
+        let (first, receiver) = oneshot::channel();
+        let key = awaited.insert(receiver, |_| 1).unwrap();
+        awaited.poll(&cx, |_, _| panic!("nothing has come"));
+        first.send(vec![1]).unwrap();
+        assert_eq!(awaited.remove(key), Some(1));
+        awaited.poll(&cx, |_, _| panic!("it was removed"));
+        let (second, receiver) = oneshot::channel();
+        awaited.insert(receiver, |_| 2).unwrap();
+        awaited.poll(&cx, |_, _| panic!("nothing has come"));
+        second.send(vec![2]).unwrap();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        let mut got = Vec::new();
+        awaited.poll(&cx, |name, what| got.push((name, what)));
+        assert_eq!(got, [(2, Some(vec![2]))]);
     }
 
     #[test]
