@@ -170,11 +170,12 @@ async fn run<C>(
         }
         // A link on which something always arrives is no reason to be late.
         let mut standing = peer.handle_due();
-        while standing.has_events {
+        if standing.has_events {
             if let Err(end) = batch.deliver(peer, sink).await {
                 return end;
             }
-            standing = peer.handle_due();
+            // What is due by now is so after what has arrived.
+            standing = peer.standing();
         }
         if drained_by.is_none() && standing.is_finishing {
             drained_by = Some(Instant::now() + DRAIN_TIMEOUT);
@@ -337,12 +338,101 @@ async fn until(due: Option<Instant>) {
 mod tests {
     use std::{
         io::Cursor,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
-    use shiome_session::{Config, Session};
+    use bytes::{Buf, Bytes};
+    use shiome_session::{Config, Session, wire::control::Actor};
+    use shiome_wire::{Frames, control::Spawn, node};
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
+
+    /// Takes so long for each call that ends without an answer, and keeps the times of answers.
+    struct Slow {
+        takes: Duration,
+        answers: Arc<Mutex<Vec<(Duration, u64)>>>,
+        begun: Instant,
+    }
+
+    impl EventSink<u64> for Slow {
+        async fn handle(&mut self, event: Event<u64>) {
+            match event {
+                Event::Reply { call, .. } => {
+                    let mut answers = self.answers.lock().unwrap();
+                    answers.push((self.begun.elapsed(), call));
+                }
+                Event::CallEnded { .. } => tokio::time::sleep(self.takes).await,
+                _ => {}
+            }
+        }
+    }
+
+    /// Drives a link with calls that end at these times. The last of them is answered after 50 ms; when that was told, if it was.
+    async fn answered_among(ends: Vec<Duration>, takes: Duration) -> Option<Duration> {
+        let begun = Instant::now();
+        let mut session = Session::new(begun.into_std(), Config::default(), 1);
+        let actors = vec![Actor { pid: 1, name: None }];
+        let now = begun.into_std();
+        session
+            .handle_message(now, Spawn { actors }.into())
+            .unwrap();
+        session.start(now, None);
+        let peer = Arc::new(Peer::new(session));
+        let last = ends.len() as u64;
+        for (tag, end) in (1..).zip(ends) {
+            let call = node::Call {
+                to: 1,
+                ..node::Call::default()
+            };
+            peer.apply(|session, now| session.call(now, call, Some(end), tag))
+                .unwrap();
+        }
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let (reader, writer) = tokio::io::split(near);
+        let answers = Arc::default();
+        let mut sink = Slow {
+            takes,
+            answers: Arc::clone(&answers),
+            begun,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut reader = FrameReader::new(Box::new(reader), 1 << 20);
+            drive(&mut reader, Box::new(writer), &peer, &mut sink).await
+        });
+        sleep_until(begun + Duration::from_millis(50)).await;
+        let mut answer = Frames::new();
+        answer.push(node::CallReply {
+            to: 1,
+            tag: last,
+            what: Bytes::new(),
+        });
+        far.write_all(answer.chunk()).await.unwrap();
+        sleep_until(begun + Duration::from_secs(60)).await;
+        let answers = answers.lock().unwrap();
+        answers
+            .iter()
+            .find_map(|(at, tag)| (*tag == last).then_some(*at))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_has_arrived_comes_before_the_time_of_its_call() {
+        let ends = [10, 100].map(Duration::from_millis).to_vec();
+        let told = answered_among(ends, Duration::from_millis(200)).await;
+        assert!(told.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_end_one_after_the_other_do_not_keep_the_link_from_being_read() {
+        let ends = (10..2010).map(Duration::from_millis);
+        let ends = ends.chain([Duration::from_secs(100)]).collect();
+        let told = answered_among(ends, Duration::from_millis(2)).await;
+        assert!(told.unwrap() < Duration::from_millis(200), "{told:?}");
+    }
 
     /// Counts events.
     struct Counted(usize);

@@ -56,6 +56,15 @@ struct State<C> {
 }
 
 impl<C> State<C> {
+    fn standing(&self) -> Standing {
+        let session = &self.session;
+        Standing {
+            has_events: session.has_events(),
+            is_finishing: session.is_finishing(),
+            due: session.poll_timeout(),
+        }
+    }
+
     fn next_events(
         &mut self,
         most: usize,
@@ -256,12 +265,11 @@ impl<C> Peer<C> {
             state.session.handle_timeout(now);
             self.changed(&mut state, now);
         }
-        let session = &state.session;
-        Standing {
-            has_events: session.has_events(),
-            is_finishing: session.is_finishing(),
-            due: session.poll_timeout(),
-        }
+        state.standing()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.lock().standing()
     }
 
     pub(crate) fn next_event(&self) -> Option<Event<C>> {

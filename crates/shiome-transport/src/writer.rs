@@ -1,6 +1,8 @@
 use std::{
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     mem,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -135,13 +137,18 @@ pub(crate) async fn write_to<C>(peer: &Peer<C>, writer: &mut BoxWrite) -> io::Re
             if frames.is_empty() {
                 break;
             }
-            peer.write(|session, progress, now| {
-                session.wrote(now);
-                progress.wrote(written, now);
-                Some(())
-            });
+            tell(peer, &mut written);
         }
-        writer.flush().await?;
+        let mut flush = pin!(writer.flush());
+        let flushed = poll_fn(|cx| {
+            let flushed = flush.as_mut().poll(cx);
+            if flushed.is_pending() {
+                // Else it is told with what is taken next.
+                tell(peer, &mut written);
+            }
+            flushed
+        });
+        flushed.await?;
         frames.shrink_to(KEPT_CAPACITY);
     }
 }
@@ -156,6 +163,17 @@ async fn write_some(writer: &mut BoxWrite, frames: &Frames) -> io::Result<usize>
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let filled = frames.chunks_vectored(&mut slices);
     writer.write_vectored(&slices[..filled]).await
+}
+
+/// Tells the session what the link has taken.
+fn tell<C>(peer: &Peer<C>, written: &mut usize) {
+    if *written > 0 {
+        peer.write(|session, progress, now| {
+            session.wrote(now);
+            progress.wrote(mem::take(written), now);
+            Some(())
+        });
+    }
 }
 
 /// Takes the next batch, unless it lets others run who were `woken` with it; `None` when there is none yet. What was taken before

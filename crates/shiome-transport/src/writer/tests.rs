@@ -53,6 +53,48 @@ impl AsyncWrite for Recorder {
     }
 }
 
+/// Takes everything, and never gets rid of it.
+struct Dam;
+
+impl AsyncWrite for Dam {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn what_the_link_has_taken_is_known_while_it_is_on_its_way() {
+    let peer = Arc::new(Peer::<()>::new(Session::new(
+        Instant::now(),
+        Config::default(),
+        1,
+    )));
+    peer.apply(introduce);
+    let cast = node::Cast {
+        to: 1,
+        ..node::Cast::default()
+    };
+    peer.hand_over(|session| session.cast(cast)).unwrap();
+    assert!(peer.queued_len() > 0);
+    let mut tasks = JoinSet::new();
+    let written = Arc::clone(&peer);
+    tasks.spawn(async move { write_to(&written, &mut (Box::new(Dam) as BoxWrite)).await });
+    settle().await;
+    assert_eq!(peer.queued_len(), 0);
+}
+
 /// The peer tells of the actor 1.
 fn introduce<C>(session: &mut Session<C>, now: Instant) {
     let actors = vec![Actor { pid: 1, name: None }];
