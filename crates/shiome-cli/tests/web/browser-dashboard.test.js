@@ -21,7 +21,7 @@ const PICTURES = process.env.SHIOME_DASHBOARD_PICTURES;
 const DESKTOP = { width: 1280, height: 1000 };
 const PHONE = { width: 360, height: 740 };
 
-/** Times that a page of 500 nodes may take to show a snapshot, usually and once, in milliseconds: the machine does much else. */
+/** Times of the processor that a page of 500 nodes may take to show a snapshot, usually and once, in milliseconds. */
 const MAX_USUAL_MS = 100;
 const MAX_ONCE_MS = 500;
 
@@ -32,6 +32,17 @@ const sees = (tab, expression) => tab.evaluate(`new Promise((seen) => {
   observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
   look();
 })`);
+
+/** Time of the processor that a page has had, in milliseconds: it does not grow while the machine does something else. */
+async function spent(tab) {
+  const { metrics } = await tab.call("Performance.getMetrics");
+  return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
+}
+
+/** Waits until nothing moves in a page. What another movement takes the place of does not finish. */
+const rests = (tab) => tab.evaluate(`(async () => {
+  for (let moves; (moves = document.getAnimations()).length > 0;) await Promise.allSettled(moves.map(({ finished }) => finished));
+})()`);
 
 const tile = (name) => `document.querySelector('[data-tile="${name}"] dd')?.textContent`;
 const node = (name) => `document.querySelector('#nodes [data-name="${name}"]')`;
@@ -76,17 +87,23 @@ test("what the page shows is what the node says", { skip }, async (t) => {
   await sees(tab, `${tile("Members up")} === "3" && ${tile("Sessions")} === "2"`);
   await sees(tab, `document.querySelectorAll("#nodes .alive").length === 2`);
   const told = async (path) => (await fetch(`${url}v1/${path}`)).json();
-  const [snapshot, actors, groups] = await Promise.all([told("snapshot"), told("actors"), told("groups")]);
+  // The page shows what was a moment ago: it is asked until both are of one moment.
+  let snapshot;
+  do {
+    snapshot = await told("snapshot");
+  } while (await tab.evaluate(tile("Actors")) !== String(snapshot.node.actors));
+  const groups = await told("groups");
   assert.equal(await tab.evaluate(`document.getElementById("name").textContent`), a.name);
-  assert.equal(await tab.evaluate(tile("Actors")), String(snapshot.node.actors));
   const shown = await tab.evaluate(rows("sessions"));
   const session = (one) => [one.peer, one.state, one.calls_out, one.lanes.length];
   assert.deepEqual(snapshot.sessions.map(session).sort(), [b, c].map(({ name }) => [name, "ready", 0, 3]));
   assert.deepEqual(shown.map(([peer, state, tier]) => [peer, state, tier]), [b, c].map(({ name }) => [name, "ready", "native plain"]));
   await opens(tab, "actors");
-  await sees(tab, `${rows("actors")}.length === ${actors.items.length}`);
-  const numbers = (await tab.evaluate(rows("actors"))).map(([pid]) => pid);
-  assert.deepEqual(numbers, actors.items.map(({ pid }) => String(pid)));
+  let said, listed;
+  do {
+    said = (await told("actors")).items.map(({ pid }) => String(pid)).join();
+    listed = (await tab.evaluate(rows("actors"))).map(([pid]) => pid).join();
+  } while (said === "" || listed !== said);
   await opens(tab, "groups");
   await sees(tab, `document.querySelector("#panel-groups [role=status]").textContent.startsWith("${groups.total} in all")`);
   await opens(tab, "gossip");
@@ -108,7 +125,7 @@ test("a node that is killed turns red, and green when it is back", { skip }, asy
   await c.kill();
   await sees(tab, `${node(c.name)}.classList.contains("failed")`);
   await sees(tab, `${tile("Members up")} === "2"`);
-  await tab.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))");
+  await rests(tab);
   assert.equal(await tab.evaluate(fill(c.name)), "rgb(192, 31, 43)");
   assert.match(await tab.evaluate(`${node(c.name)}.getAttribute("aria-label")`), /: failed$/);
   await opens(tab, "timeline");
@@ -181,7 +198,7 @@ test("peers of the bus and what was dropped are shown", { skip }, async (t) => {
   const alice = await Peer.connect("alice", { url: relay, storage: null, WebSocket });
   t.after(() => alice.close());
   await sees(tab, `document.querySelector("#panel-bus p").textContent === "alice" && ${tile("Bus peers")} === "1"`);
-  assert.deepEqual((await tab.evaluate(rows("bus"))).map(([, state]) => state), ["up"]);
+  await sees(tab, `${rows("bus")}.map(([, state]) => state).join() === "up"`);
   // Who is not told that somebody has gone goes on sending.
   const bob = await Peer.connect("bob", { url: relay, storage: null, WebSocket: Uninformed });
   t.after(() => bob.close());
@@ -202,6 +219,7 @@ test("500 nodes are shown without a freeze", { skip }, async (t) => {
   const { feed, url } = await simulated(t, 500);
   const tab = await (await browse(t)).open(url, DESKTOP);
   await sees(tab, `document.querySelectorAll("#nodes .alive").length === 499`);
+  await tab.call("Performance.enable", { timeDomain: "threadTicks" });
   await tab.evaluate(`(() => {
     performance.clearMeasures("shiome-render");
     window.shown = 0;
@@ -211,18 +229,20 @@ test("500 nodes are shown without a freeze", { skip }, async (t) => {
       window.waiting = window.waiting.filter((wait) => !wait());
     }).observe({ entryTypes: ["measure"] });
   })()`);
+  const times = [];
   for (let second = 1; second <= 20; second += 1) {
+    const before = await spent(tab);
     feed.tick();
     await tab.evaluate(`new Promise((seen) => {
       const look = () => window.shown >= ${second} && (seen(), true);
       look() || window.waiting.push(look);
     })`);
+    times.push(await spent(tab) - before);
   }
-  const times = await tab.evaluate(`performance.getEntriesByName("shiome-render").map(({ duration }) => duration)`);
   times.sort((one, other) => one - other);
   const [usual, once] = [times[times.length >> 1], times.at(-1)];
   t.diagnostic(`500 nodes: median ${usual.toFixed(1)} ms, longest ${once.toFixed(1)} ms`);
-  assert.ok(times.length >= 20 && usual < MAX_USUAL_MS && once < MAX_ONCE_MS, `a snapshot takes ${usual} ms, once ${once} ms`);
+  assert.ok(times[0] > 0 && usual < MAX_USUAL_MS && once < MAX_ONCE_MS, `a snapshot takes ${usual} ms, once ${once} ms`);
   assert.ok(await tab.evaluate(`document.querySelectorAll("#panel-sessions tbody tr").length`) <= 50, "lists are paged");
   feed.states[77] = "gone";
   feed.happens("member_down", 77, "failed");
@@ -293,7 +313,7 @@ test("pictures of a demo at work", { skip: skipPictures }, async (t) => {
     const tab = await browser.open(url, size);
     await tab.evaluate(`document.documentElement.dataset.theme = "${theme}"`);
     await sees(tab, `document.querySelectorAll("#nodes .alive").length === 6 && /iB/.test(${tile("In")})`);
-    await tab.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))");
+    await rests(tab);
     await writeFile(join(PICTURES, name), await tab.screenshot());
     await tab.close();
   }
