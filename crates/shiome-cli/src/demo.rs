@@ -24,7 +24,9 @@ mod table;
 
 use certificates::Certificates;
 use cluster::Cluster;
+use node::Node;
 use pair::Pair;
+use promise::{MAX_PATIENCE, Patience};
 use protocol::Secrets;
 use strangers::Strangers;
 use table::Table;
@@ -73,16 +75,37 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Let everything take that many times as long, and nodes stand still that much longer, on a machine that does much
+    /// else.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, hide = true)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_PATIENCE)))]
+    patience: u8,
+
+    /// Let nodes listen from this port on, and on any without it.
+    #[arg(long, value_name = "PORT", hide = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - MAX_PORTS)))]
+    first_port: Option<u16>,
+
     /// Break something, to see the demo fail.
     #[arg(long = "break", value_name = "WHAT", hide = true)]
     sabotage: Option<Sabotage>,
 }
+
+/// How many nodes listen at the same port after they have come back.
+const MAX_PORTS: u16 = 11;
 
 /// What to break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sabotage {
     /// The last node gets another cookie.
     Cookie,
+}
+
+impl Args {
+    /// Where the node of this number listens; 0 for any port.
+    fn port(&self, number: u16) -> u16 {
+        self.first_port.map_or(0, |first| first + number)
+    }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
@@ -97,12 +120,15 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 /// Runs the demo; its nodes log as `log` says.
 pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
     let certificates = args.tls.then(Certificates::new).transpose()?;
-    let mut cluster = Cluster::new(members(&args, certificates.as_ref())?, args.dashboard, log);
+    let patience = Patience(args.patience);
+    let members = members(&args, certificates.as_ref())?;
+    let mut cluster = Cluster::new(members, patience, args.dashboard, log);
     let cookie = random_cookie();
     let secrets = |label| secrets(label, &cookie, certificates.as_ref());
-    let mut pair = Pair::new([secrets('x')?, secrets('y')?], log);
+    let ports = [0, 1].map(|n| args.port(u16::from(args.nodes) + n));
+    let mut pair = Pair::new([secrets('x')?, secrets('y')?], ports, patience, log);
     let mut strangers = match &certificates {
-        Some(certificates) => Some(strangers(certificates, &cookie, log)?),
+        Some(certificates) => Some(strangers(certificates, &cookie, patience, log)?),
         None => None,
     };
     let mut table = Table::begin(args.nodes, args.tls, std::io::stdout());
@@ -121,18 +147,17 @@ pub(crate) async fn run(args: Args, log: &str) -> Result<(), Error> {
 }
 
 /// The nodes of the cluster, with a fresh cookie.
-fn members(
-    args: &Args,
-    certificates: Option<&Certificates>,
-) -> Result<Vec<(char, Secrets)>, CertError> {
+fn members(args: &Args, certificates: Option<&Certificates>) -> Result<Vec<Node>, CertError> {
     let cookie = random_cookie();
-    let labels = ('a'..).take(args.nodes.into());
-    let nodes = labels.map(|label| Ok((label, secrets(label, &cookie, certificates)?)));
-    let mut nodes: Vec<_> = nodes.collect::<Result<_, CertError>>()?;
-    if let (Some(Sabotage::Cookie), Some((_, last))) = (args.sabotage, nodes.last_mut()) {
-        last.cookie = random_cookie();
-    }
-    Ok(nodes)
+    let nodes = ('a'..).zip(0..args.nodes).map(|(label, number)| {
+        let mut secrets = secrets(label, &cookie, certificates)?;
+        if args.sabotage == Some(Sabotage::Cookie) && number + 1 == args.nodes {
+            secrets.cookie = random_cookie();
+        }
+        let port = args.port(number.into());
+        Ok(Node::new(label, secrets, port, Patience(args.patience)))
+    });
+    nodes.collect()
 }
 
 fn secrets(
@@ -151,11 +176,16 @@ fn secrets(
 
 /// Nodes that know all but have the wrong certificates. What they believe themselves is right, so that it is not they who
 /// refuse.
-fn strangers(certificates: &Certificates, cookie: &str, log: &str) -> Result<Strangers, CertError> {
+fn strangers(
+    certificates: &Certificates,
+    cookie: &str,
+    patience: Patience,
+    log: &str,
+) -> Result<Strangers, CertError> {
     let elsewhere = Certificates::new()?;
     let foreign = elsewhere.secrets_believing(certificates, 'z', cookie)?;
     let impostor = certificates.secrets('x', cookie)?;
-    Ok(Strangers::new(foreign, impostor, log))
+    Ok(Strangers::new(foreign, impostor, patience, log))
 }
 
 /// 256 random bits: nobody guesses it while the demo runs, or ever.

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     counter::{Count, GROUP},
-    promise,
+    promise::Patience,
     protocol::{Answer, Line, Order, Request, Role, Setup, Tls, View},
 };
 use crate::{error::chain, print};
@@ -37,7 +37,7 @@ use watcher::Watcher;
 
 /// Time that a call waits for its answer: well beyond the demo's patience, so that a call that ends with its callee is
 /// not mistaken for one that timed out.
-const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Runs the node until standard input ends.
 pub(super) async fn run() -> io::Result<()> {
@@ -70,7 +70,7 @@ async fn start(setup: Setup) -> Result<Node, String> {
         let credentials = credentials(&tls).map_err(|error| chain(&error))?;
         builder = builder.tls(&credentials);
     }
-    let builder = play(builder, setup.role);
+    let builder = play(builder, setup.role, setup.patience);
     builder.start().await.map_err(|error| chain(&error))
 }
 
@@ -81,13 +81,13 @@ fn credentials(tls: &Tls) -> Result<Arc<Credentials>, LoadError> {
 }
 
 /// Makes the node one for that.
-fn play(builder: Builder, role: Role) -> Builder {
+fn play(builder: Builder, role: Role, patience: Patience) -> Builder {
     match role {
         Role::Member { seeds, .. } => builder
             .seeds(seeds)
-            .gossip(Gossip::new().config(promise::config())),
-        Role::Owner => builder.expose(Expose::Explicit).session(promise::session()),
-        Role::User { owner } => builder.peers([owner]).session(promise::session()),
+            .gossip(Gossip::new().config(patience.gossip())),
+        Role::Owner => builder.expose(Expose::Explicit).session(patience.session()),
+        Role::User { owner } => builder.peers([owner]).session(patience.session()),
         Role::Stranger => builder,
     }
 }

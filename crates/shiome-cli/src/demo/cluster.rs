@@ -11,7 +11,8 @@ use super::{
     node::{self, Node},
     pending::Pending,
     process::{Failure, Status},
-    protocol::{Answer, Request, Role, Secrets},
+    promise::Patience,
+    protocol::{Answer, Request, Role},
 };
 
 mod last;
@@ -26,6 +27,7 @@ const CALLS: usize = 100;
 pub(super) struct Cluster {
     nodes: Vec<Node>,
     log: String,
+    patience: Patience,
     /// Where the first node serves its dashboard.
     dashboard: Option<SocketAddr>,
     /// Casts that must have been counted, by sender and receiver.
@@ -33,18 +35,17 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Nodes of these labels, none running, with their secrets.
+    /// These nodes, none running.
     pub(super) fn new(
-        nodes: Vec<(char, Secrets)>,
+        nodes: Vec<Node>,
+        patience: Patience,
         dashboard: Option<SocketAddr>,
         log: &str,
     ) -> Self {
-        let nodes = nodes.into_iter();
         Self {
-            nodes: nodes
-                .map(|(label, secrets)| Node::new(label, secrets))
-                .collect(),
+            nodes,
             log: log.to_owned(),
+            patience,
             dashboard,
             sent: BTreeMap::new(),
         }
@@ -52,6 +53,10 @@ impl Cluster {
 
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// The node that is killed.

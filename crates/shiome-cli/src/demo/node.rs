@@ -2,7 +2,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{
     pending::Pending,
-    process::{DEADLINE, Failure, Observer, Process},
+    process::{Failure, Observer, Process},
+    promise::Patience,
     protocol::{Request, Role, Secrets, Setup},
 };
 
@@ -10,17 +11,20 @@ use super::{
 pub(super) struct Node {
     pub(super) label: char,
     secrets: Secrets,
-    /// Where it listens. Port 0 until it has run.
+    patience: Patience,
+    /// Where it listens. If at any port, it is 0 until the node has run.
     pub(super) address: SocketAddr,
     process: Option<Process>,
 }
 
 impl Node {
-    pub(super) fn new(label: char, secrets: Secrets) -> Self {
+    /// Listens at this port, or at any that is free for 0.
+    pub(super) fn new(label: char, secrets: Secrets, port: u16, patience: Patience) -> Self {
         Self {
             label,
             secrets,
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            patience,
+            address: (Ipv4Addr::LOCALHOST, port).into(),
             process: None,
         }
     }
@@ -36,6 +40,7 @@ impl Node {
             address: format!("{}:{}", self.name(), self.address.port()),
             secrets: self.secrets.clone(),
             role,
+            patience: self.patience,
         };
         let started = Process::start(self.label, &setup, log).await;
         let process = started
@@ -52,7 +57,9 @@ impl Node {
         };
         let expected = format!("listens on port {}", self.address.port());
         let status = (self.observer())
-            .until(&expected, DEADLINE, |status| listening(status.address))
+            .until(&expected, self.patience.deadline(), |status| {
+                listening(status.address)
+            })
             .await?;
         self.address = status.address.unwrap_or(self.address);
         Ok(())

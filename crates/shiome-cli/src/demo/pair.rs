@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{
     node::{self, Node},
     pending::Pending,
-    process::{DEADLINE, Failure, Process, Status},
-    promise,
+    process::{Failure, Process, Status},
+    promise::Patience,
     protocol::{Answer, Owned, Request, Role, Secrets, Use},
 };
 
@@ -28,17 +28,24 @@ pub(super) struct Pair {
     pub(super) user: Node,
     pub(super) owner: Node,
     log: String,
+    pub(super) patience: Patience,
     /// Casts that the owner's counter must have counted.
     counted: u64,
 }
 
 impl Pair {
-    /// With these secrets, not running.
-    pub(super) fn new([user, owner]: [Secrets; 2], log: &str) -> Self {
+    /// With these secrets and ports, not running.
+    pub(super) fn new(
+        [user, owner]: [Secrets; 2],
+        [user_port, owner_port]: [u16; 2],
+        patience: Patience,
+        log: &str,
+    ) -> Self {
         Self {
-            user: Node::new('x', user),
-            owner: Node::new('y', owner),
+            user: Node::new('x', user, user_port, patience),
+            owner: Node::new('y', owner, owner_port, patience),
             log: log.to_owned(),
+            patience,
             counted: 0,
         }
     }
@@ -70,7 +77,7 @@ impl Pair {
         let expected = format!("a session with {}", self.owner.name());
         let there = |status: &Status| status.view.peers == names;
         let user = self.user.observer();
-        user.until(&expected, promise::again(), there).await?;
+        user.until(&expected, self.patience.again(), there).await?;
         Ok(())
     }
 
@@ -135,7 +142,7 @@ impl Pair {
         let owner = self.owner.observer();
         let holds = |status: &Status| status.view.holding == 1;
         owner
-            .until("a call that waits for an answer", DEADLINE, holds)
+            .until("a call that waits for an answer", owner.deadline(), holds)
             .await?;
         Ok(call)
     }
@@ -187,7 +194,7 @@ impl Pair {
         let parted = |status: &Status| status.view.peers.is_empty() && status.view.unsent > 0;
         let user = self.user.observer();
         let status = user
-            .until("no session, and losses", DEADLINE, parted)
+            .until("no session, and losses", user.deadline(), parted)
             .await?;
         Ok(status.view.unsent)
     }

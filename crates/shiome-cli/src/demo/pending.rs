@@ -1,21 +1,30 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    process::{DEADLINE, Failure, still_after},
+    process::{Failure, still_after},
     protocol::Answer,
 };
 
 /// A request under way.
 pub(super) struct Pending {
     label: char,
+    deadline: Duration,
     answer: oneshot::Receiver<Result<Answer, String>>,
 }
 
 impl Pending {
-    pub(super) fn new(label: char, answer: oneshot::Receiver<Result<Answer, String>>) -> Self {
-        Self { label, answer }
+    pub(super) fn new(
+        label: char,
+        deadline: Duration,
+        answer: oneshot::Receiver<Result<Answer, String>>,
+    ) -> Self {
+        Self {
+            label,
+            deadline,
+            answer,
+        }
     }
 
     /// Waits for the answer and checks it: `accept` gives back what it does not like.
@@ -25,14 +34,14 @@ impl Pending {
         accept: impl FnOnce(Answer) -> Result<T, Answer>,
     ) -> Result<T, Failure> {
         let label = self.label;
-        let seen = match timeout(DEADLINE, self.answer).await {
+        let seen = match timeout(self.deadline, self.answer).await {
             Ok(Ok(Ok(answer))) => match accept(answer) {
                 Ok(value) => return Ok(value),
                 Err(answer) => answer.to_string(),
             },
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer", DEADLINE),
+            Err(_) => still_after("no answer", self.deadline),
         };
         Err(Failure::new(
             format!("{label}: {expected}"),
@@ -43,11 +52,11 @@ impl Pending {
     /// Waits for the request to fail, and tells why it has.
     pub(super) async fn error(self, expected: &str) -> Result<String, Failure> {
         let label = self.label;
-        let seen = match timeout(DEADLINE, self.answer).await {
+        let seen = match timeout(self.deadline, self.answer).await {
             Ok(Ok(Err(error))) => return Ok(error),
             Ok(Ok(Ok(answer))) => answer.to_string(),
             Ok(Err(_)) => "its process has ended".to_owned(),
-            Err(_) => still_after("no answer", DEADLINE),
+            Err(_) => still_after("no answer", self.deadline),
         };
         Err(Failure::new(
             format!("{label}: {expected}"),

@@ -21,11 +21,9 @@ use tokio::{
 use super::{
     cluster::join,
     pending::Pending,
+    promise::Patience,
     protocol::{Answer, Line, Order, Request, Setup, View},
 };
-
-/// Patience with each thing that must happen. On a busy machine they take a second at most.
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A step did not go as it must.
 #[derive(Debug)]
@@ -80,7 +78,11 @@ impl Process {
         let waiting = Waiting::default();
         tokio::spawn(read(stdout, sender, Arc::clone(&waiting)));
         let mut process = Self {
-            observer: Observer { label, status },
+            observer: Observer {
+                label,
+                patience: setup.patience,
+                status,
+            },
             child,
             stdin: Some(stdin),
             waiting,
@@ -104,7 +106,7 @@ impl Process {
         if sent.is_err() {
             lock(&self.waiting).remove(&id);
         }
-        Pending::new(self.observer.label, answer)
+        Pending::new(self.observer.label, self.observer.deadline(), answer)
     }
 
     /// Kills the process without warning, and waits until it is gone.
@@ -157,10 +159,11 @@ impl Process {
 
     /// Waits until the process has ended.
     pub(super) async fn exit(&mut self, expected: &str) -> Result<ExitStatus, Failure> {
-        match timeout(DEADLINE, self.child.wait()).await {
+        let deadline = self.observer.deadline();
+        match timeout(deadline, self.child.wait()).await {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => Err(Failure::new(expected, error.to_string())),
-            Err(_) => Err(Failure::new(expected, still_after("it runs", DEADLINE))),
+            Err(_) => Err(Failure::new(expected, still_after("it runs", deadline))),
         }
     }
 
@@ -207,6 +210,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug, Clone)]
 pub(super) struct Observer {
     pub(super) label: char,
+    patience: Patience,
     status: watch::Receiver<Status>,
 }
 
@@ -214,6 +218,11 @@ impl Observer {
     /// Where the dashboard of the process is, if it has said so.
     pub(super) fn dashboard(&self) -> Option<String> {
         self.status.borrow().dashboard.clone()
+    }
+
+    /// Time for each thing that the process must do.
+    pub(super) fn deadline(&self) -> Duration {
+        self.patience.deadline()
     }
 
     /// Waits until what the process says is as it must be, so long at most.

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::promise::Patience;
+
 /// The first line to a node.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Setup {
@@ -11,6 +13,7 @@ pub(super) struct Setup {
     pub(super) address: String,
     pub(super) secrets: Secrets,
     pub(super) role: Role,
+    pub(super) patience: Patience,
 }
 
 /// What lets a node in.

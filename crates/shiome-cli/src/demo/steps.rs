@@ -10,7 +10,7 @@ use super::{
     cluster::Cluster,
     pair::Pair,
     pending::Pending,
-    process::{DEADLINE, Failure, all},
+    process::{Failure, all},
     promise::Promise,
     step::Step,
     strangers::Strangers,
@@ -90,7 +90,7 @@ async fn start(cluster: &mut Cluster) -> Result<String, Failure> {
 
 async fn meet(cluster: &mut Cluster) -> Result<Seen, Failure> {
     let count = cluster.len();
-    let meet = Promise::new(count).meet;
+    let meet = Promise::new(count, cluster.patience()).meet;
     cluster.see_sessions(0..count, meet).await?;
     let sessions = count * (count - 1) / 2;
     let seen = format!("all know a and find each other: {sessions} sessions");
@@ -107,7 +107,9 @@ async fn encrypted(cluster: &mut Cluster) -> Result<String, Failure> {
 
 async fn group(cluster: &mut Cluster) -> Result<String, Failure> {
     let count = cluster.len();
-    cluster.see_counters(0..count, DEADLINE).await?;
+    cluster
+        .see_counters(0..count, cluster.patience().deadline())
+        .await?;
     Ok(format!("every node sees all {count} counters in the group"))
 }
 
@@ -135,7 +137,7 @@ async fn kill(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<()
     };
     let (count, who) = (held.len(), cluster.labels(survivors.clone()));
     let victim = cluster.labels(cluster.last()..cluster.len());
-    let notice = Promise::new(cluster.len()).notice;
+    let notice = Promise::new(cluster.len(), cluster.patience()).notice;
     let mut process = match cluster.take_last() {
         Ok(process) => process,
         Err(failure) => return table.fail(Step::Kill, failure),
@@ -143,8 +145,14 @@ async fn kill(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<()
     let at = Instant::now();
     let (killed, sessions, group, calls, members) = tokio::join!(
         process.kill(),
-        timed(at, cluster.see_sessions(survivors.clone(), DEADLINE)),
-        timed(at, cluster.see_counters(survivors.clone(), DEADLINE)),
+        timed(
+            at,
+            cluster.see_sessions(survivors.clone(), cluster.patience().deadline())
+        ),
+        timed(
+            at,
+            cluster.see_counters(survivors.clone(), cluster.patience().deadline())
+        ),
         timed(at, ends(held)),
         timed(at, cluster.see_members(survivors, notice)),
     );
@@ -212,9 +220,11 @@ async fn restart(cluster: &mut Cluster) -> Result<String, Failure> {
 
 async fn rejoin(cluster: &mut Cluster) -> Result<Seen, Failure> {
     let (last, everyone) = (cluster.last()..cluster.len(), 0..cluster.len());
-    let meet = Promise::new(cluster.len()).meet;
+    let meet = Promise::new(cluster.len(), cluster.patience()).meet;
     cluster.see_sessions(everyone.clone(), meet).await?;
-    cluster.see_counters(everyone, DEADLINE).await?;
+    cluster
+        .see_counters(everyone, cluster.patience().deadline())
+        .await?;
     let who = cluster.labels(last);
     Ok(in_time(
         meet,

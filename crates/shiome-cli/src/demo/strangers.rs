@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{
     node::{self, Node},
     process::Failure,
+    promise::Patience,
     protocol::{Request, Role, Secrets},
 };
 
@@ -19,10 +20,10 @@ pub(super) struct Strangers {
 
 impl Strangers {
     /// With these secrets, not running.
-    pub(super) fn new(foreign: Secrets, impostor: Secrets, log: &str) -> Self {
+    pub(super) fn new(foreign: Secrets, impostor: Secrets, patience: Patience, log: &str) -> Self {
         Self {
-            foreign: Node::new('z', foreign),
-            impostor: Node::new('z', impostor),
+            foreign: Node::new('z', foreign, 0, patience),
+            impostor: Node::new('z', impostor, 0, patience),
             log: log.to_owned(),
         }
     }

@@ -2,8 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, TcpListener},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +17,30 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ports that this process has to itself, from that one on, where nodes may listen one after the other.
+pub(crate) fn own_ports(count: u16) -> u16 {
+    const BLOCK: u16 = 256;
+    static OWN: LazyLock<(TcpListener, AtomicU16)> = LazyLock::new(|| {
+        // The system gives ports from 32768 on to those who ask for any. Whoever listens at the first of a block has the block.
+        let claim = |first| {
+            let claimed = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).ok()?;
+            Some((claimed, AtomicU16::new(first + 1)))
+        };
+        let mut blocks = (12_288..28_672).step_by(BLOCK.into());
+        blocks.find_map(claim).expect("a block of ports")
+    });
+    let (claimed, next) = &*OWN;
+    let ports = next.fetch_add(count, Ordering::Relaxed);
+    let end = claimed.local_addr().unwrap().port() + BLOCK;
+    assert!(ports + count <= end, "the block is used up");
+    ports
+}
+
+/// Where nodes of this test may listen one after the other.
+pub(crate) fn own_address() -> String {
+    format!("127.0.0.1:{}", own_ports(1))
+}
 
 /// The command, without what the surroundings would have it do.
 pub(crate) fn shiome(args: &[&str]) -> Command {
@@ -32,8 +61,13 @@ pub(crate) fn shiome(args: &[&str]) -> Command {
 
 /// Runs a command to its end; what it printed.
 pub(crate) fn output(command: &mut Command) -> Output {
+    output_within(PATIENCE, command)
+}
+
+/// The same of a command that takes longer.
+pub(crate) fn output_within(patience: Duration, command: &mut Command) -> Output {
     let mut running = Running::spawn(command);
-    let status = running.exit();
+    let status = running.exit_within(patience);
     let rest = |lines: &Receiver<String>| lines.iter().collect::<Vec<_>>().join("\n");
     Output {
         status,
@@ -95,8 +129,12 @@ impl Running {
 
     /// Waits for the end of both streams, and then of the process.
     pub(crate) fn exit(&mut self) -> ExitStatus {
+        self.exit_within(PATIENCE)
+    }
+
+    fn exit_within(&mut self, patience: Duration) -> ExitStatus {
         // Lines are kept for whoever asks; the end of a stream is what is waited for.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         self.stdout = drain(&self.stdout, deadline);
         self.stderr = drain(&self.stderr, deadline);
         self.child.wait().unwrap()

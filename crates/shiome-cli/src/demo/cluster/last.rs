@@ -3,7 +3,7 @@
 use super::Cluster;
 use crate::demo::{
     pending::Pending,
-    process::{DEADLINE, Failure, Process},
+    process::{Failure, Process},
     protocol::Request,
 };
 
@@ -16,8 +16,11 @@ impl Cluster {
             calls.push(self.request(node, Request::Hold { to: to.clone() }).await);
         }
         let expected = format!("{last} calls that wait for an answer");
-        (self.nodes[last].observer())
-            .until(&expected, DEADLINE, |status| status.view.holding == last)
+        let observer = self.nodes[last].observer();
+        observer
+            .until(&expected, observer.deadline(), |status| {
+                status.view.holding == last
+            })
             .await?;
         Ok(calls)
     }

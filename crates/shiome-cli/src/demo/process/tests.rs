@@ -2,7 +2,12 @@ use super::*;
 
 fn observed() -> (watch::Sender<Status>, Observer) {
     let (sender, status) = watch::channel(Status::default());
-    (sender, Observer { label: 'x', status })
+    let observer = Observer {
+        label: 'x',
+        patience: Patience(1),
+        status,
+    };
+    (sender, observer)
 }
 
 #[tokio::test(start_paused = true)]
@@ -11,11 +16,12 @@ async fn what_does_not_come_in_time_is_a_failure() {
     let peers = ["y@h".to_owned()].into();
     sender.send_modify(|status| status.view.peers = peers);
     let began = tokio::time::Instant::now();
-    let waited = observer.until("two sessions", DEADLINE, |status| {
+    let deadline = observer.deadline();
+    let waited = observer.until("two sessions", deadline, |status| {
         status.view.peers.len() == 2
     });
     let failure = waited.await.unwrap_err();
-    assert_eq!(began.elapsed(), DEADLINE);
+    assert_eq!(began.elapsed(), deadline);
     assert_eq!(failure.expected, "x: two sessions");
     assert_eq!(
         failure.seen,
@@ -27,7 +33,9 @@ async fn what_does_not_come_in_time_is_a_failure() {
 async fn a_process_that_ends_is_not_waited_for() {
     let (sender, observer) = observed();
     let waiting = tokio::spawn(async move {
-        let waited = observer.until("a call", DEADLINE, |status| status.view.holding == 1);
+        let waited = observer.until("a call", observer.deadline(), |status| {
+            status.view.holding == 1
+        });
         waited.await.unwrap_err()
     });
     sender.send_modify(|status| status.ended = Some("gone".to_owned()));

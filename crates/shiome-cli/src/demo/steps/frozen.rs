@@ -6,13 +6,7 @@ use std::{
 };
 
 use super::{ends, in_time, timed};
-use crate::demo::{
-    cluster::Cluster,
-    process::{DEADLINE, Failure},
-    promise::Promise,
-    step::Step,
-    table::Table,
-};
+use crate::demo::{cluster::Cluster, process::Failure, promise::Promise, step::Step, table::Table};
 
 /// Stops the last node while calls to it are open: its connections stay, so gossip alone can tell.
 pub(super) async fn freeze(
@@ -26,7 +20,7 @@ pub(super) async fn freeze(
     };
     let (count, who) = (held.len(), cluster.labels(survivors.clone()));
     let victim = cluster.labels(cluster.last()..cluster.len());
-    let notice = Promise::new(cluster.len()).notice;
+    let notice = Promise::new(cluster.len(), cluster.patience()).notice;
     let at = Instant::now();
     let frozen = cluster.last_process().freeze();
     let (members, sessions, calls) = tokio::join!(
@@ -52,7 +46,7 @@ pub(super) async fn freeze(
 
 /// Lets the last node go on. It has lost nothing that it counted.
 pub(super) async fn thaw(cluster: &mut Cluster, table: &mut Table<impl Write>) -> Result<(), Step> {
-    let meet = Promise::new(cluster.len()).meet;
+    let meet = Promise::new(cluster.len(), cluster.patience()).meet;
     let at = Instant::now();
     let back = come_back(cluster, meet).await;
     let took = at.elapsed();
@@ -76,7 +70,9 @@ async fn come_back(cluster: &mut Cluster, meet: Duration) -> Result<(), Failure>
 
 async fn recover(cluster: &mut Cluster) -> Result<(), Failure> {
     let everyone = 0..cluster.len();
-    cluster.see_counters(everyone.clone(), DEADLINE).await?;
+    cluster
+        .see_counters(everyone.clone(), cluster.patience().deadline())
+        .await?;
     cluster.call(Cluster::pairs(everyone)).await?;
     Ok(())
 }

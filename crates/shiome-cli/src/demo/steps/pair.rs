@@ -12,17 +12,10 @@ use crate::demo::pair::FLOOD_CASTS;
 use crate::demo::{
     pair::{BULK_LEN, Pair},
     process::Failure,
-    promise,
     protocol::Owned,
     step::Step,
     table::{Seen, Table},
 };
-
-/// A call that cannot be answered should end well before anybody looks at a clock.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
-/// A small call beside bulk: many times what it takes, for a machine that does much else.
-const BESIDE_BULK: Duration = Duration::from_millis(500);
 
 /// What a node keeps for a peer that is frozen, in bytes: its outbox, and what it takes to write it.
 #[cfg(unix)]
@@ -98,16 +91,20 @@ async fn refuse(pair: &mut Pair) -> Result<Seen, Failure> {
     ];
     expect("x: calls", &expected.join("; "), &why.join("; "))?;
     let slowest = Duration::from_micros(slowest_us);
-    within("x: each call ends", AT_ONCE, slowest)?;
+    within("x: each call ends", pair.patience.at_once(), slowest)?;
     let (count, at_most) = (why.len(), told(slowest));
     let seen = format!("{count} calls end, and say why; at most {at_most} each");
-    Ok(in_time(AT_ONCE, seen))
+    Ok(in_time(pair.patience.at_once(), seen))
 }
 
 async fn bulk(pair: &mut Pair) -> Result<String, Failure> {
     let (calls, median_us, slowest_us) = pair.bulk().await?;
     let [median, slowest] = [median_us, slowest_us].map(Duration::from_micros);
-    within("x: each call beside bulk ends", BESIDE_BULK, slowest)?;
+    within(
+        "x: each call beside bulk ends",
+        pair.patience.beside_bulk(),
+        slowest,
+    )?;
     let (mib, median, slowest) = (BULK_LEN / MIB, told(median), told(slowest));
     Ok(format!(
         "{mib} MiB and {calls} calls: {median}, at most {slowest}"
@@ -134,7 +131,7 @@ async fn freeze(pair: &mut Pair, table: &mut Table<impl Write>) -> Result<(), St
         Ok(down) => silence(pair, &down, taken).await,
         Err(failure) => Err(failure),
     };
-    let in_time = within("x hears that y is down", promise::silent(), took);
+    let in_time = within("x hears that y is down", pair.patience.silent(), took);
     table.add(Step::Silent, took, in_time.and(seen))
 }
 
@@ -170,7 +167,7 @@ async fn silence(pair: &mut Pair, down: &str, taken: u64) -> Result<Seen, Failur
         return Err(Failure::new(expected, format!("{unsent} unsent")));
     }
     let seen = format!("\"{down}\", {unsent} unsent");
-    Ok(in_time(promise::silent(), seen))
+    Ok(in_time(pair.patience.silent(), seen))
 }
 
 /// Lets the owner go on: it is the same run, with what it has counted.
@@ -181,7 +178,7 @@ async fn thaw(pair: &mut Pair) -> Result<Seen, Failure> {
     pair.recount().await?;
     pair.cast().await?;
     let seen = "y gets SIGCONT: connected, the RemoteRef is good";
-    Ok(in_time(promise::again(), seen.to_owned()))
+    Ok(in_time(pair.patience.again(), seen.to_owned()))
 }
 
 async fn kill(pair: &mut Pair) -> Result<String, Failure> {
@@ -208,7 +205,7 @@ async fn renew(pair: &mut Pair) -> Result<Seen, Failure> {
     pair.recount().await?;
     pair.cast().await?;
     let seen = "y is back: the old RemoteRef has ended, a new works";
-    Ok(in_time(promise::again(), seen.to_owned()))
+    Ok(in_time(pair.patience.again(), seen.to_owned()))
 }
 
 async fn part(pair: &mut Pair) -> Result<String, Failure> {

@@ -37,7 +37,7 @@ async fn impostor(pair: &mut Pair, strangers: &mut Strangers) -> Result<String, 
 /// Nobody has a session with the owner.
 async fn expect_nobody(pair: &Pair) -> Result<(), Failure> {
     let owner = pair.owner.observer();
-    let nobody = owner.until("no session", super::DEADLINE, |status| {
+    let nobody = owner.until("no session", owner.deadline(), |status| {
         status.view.peers.is_empty()
     });
     nobody.await.map(drop)
