@@ -1,21 +1,21 @@
 //! `shiome node` with gossip.
 
-use std::{net::TcpListener, path::Path};
+use std::path::Path;
 
 use rustix::process::Signal;
 
 use super::{
     node::{address, cookie, ends_cleanly, lines_with, start},
-    support::Running,
+    support::{Running, own_address},
 };
 
-/// Starts a node that gossips, five times as fast as by default. Its seeds, and where it listens.
+/// Starts a node that gossips, and that notices by gossip alone who does not respond. The node, and where it listens.
 fn gossip(name: &str, cookie: &Path, more: &[&str]) -> (Running, String) {
     let (label, _) = name.rsplit_once(':').unwrap();
     let node = start(
         name,
         cookie,
-        &[&["--gossip", "--gossip-period", "200"], more].concat(),
+        &[&["--gossip", "--liveness", "60"], more].concat(),
     );
     let at = address(&node, label);
     (node, at)
@@ -27,7 +27,7 @@ fn nodes_find_each_other_through_a_seed_and_notice_who_is_gone() {
     let (a, a_at) = gossip("a@127.0.0.1:0", secret.path(), &[]);
     let seed = ["--seed", a_at.as_str()];
     let (b, b_at) = gossip("b@127.0.0.1:0", secret.path(), &seed);
-    let (mut c, c_at) = gossip("c@127.0.0.1:0", secret.path(), &seed);
+    let (mut c, c_at) = gossip(&format!("c@{}", own_address()), secret.path(), &seed);
     for (node, others) in [
         (&a, [("b", &b_at), ("c", &c_at)]),
         (&b, [("a", &a_at), ("c", &c_at)]),
@@ -125,8 +125,7 @@ fn gossip_with_another_cookie_is_not_heard() {
 #[test]
 fn seeds_may_come_later_and_all_may_have_the_same() {
     let secret = cookie("the secret of later");
-    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [a_at, b_at] = ports.map(|port| port.local_addr().unwrap().to_string());
+    let [a_at, b_at] = [(); 2].map(|()| own_address());
     let seeds = ["--seed", &a_at, "--seed", &b_at];
     let (b, _) = gossip(&format!("b@{b_at}"), secret.path(), &seeds);
     let (a, _) = gossip(&format!("a@{a_at}"), secret.path(), &seeds);

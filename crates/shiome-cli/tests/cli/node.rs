@@ -3,7 +3,7 @@ use std::{io::Write as _, net::TcpListener, os::unix::fs::PermissionsExt as _, p
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use super::support::{Running, error_of, shiome};
+use super::support::{Running, error_of, own_address, shiome};
 
 pub(super) fn cookie(secret: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
@@ -70,12 +70,7 @@ fn two_nodes_connect_and_say_so() {
 #[test]
 fn a_node_dials_until_its_peer_is_there_and_again_when_it_comes_back() {
     let secret = cookie("a secret");
-    // Free when the node is to have it, as far as anybody can tell.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let target = port.to_string();
+    let target = own_address();
     let name = format!("late@{target}");
 
     let early = start("early@127.0.0.1:0", secret.path(), &["--connect", &target]);

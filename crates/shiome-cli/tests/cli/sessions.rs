@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use super::{
     node::{address, cookie, ends_cleanly, lines_with, start},
-    support::{error_of, shiome},
+    support::{error_of, own_address, shiome},
 };
 
 #[test]
@@ -82,9 +82,7 @@ fn a_frozen_node_is_lost_and_dialled_again_without_gossip() {
 #[test]
 fn a_node_that_is_not_there_is_given_up_when_asked_to() {
     let secret = cookie("the secret of patience");
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
+    let target = own_address();
     let node = start(
         "a@127.0.0.1:0",
         secret.path(),
@@ -107,8 +105,7 @@ fn a_node_that_is_not_there_is_given_up_when_asked_to() {
 #[test]
 fn all_nodes_can_have_the_same_list() {
     let secret = cookie("the secret of lists");
-    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [a_at, b_at] = ports.map(|port| port.local_addr().unwrap().to_string());
+    let [a_at, b_at] = [(); 2].map(|()| own_address());
     let list = ["--connect", &a_at, "--connect", &b_at];
     let a = start(&format!("a@{a_at}"), secret.path(), &list);
     let b = start(&format!("b@{b_at}"), secret.path(), &list);
