@@ -19,23 +19,27 @@ use super::{
     support::shiome,
 };
 
-/// The path and the body of each request that comes there, all of which are answered well.
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+
+/// The path and the body of each request that comes there, told before it is answered well.
 fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (tell, told) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            if tell.send(serve(stream.unwrap())).is_err() {
+            let mut reader = BufReader::new(stream.unwrap());
+            if tell.send(read(&mut reader)).is_err() {
                 return;
             }
+            reader.get_mut().write_all(ANSWER).unwrap();
         }
     });
     (url, told)
 }
 
-fn serve(stream: TcpStream) -> (String, Vec<u8>) {
-    let mut reader = BufReader::new(stream);
+fn read(reader: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
@@ -46,9 +50,6 @@ fn serve(stream: TcpStream) -> (String, Vec<u8>) {
     let len = len.split("\r\n").next().unwrap().parse().unwrap();
     let mut body = vec![0; len];
     reader.read_exact(&mut body).unwrap();
-    let answer =
-        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-    reader.get_mut().write_all(answer.as_bytes()).unwrap();
     let path = head.split(' ').nth(1).unwrap();
     (path.to_owned(), body)
 }
