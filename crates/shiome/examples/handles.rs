@@ -88,7 +88,7 @@ pub(crate) async fn count(address: &str) -> Result<(), Box<dyn Error>> {
         sent => sent?,
     }
     match counter
-        .call(Count::Total, Some(Duration::from_secs(1)))
+        .call(Count::Total, Some(Duration::from_secs(30)))
         .await
     {
         Ok(total) => println!("the total is {total}"),
