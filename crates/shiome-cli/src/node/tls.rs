@@ -39,46 +39,69 @@ pub(super) fn apply(builder: Builder, loaded: Option<&Arc<Reloading>>) -> Builde
     }
 }
 
-/// Takes the files up when they change, and when the process is told to, until it is dropped.
-pub(super) async fn follow(loaded: Option<Arc<Reloading>>, settings: Tls) {
-    let Some(loaded) = loaded else {
-        return std::future::pending().await;
-    };
-    let secs = settings.watch.map_or(WATCH_SECS, |secs| secs.get());
-    let watch = Arc::clone(&loaded).watch(Duration::from_secs(secs));
-    tokio::join!(watch, reload_when_told(loaded));
+/// Takes the files up when they change, and when the process is told to, until it is dropped. From the call on, what
+/// tells it to does not end the process.
+pub(super) fn follow(loaded: Option<Arc<Reloading>>, settings: Tls) -> impl Future<Output = ()> {
+    let told = loaded.is_some().then(Told::new);
+    async move {
+        let (Some(loaded), Some(told)) = (loaded, told) else {
+            return std::future::pending().await;
+        };
+        let secs = settings.watch.map_or(WATCH_SECS, |secs| secs.get());
+        let watch = Arc::clone(&loaded).watch(Duration::from_secs(secs));
+        tokio::join!(watch, told.reload(loaded));
+    }
 }
 
-/// Reloads on each SIGHUP.
+/// Hears of each SIGHUP from when it is made.
 #[cfg(unix)]
-async fn reload_when_told(loaded: Arc<Reloading>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    use tracing::{info, warn};
+struct Told(std::io::Result<tokio::signal::unix::Signal>);
 
-    let mut told = match signal(SignalKind::hangup()) {
-        Ok(told) => told,
-        Err(error) => {
-            warn!(%error, "cannot wait for SIGHUP");
-            return;
-        }
-    };
-    while told.recv().await.is_some() {
-        let loaded = Arc::clone(&loaded);
-        match tokio::task::spawn_blocking(move || loaded.reload()).await {
-            Ok(Ok(())) => info!("certificates reloaded as told"),
-            Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                warn!(
-                    error,
-                    "certificates cannot be loaded, those from before stay"
-                );
+#[cfg(unix)]
+impl Told {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self(signal(SignalKind::hangup()))
+    }
+
+    /// Reloads on each SIGHUP.
+    async fn reload(self, loaded: Arc<Reloading>) {
+        use tracing::{info, warn};
+
+        let mut told = match self.0 {
+            Ok(told) => told,
+            Err(error) => {
+                warn!(%error, "cannot wait for SIGHUP");
+                return;
             }
-            // The runtime is shutting down.
-            Err(_) => return,
+        };
+        while told.recv().await.is_some() {
+            let loaded = Arc::clone(&loaded);
+            match tokio::task::spawn_blocking(move || loaded.reload()).await {
+                Ok(Ok(())) => info!("certificates reloaded as told"),
+                Ok(Err(error)) => {
+                    let error: &dyn std::error::Error = &error;
+                    warn!(
+                        error,
+                        "certificates cannot be loaded, those from before stay"
+                    );
+                }
+                // The runtime is shutting down.
+                Err(_) => return,
+            }
         }
     }
 }
 
 /// There is no such signal.
 #[cfg(not(unix))]
-async fn reload_when_told(_loaded: Arc<Reloading>) {}
+struct Told;
+
+#[cfg(not(unix))]
+impl Told {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn reload(self, _loaded: Arc<Reloading>) {}
+}
