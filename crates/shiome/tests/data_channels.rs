@@ -170,6 +170,15 @@ async fn is_refused_with_another_cookie(relay: &str) {
     mallory.node.stop().await;
 }
 
+/// Waits until bob is dialled again: the session that was is not taken for the next.
+async fn dialled_again(events: &mut Events) {
+    let again = async {
+        let dials = |event: &NodeEvent| matches!(event, NodeEvent::Reconnecting { .. });
+        while !dials(&events.next().await.unwrap()) {}
+    };
+    soon("it is dialled again", again).await;
+}
+
 async fn connected(kept: &Connection) -> SessionInfo {
     soon("a session", kept.connected()).await.unwrap()
 }
@@ -186,9 +195,7 @@ async fn comes_back_after_silence(
     assert_eq!(down(events).await, NodeDown::Unresponsive);
     let gone = soon("the monitor tells", gone).await;
     assert_eq!(gone, Down::NodeDown(NodeDown::Unresponsive));
-    let dials_again =
-        async { while !matches!(events.next().await, Some(NodeEvent::Reconnecting { .. })) {} };
-    soon("it is dialled again", dials_again).await;
+    dialled_again(events).await;
     bob.signal("-CONT").await;
     connected(kept).await;
     assert_eq!(total(counter).await, 7, "the handle is good again");
@@ -205,6 +212,7 @@ async fn comes_back_anew(
     bob.child.kill().await.unwrap();
     drop(bob);
     down(events).await;
+    dialled_again(events).await;
     let bob = Bob::run(test, relay).await;
     let session = connected(kept).await;
     let end = soon("the run has ended", counter.ended()).await;

@@ -124,13 +124,17 @@ impl Driver {
                 Action::GiveUp { attempts } => return self.give_up(attempts),
             }
         }
-        self.connection.publish(match &self.ready {
+        self.connection.publish(self.state());
+    }
+
+    fn state(&self) -> State {
+        match &self.ready {
             Some(session) => State::Connected(session.clone()),
             None => State::Connecting {
                 attempt: self.keeper.attempt(),
                 due: self.keeper.poll_timeout().unwrap_or_else(now),
             },
-        });
+        }
     }
 
     fn dial(&self) -> Dial {
@@ -148,6 +152,8 @@ impl Driver {
         let permanent = error.is_permanent();
         let reason = Chain(error);
         warn!(%address, attempt, ?pause, %reason, permanent, "not connected, dialling again");
+        // Who hears of it finds the session gone.
+        self.connection.publish(self.state());
         self.events.send(NodeEvent::Reconnecting {
             address,
             attempt,
