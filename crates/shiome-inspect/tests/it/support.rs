@@ -17,7 +17,7 @@ use shiome_transport::{Address, Links, Policy};
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn node(name: &str) -> Node {
     let address = format!("{name}@127.0.0.1:0");
