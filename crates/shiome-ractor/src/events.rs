@@ -178,7 +178,7 @@ impl fmt::Debug for Events {
 /// Events that wait for a slow listener. It misses the oldest above that, and is told so.
 const EVENT_CAPACITY: usize = 1024;
 
-/// Passes the node server's events on.
+/// Tells events of the node, its server and its sessions.
 #[derive(Debug, Clone)]
 pub(crate) struct Broadcast(broadcast::Sender<NodeEvent>);
 
@@ -217,17 +217,7 @@ impl WeakBroadcast {
 }
 
 impl NodeEventSubscription for Broadcast {
-    fn node_session_opened(&self, session: NodeServerSessionInformation) {
-        let _ = self.0.send(NodeEvent::Opened(session.into()));
-    }
-
-    fn node_session_authenticated(&self, session: NodeServerSessionInformation) {
-        let _ = self.0.send(NodeEvent::Authenticated(session.into()));
-    }
-
-    fn node_session_ready(&self, session: NodeServerSessionInformation) {
-        let _ = self.0.send(NodeEvent::Ready(session.into()));
-    }
+    // What comes before the end the session tells itself: told here it could come after the end, or not at all.
 
     fn node_session_disconnected(&self, session: NodeServerSessionInformation) {
         let _ = self.0.send(NodeEvent::Disconnected(session.into()));

@@ -26,7 +26,7 @@ use super::{
     registry::{Phase, Record},
 };
 use crate::{
-    IncomingEncryptionMode, NetworkStream, NodeId,
+    IncomingEncryptionMode, NetworkStream, NodeEvent, NodeId,
     exposure::Exposure,
     native::{self, NativePolicy},
     overflow::{Losses, MAX_UNTAKEN_LEN, Overflow},
@@ -190,9 +190,12 @@ impl NodeSession {
             channels: Channels::default(),
             meter: Arc::default(),
             ending: OnceLock::new(),
+            down_told: Mutex::new(false),
         });
         let record = Record::new(&shared, side, &opened);
+        let session = record.information().into();
         shared.registry.insert(record);
+        shared.events.send(NodeEvent::Opened(session));
         let task = link::Task {
             shared: Arc::clone(&shared),
             opened,

@@ -1,7 +1,13 @@
 //! The builder's node.
 
+use std::{sync::mpsc, time::Duration};
+
 use ractor::{ActorRef, ActorStatus, registry::where_is};
-use shiome_ractor::{BuildError, ConnectError, Node, NodeEvent};
+use shiome_ractor::{
+    BuildError, ConnectError, Node, NodeEvent, NodeEventSubscription, NodeServerMessage,
+    node::NodeServerSessionInformation,
+};
+use tokio::{task::block_in_place, time::timeout};
 
 use super::support::{COOKIE, ProbeMessage, RawPeer, arguments};
 
@@ -48,6 +54,51 @@ async fn two_nodes_connect_and_tell() {
     }
     assert!(b.sessions().await.unwrap().is_empty());
     b.stop().await;
+}
+
+/// Holds up the node server once a session is authenticated, until there is no sender any more.
+struct HoldsUp(mpsc::Receiver<()>);
+
+impl NodeEventSubscription for HoldsUp {
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {
+        let _ = block_in_place(|| self.0.recv());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_session_that_is_short_is_told_in_order_whatever_the_server_is_at() {
+    let node = start("short").await;
+    let mut events = node.events();
+    let (goes_on, held_up) = mpsc::channel();
+    let subscription = NodeServerMessage::SubscribeToEvents {
+        id: "holds up".to_owned(),
+        subscription: Box::new(HoldsUp(held_up)),
+    };
+    node.server().cast(subscription).unwrap();
+    drop(RawPeer::join(node.server(), "shortpeer").await);
+
+    let mut told = Vec::new();
+    let telling = async {
+        let mut goes_on = Some(goes_on);
+        while told.last() != Some(&"disconnected") {
+            told.push(match events.next().await.unwrap() {
+                NodeEvent::Opened(_) => "opened",
+                NodeEvent::Authenticated(_) => "authenticated",
+                NodeEvent::Ready(_) => "ready",
+                NodeEvent::NodeDown { .. } => {
+                    drop(goes_on.take());
+                    "down"
+                }
+                NodeEvent::Disconnected(_) => "disconnected",
+                other => panic!("{other:?}"),
+            });
+        }
+    };
+    let in_time = timeout(Duration::from_secs(60), telling).await;
+    let expected = ["opened", "authenticated", "ready", "down", "disconnected"];
+    assert_eq!(told, expected);
+    in_time.unwrap();
+    node.stop().await;
 }
 
 #[tokio::test]

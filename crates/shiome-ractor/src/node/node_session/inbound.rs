@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 
 use super::{Shared, mailboxes::Mailboxes, replies::Replies};
 use crate::{
+    NodeEvent,
     exposure::{self, Delivery, Refusal, Targets},
     inspect::DropReason,
     node::{NodeConnectionMode, NodeServerMessage, Opened},
@@ -352,6 +353,7 @@ impl Inbound {
     fn ready(&mut self) {
         self.shared.introduced();
         self.shared.open_channels();
+        self.shared.tell_before_down(NodeEvent::Ready);
         let id = self.shared.myself.get_id();
         let _ = self
             .shared

@@ -22,6 +22,7 @@ use tracing::{Instrument, debug, error, info, warn};
 
 use super::{Ending, Shared, exports::Exporter, inbound::Inbound};
 use crate::{
+    NodeEvent,
     connector::other_session,
     native,
     node::{
@@ -242,6 +243,7 @@ async fn elect(shared: &Arc<Shared>, peer: Peer) -> Result<(), End> {
         shared.peer.apply(|session, _| session.negotiated(terms));
     }
     shared.authenticated.store(true, Ordering::Relaxed);
+    shared.tell_before_down(NodeEvent::Authenticated);
     let _ = shared
         .server
         .cast(NodeServerMessage::ConnectionAuthenticated(id));

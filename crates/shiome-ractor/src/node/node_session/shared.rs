@@ -1,6 +1,6 @@
 //! What belongs to one session, and ends with it.
 
-use std::sync::{Arc, OnceLock, atomic::AtomicBool};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicBool};
 
 use ractor::{ActorCell, ActorRef};
 use shiome_handshake::Local;
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) meter: Arc<Meter>,
     /// Why the session ends, once it does.
     pub(crate) ending: OnceLock<Ending>,
+    /// Whether those who hear events may have been told of the end.
+    pub(super) down_told: Mutex<bool>,
 }
 
 impl Shared {
@@ -156,6 +158,7 @@ impl Shared {
 
     /// Tells all who watch the peer or its actors that it is gone. The first reason counts.
     pub(super) fn down(self: &Arc<Self>, why: &NodeDown) {
+        *self.down_told() = true;
         self.leave_run(why);
         let first = self.watchers.end(why);
         // The link's task may just have entered it.
@@ -212,6 +215,22 @@ impl Shared {
             );
             self.tell(|session| NodeEvent::MembersLeftOut { session, count });
         }
+    }
+
+    /// Tells what comes before the end, unless that is told already.
+    pub(super) fn tell_before_down(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
+        // Held until it is told: another thread may be about to tell of the end.
+        let down_told = self.down_told();
+        if !*down_told {
+            self.tell(event);
+        }
+    }
+
+    fn down_told(&self) -> MutexGuard<'_, bool> {
+        // It is right after any panic.
+        self.down_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tell(&self, event: impl FnOnce(SessionInfo) -> NodeEvent) {
