@@ -127,8 +127,10 @@ impl Gate {
         if !self.remote().as_ref().is_some_and(allowed) {
             return Err(Refusal::silent(DropReason::Forged));
         }
-        let life = envelope.id.incarnation;
-        if !known && core.routes_mut(|routes| routes.learn(&envelope.from, life, self.id)) {
+        // Receipts also come from who speaks in the place of a peer.
+        let (life, speaks) = (envelope.id.incarnation, envelope.reply_to.is_none());
+        let learns = !known && speaks;
+        if learns && core.routes_mut(|routes| routes.learn(&envelope.from, life, self.id)) {
             core.names_changed.send_replace(());
         }
         Ok(())
