@@ -253,7 +253,7 @@ impl Room {
         events: &mut Vec<Event>,
     ) -> (Joined, Option<Here>) {
         if !roster.is(member) && self.peer.is_over(&member.id, member.incarnation) {
-            return (roster.over(&member.id), None);
+            return (roster.over(member), None);
         }
         let here = self.peer.here(&member.id);
         (roster.join(member, here, events), here)

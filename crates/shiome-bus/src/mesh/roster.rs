@@ -111,8 +111,13 @@ impl Roster {
     }
 
     /// What comes of a life that is over, which is not in.
-    pub(super) fn over(&self, id: &PeerId) -> Joined {
-        match self.contains(id) {
+    pub(super) fn over(&mut self, member: &Member) -> Joined {
+        // Should that life come back before anybody has looked, it is greeted anew.
+        let greeted = self.greeted.get(&member.id);
+        if greeted.is_some_and(|here| here.life == member.incarnation) {
+            self.greeted.remove(&member.id);
+        }
+        match self.contains(&member.id) {
             true => Joined::Earlier,
             false => Joined::Over,
         }
@@ -358,6 +363,21 @@ mod tests {
         assert!(roster.contains(&a.id));
         roster.left(&a, None, 6, &mut events);
         assert!(!roster.contains(&a.id));
+    }
+
+    #[test]
+    fn who_was_over_and_is_back_before_anybody_looks_is_greeted_anew() {
+        let (mut roster, mut events) = (Roster::default(), Vec::new());
+        let there = present(&[("a", 5)]);
+        assert_eq!(greets(&mut roster, &there, &mut events), ["a"]);
+        assert_eq!(roster.over(&member("a", 4)), Joined::Over);
+        assert!(
+            greets(&mut roster, &there, &mut events).is_empty(),
+            "it was another life that was over"
+        );
+        assert_eq!(roster.over(&member("a", 5)), Joined::Over);
+        assert_eq!(greets(&mut roster, &there, &mut events), ["a"]);
+        assert!(events.is_empty() && roster.members().count() == 0);
     }
 
     #[test]
