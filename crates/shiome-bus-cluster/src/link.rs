@@ -320,6 +320,8 @@ impl Link for ClusterLink {
     }
 
     fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
+        // A relay does not tell of those behind it.
+        inbound.tells_of_all(self.0.remote.told_only);
         let started = self.0.inbound.set(inbound);
         started.map_err(|_| BusError::Closed(self.0.id.clone()))
     }

@@ -157,6 +157,11 @@ impl Bus {
         self.core.reached()
     }
 
+    /// Whether it passes on what peers say that it does not tell of.
+    pub(crate) fn is_relay(&self) -> bool {
+        self.core.options.relay
+    }
+
     /// Whether a peer that a link of that kind would tell of has the name of another.
     #[cfg(feature = "websocket")]
     pub(crate) fn is_taken(&self, id: &PeerId, kind: crate::LinkKind) -> bool {

@@ -68,7 +68,11 @@ impl MemoryLink {
     ///
     /// [`BusError::NoRuntime`] outside of a runtime.
     pub fn connect(self, first: &Bus, second: &Bus) -> Result<Connected, BusError> {
-        let wires = Arc::new(Wires::new(self.conditions, self.ends));
+        let wires = Arc::new(Wires::new(
+            self.conditions,
+            self.ends,
+            [first.is_relay(), second.is_relay()],
+        ));
         let end = |side| Arc::new(End::new(&wires, side));
         let ids = [
             first.attach(end(0), self.options[0].clone())?,

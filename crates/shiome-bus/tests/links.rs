@@ -164,6 +164,48 @@ async fn what_comes_late_of_a_life_that_is_over_does_not_make_it_reachable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_on_a_relay_and_is_behind_it_now_is_answered_though_its_clock_is_behind() {
+    let (home, relay) = (Bus::new(), Bus::with(BusOptions::default().relay()));
+    let (a, z) = (home.peer("a").unwrap(), relay.peer("z").unwrap());
+    let _link = MemoryLink::new().connect(&home, &relay).unwrap();
+    a.wait_for("z", SOON).await.unwrap();
+    z.close(SOON).await.unwrap();
+    while a.reachable("z") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (beyond, _) = ByHand::up(&relay, Remote::gateway(id("beyond")));
+    let (heard, mut hears) = mpsc::unbounded_channel();
+    a.on("x", move |d| heard.send(d.from().clone()).unwrap())
+        .unwrap()
+        .detach();
+    beyond.deliver(first_word(&id("z"), 1, &a, intent())).await;
+    assert_eq!(hears.recv().await, Some(id("z")));
+    a.send("z", intent()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_relay_says_in_the_place_of_a_peer_does_not_make_it_reachable() {
+    let bus = Bus::new();
+    let a = bus.peer("a").unwrap();
+    let (near, _) = ByHand::up(&bus, Remote::gateway(id("relay")));
+    let bob = id("bob");
+    near.peer_up(&bob, life(5)).unwrap();
+    let receipt = a.send("bob", intent()).await.unwrap();
+    near.peer_down(&bob, life(5));
+    // The relay is younger than who was behind it.
+    let nack = Intent::of(
+        Name::any("sys.nack").unwrap(),
+        json!({"error": "closed"}).into(),
+    );
+    let mut refusal = first_word(&bob, 9, &a, nack);
+    refusal.reply_to = Some(receipt.id);
+    near.deliver(refusal).await;
+    assert!(!a.reachable("bob"));
+    near.deliver(first_word(&bob, 10, &a, intent())).await;
+    assert!(a.reachable("bob"), "its own words");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_late_of_a_life_that_is_over_does_not_bring_it_back_into_a_room() {
     let bus = Bus::new();
     let (a, c) = (bus.peer("a").unwrap(), bus.peer("c").unwrap());

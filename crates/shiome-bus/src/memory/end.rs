@@ -27,6 +27,8 @@ pub(super) struct Wires {
     pub(super) conditions: Conditions,
     sides: [Side; 2],
     ends: [Remote; 2],
+    /// Whether each bus passes on what peers say that it does not tell of.
+    relays: [bool; 2],
     partitioned: watch::Sender<bool>,
     /// Of this time of being up; what was sent before is lost.
     epoch: AtomicU64,
@@ -68,7 +70,7 @@ pub(super) struct Announcement {
 }
 
 impl Wires {
-    pub(super) fn new(conditions: Conditions, ends: [Remote; 2]) -> Self {
+    pub(super) fn new(conditions: Conditions, ends: [Remote; 2], relays: [bool; 2]) -> Self {
         let side = || Side {
             out: Mailbox::new(conditions.capacity),
             announcements: Mutex::default(),
@@ -86,6 +88,7 @@ impl Wires {
             conditions,
             sides: [side(), side()],
             ends,
+            relays,
             partitioned: watch::Sender::new(false),
             epoch: AtomicU64::new(0),
             up: AtomicBool::new(false),
@@ -248,6 +251,7 @@ impl Link for End {
     }
 
     fn start(&self, inbound: Arc<dyn Inbound>) -> Result<(), BusError> {
+        inbound.tells_of_all(!self.wires.relays[1 - self.side]);
         self.side().inbound.get_or_init(|| inbound);
         tokio::spawn(pump::run(Arc::clone(&self.wires), self.side));
         self.wires.mend();
