@@ -411,6 +411,8 @@ export const BEHAVIOURS = {
     await a.send("b", "x", 1);
     await begun;
     const waits = codeOf(a.send("b", "x", 2, { level: "handled" }));
+    // It is behind the other, which is there before the time begins.
+    await a.send("b", "x", 3, { level: "received" });
     equal(await codeOf(b.close(30)), "Timeout");
     return [await waits, b.bus.dropped("closed")];
   },
@@ -509,7 +511,8 @@ export const BEHAVIOURS = {
 
   async "names are taken once"({ peer }) {
     const a = await peer("a");
-    return [a.id, await codeOf(() => peer("a"))];
+    // It does not wait for the name.
+    return [a.id, await codeOf(() => peer("a", { giveUpMs: 0 }))];
   },
 
   async "drops are told, with their reason"({ peer }) {

@@ -26,24 +26,30 @@ export class Relay {
     await exit;
   }
 
-  /** Another process at the same port, which knows nothing of the first. */
-  async restart() {
+  /** Another process, which knows nothing of the first; the proxy leads to it. The port of the first is anybody's. */
+  async restart(proxy) {
+    proxy.refuse(true);
     await this.kill();
-    return Relay.start({ ...this.settings, port: this.port }, this.program);
+    const later = await Relay.start(this.settings, this.program);
+    proxy.to(later.port);
+    proxy.refuse(false);
+    return later;
   }
 }
 
 /** Passes connections on, until told otherwise. */
 export class Proxy {
   #pairs = new Set();
+  #port;
   #server;
   #isRefusing = false;
 
   static async start(port) {
     const proxy = new Proxy();
+    proxy.to(port);
     proxy.#server = createServer((client) => {
       if (proxy.#isRefusing) return void client.destroy();
-      const server = connect(port, "127.0.0.1");
+      const server = connect(proxy.#port, "127.0.0.1");
       const pair = [client, server];
       proxy.#pairs.add(pair);
       client.pipe(server);
@@ -60,6 +66,11 @@ export class Proxy {
     await once(proxy.#server, "listening");
     proxy.url = `ws://127.0.0.1:${proxy.#server.address().port}/bus`;
     return proxy;
+  }
+
+  /** Passes new connections on to this port from now on. */
+  to(port) {
+    this.#port = port;
   }
 
   /** Breaks all connections. */

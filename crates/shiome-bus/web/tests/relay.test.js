@@ -41,7 +41,7 @@ const absent = (peer, id) => until((check) => peer.onPeer(check), () => !peer.re
 
 test("every behaviour is the same through a relay as on one bus", { skip }, async (t) => {
   let relay;
-  before(async () => (relay = await Relay.start({ probe_ms: 50 })));
+  before(async () => (relay = await Relay.start()));
   after(() => relay.kill());
   for (const [name, behaviour] of Object.entries(BEHAVIOURS)) {
     await t.test(name, async () => {
@@ -104,6 +104,8 @@ test("Rust and JavaScript are members of one room", { skip }, async (t) => {
   const rooms = [Mesh.join(alice, "lobby"), Mesh.join(bob, "lobby")];
   await Promise.all([rooms[0].waitFor("rust"), rooms[0].waitFor("bob"), rooms[1].waitFor("rust"), rooms[1].waitFor("alice")]);
   const members = async () => (await alice.request("rust", "members")).payload;
+  // Behind what bob has said.
+  await bob.request("rust", "echo");
   assert.deepEqual(await members(), ["alice", "bob"]);
   const heard = rooms.map((room) => new Promise((hear) => room.on("shouted", (payload, from) => hear([from, payload]))));
   const report = await rooms[0].send("shout", "hello");
@@ -173,15 +175,15 @@ test("who waits when the link breaks is told at once", { skip }, async (t) => {
 });
 
 test("a relay that was started anew is found again, and what it had not acknowledged is sent again", { skip }, async (t) => {
-  const { relay, connect } = await stage(t);
-  const [alice, bob] = [await connect("alice"), await connect("bob")];
+  const { proxy, relay, connect } = await stage(t);
+  const [alice, bob] = [await connect("alice", { url: proxy.url }), await connect("bob", { url: proxy.url })];
   await present(alice, "bob");
   const inbox = new Inbox(bob, "n");
   await alice.send("bob", "n", 1);
   await inbox.payloads(1);
   const lost = Promise.all([state(alice, "connecting"), state(bob, "connecting")]);
   const room = Mesh.join(alice, "lobby");
-  const later = await relay.restart();
+  const later = await relay.restart(proxy);
   t.after(() => later.kill());
   await lost;
   await Promise.all([state(alice, "up"), state(bob, "up")]);
@@ -191,18 +193,22 @@ test("a relay that was started anew is found again, and what it had not acknowle
 });
 
 test("an id is taken once, and its owner gets it back", { skip }, async (t) => {
-  const { proxy, relay, open, connect } = await stage(t, { probe_ms: 50 });
+  // Nobody loses the id for being slow.
+  const { proxy, relay, open, connect } = await stage(t, { probe_ms: 5_000 });
   const storage = new Map();
   storage.getItem = (key) => storage.get(key) ?? null;
   storage.setItem = (key, value) => storage.set(key, value);
   storage.removeItem = (key) => storage.delete(key);
   const bob = await connect("bob");
   const first = await connect("alice", { storage, url: proxy.url });
-  await present(bob, "alice");
-  const impostor = open("alice");
+  await Promise.all([present(bob, "alice"), first.waitFor("rust")]);
+  // It does not wait for the id.
+  const impostor = open("alice", { giveUpMs: 0 });
   await assert.rejects(impostor.connected(), { code: "NameTaken" });
   assert.equal(impostor.state, "closed");
   await assert.rejects(impostor.send("bob", "x"), ({ code, cause }) => code === "NotConnected" && cause.code === "NameTaken");
+  // Behind this it has answered the probe.
+  await first.request("rust", "echo");
   assert.equal(first.state, "up");
 
   // A page that was loaded again while the server had not noticed that the first was gone.
@@ -228,9 +234,11 @@ test("an id is taken once, and its owner gets it back", { skip }, async (t) => {
 });
 
 test("who has gone without a word loses the id once somebody asks for it", { skip }, async (t) => {
-  const { proxy, connect } = await stage(t, { probe_ms: 50 });
+  const { proxy, connect } = await stage(t);
   const [bob, ghost] = [await connect("bob"), await connect("alice", { url: proxy.url })];
   await present(bob, "alice");
+  const runs = [];
+  bob.onPeer(({ type, id, incarnation }) => runs.push([type, id, incarnation]));
   proxy.refuse(true);
   proxy.cut();
   await state(ghost, "connecting");
@@ -238,6 +246,8 @@ test("who has gone without a word loses the id once somebody asks for it", { ski
   proxy.refuse(false);
   await assert.rejects(ghost.connected(), { code: "NameTaken" });
   assert.equal(alice.state, "up");
+  await until((check) => bob.onPeer(check), () => runs.length === 2);
+  assert.deepEqual(runs, [["down", "alice", ghost.incarnation], ["up", "alice", alice.incarnation]]);
   assert.deepEqual(bob.peers(), ["alice", "rust"]);
 });
 
@@ -258,8 +268,8 @@ test("tokens let in, and are asked for anew each time", { skip }, async (t) => {
 });
 
 test("a server that has fallen silent is given up and found again", { skip }, async (t) => {
-  const { proxy, connect } = await stage(t, { heartbeat_ms: 500 });
-  const alice = await connect("alice", { url: proxy.url, heartbeatMs: 500 });
+  const { proxy, connect } = await stage(t, { heartbeat_ms: 2_000 });
+  const alice = await connect("alice", { url: proxy.url, heartbeatMs: 2_000 });
   await present(alice, "rust");
   proxy.swallow();
   const error = await new Promise((tell) => alice.onState((change) => change.error && tell(change.error)));
@@ -294,7 +304,8 @@ test("a slow peer slows down who sends to it, and loses nothing", { skip }, asyn
     seen.push(payload);
   });
   const count = 2000;
-  const sends = Array.from({ length: count }, (_, n) => alice.send("bob", "n", n, n === count - 1 ? { level: "handled" } : {}));
+  const optionsOf = (n) => ({ timeoutMs: 100_000, ...(n === count - 1 && { level: "handled" }) });
+  const sends = Array.from({ length: count }, (_, n) => alice.send("bob", "n", n, optionsOf(n)));
   assert.throws(() => alice.trySend("bob", "n", -1), { code: "QueueFull" });
   await Promise.all(sends);
   assert.deepEqual(seen, Array.from({ length: count }, (_, n) => n));

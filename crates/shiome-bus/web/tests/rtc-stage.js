@@ -13,7 +13,8 @@ const makes = (id, { url, options = "admit: () => true" } = {}) => `(async () =>
   const { Peer } = await import("./shiome.js");
   const { Rtc } = await import("./rtc.js");
   window.peer = new Peer("${id}", { url: "${url}" });
-  window.rtc = new Rtc(peer, { heartbeatMs: 1000, ${options} });
+  // No channel is lost for a page that was not given the processor.
+  window.rtc = new Rtc(peer, { heartbeatMs: 25_000, ${options} });
   window.told = [];
   rtc.onPath((path) => told.push(path));
   // Timers of pages in the background are slow; messages are not.
