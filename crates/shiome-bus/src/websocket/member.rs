@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{
     sync::Notify,
+    task::yield_now,
     time::{Instant, timeout_at},
 };
 
@@ -173,7 +174,12 @@ impl Member {
             };
             let until = last.min(self.stuck_at(patience));
             if Instant::now() >= until || timeout_at(until, room).await.is_err() {
-                return Err(full);
+                // Should it have been this machine that stood still, what makes room has come as well.
+                yield_now().await;
+                return self.push(envelope).map_err(|error| match error {
+                    BusError::QueueFull(_) => full,
+                    error => error,
+                });
             }
         }
     }

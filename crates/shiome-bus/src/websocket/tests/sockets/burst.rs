@@ -10,6 +10,11 @@ fn narrow() -> ServerOptions {
     ServerOptions::anyone().queue(QueueLimits::new(64, 1 << 20))
 }
 
+/// The same, which waits long enough for any machine.
+fn patient() -> ServerOptions {
+    narrow().patience(PATIENCE)
+}
+
 fn number(number: u64) -> Intent {
     Intent::new("number", number).unwrap()
 }
@@ -22,7 +27,7 @@ async fn a_burst_arrives_whole_and_in_order() {
             ServerOptions::anyone(),
             ClientOptions::default().json_only(),
         ),
-        (narrow(), ClientOptions::default()),
+        (patient(), ClientOptions::default()),
     ] {
         let (relay, listening) = relay(server).await;
         let alice = Side::connected("alice", listening.url(), client.clone()).await;
@@ -42,7 +47,7 @@ async fn a_burst_arrives_whole_and_in_order() {
 
 #[tokio::test]
 async fn two_that_flood_each_other_wait_for_nobody_but_themselves() {
-    let (relay, listening) = relay(narrow()).await;
+    let (relay, listening) = relay(patient()).await;
     // Each acknowledges only what the relay has room for, and would wait for the other for ever if the relay did not go on to
     // hear that the other has made room.
     let client = || ClientOptions::default().queue(QueueLimits::new(128, 1 << 20));
@@ -62,7 +67,7 @@ async fn two_that_flood_each_other_wait_for_nobody_but_themselves() {
 #[tokio::test]
 async fn answers_of_a_burst_of_requests_all_come() {
     const REQUESTS: u64 = 1000;
-    let (_relay, listening) = relay(narrow()).await;
+    let (_relay, listening) = relay(patient()).await;
     let alice = Side::connected("alice", listening.url(), ClientOptions::default()).await;
     let bob = Side::connected("bob", listening.url(), ClientOptions::default()).await;
     let answer = |delivery: &Delivery| delivery.try_respond(delivery.payload().clone()).map(drop);
