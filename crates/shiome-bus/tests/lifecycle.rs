@@ -16,7 +16,7 @@ use tokio::{
     sync::Notify,
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 fn intent() -> Intent {
     Intent::new("x", ()).unwrap()

@@ -10,7 +10,7 @@ use shiome_bus::{
 };
 use tokio::sync::mpsc;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 fn intent() -> Intent {
     Intent::new("x", ()).unwrap()

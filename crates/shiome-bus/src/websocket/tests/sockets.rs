@@ -147,15 +147,22 @@ async fn who_is_not_let_in_is_told_why() {
                 _ => Admission::No,
             },
         );
-    let (relay, listening) = relay(options.probe(Duration::from_millis(50))).await;
+    let (relay, listening) = relay(options.probe(Duration::from_secs(5))).await;
     let token = |token: &str| ClientOptions::default().token(token);
     let eve = Side::new("eve", listening.url(), token("secret"));
     let refused = eve.link.connected().await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthorized);
-    let _alice = Side::connected("alice", listening.url(), token("secret")).await;
-    let impostor = Side::new("alice", listening.url(), token("secret"));
-    let refused = impostor.link.connected().await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::NameTaken);
+    let alice = Side::connected("alice", listening.url(), token("secret")).await;
+    for _ in 0..2 {
+        // It does not wait for the name.
+        let once = token("secret").reconnect(Reconnect::never());
+        let impostor = Side::new("alice", listening.url(), once);
+        let refused = impostor.link.connected().await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NameTaken);
+        // Who has it has answered the probe before this comes back.
+        let asked = alice.peer.request("relay", Intent::new("ask", ()).unwrap());
+        assert_eq!(asked.await.unwrap_err().kind(), ErrorKind::NodeNotFound);
+    }
     assert_eq!(relay.stats().peers, 1);
     let nobody = Side::new("relay", listening.url(), token("secret"));
     assert!(nobody.link.connected().await.is_err());
@@ -179,11 +186,13 @@ async fn a_run_that_kept_the_secret_has_its_name_at_once() {
 #[tokio::test]
 async fn a_relay_that_starts_anew_gets_its_clients_back() {
     let (first, listening) = relay(ServerOptions::anyone()).await;
-    let url = listening.url().to_owned();
-    let mut alice = Side::connected("alice", &url, eager()).await;
-    let bob = Side::connected("bob", &url, eager()).await;
+    // The port that a relay had may be another's by the time.
+    let proxy = Proxy::new(listening.url()).await;
+    let mut alice = Side::connected("alice", &proxy.url, eager()).await;
+    let bob = Side::connected("bob", &proxy.url, eager()).await;
     bob.send("alice", 1).await;
     alice.hears("bob", [1]).await;
+    proxy.to(None);
     drop(listening);
     drop(first);
     alice.state(|state| *state == LinkState::Connecting).await;
@@ -194,29 +203,33 @@ async fn a_relay_that_starts_anew_gets_its_clients_back() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConnected);
-    let second = WebSocketServer::relay(&id("relay"), ServerOptions::anyone()).unwrap();
-    let _listening = listen(&second, &url).await;
+    let (_second, listening) = relay(ServerOptions::anyone()).await;
+    proxy.to(Some(listening.url()));
     alice.state(|state| *state == LinkState::Up).await;
     bob.state(|state| *state == LinkState::Up).await;
     bob.send("alice", 3).await;
     alice.hears("bob", [3]).await;
 }
 
+/// Where a server listens.
+fn address(url: &str) -> String {
+    let address = url.trim_start_matches("ws://").split('/').next();
+    address.unwrap().to_owned()
+}
+
 /// Stands between a client and a server, and breaks connections.
 struct Proxy {
     url: String,
+    /// Address of the server, if there is one.
+    server: watch::Sender<Option<String>>,
     cuts: watch::Sender<u64>,
     frozen: watch::Sender<bool>,
 }
 
 impl Proxy {
     async fn new(url: &str) -> Self {
-        let server = url
-            .trim_start_matches("ws://")
-            .split('/')
-            .next()
-            .unwrap()
-            .to_owned();
+        let server = watch::Sender::new(Some(address(url)));
+        let servers = server.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/bus", listener.local_addr().unwrap());
         let cuts = watch::Sender::new(0);
@@ -225,7 +238,10 @@ impl Proxy {
         let freeze = frozen.clone();
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let (server, mut cut) = (server.clone(), cut.subscribe());
+                let Some(server) = servers.borrow().clone() else {
+                    continue;
+                };
+                let mut cut = cut.subscribe();
                 let mut frozen = freeze.subscribe();
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(server).await.unwrap();
@@ -246,7 +262,17 @@ impl Proxy {
                 });
             }
         });
-        Self { url, cuts, frozen }
+        Self {
+            url,
+            server,
+            cuts,
+            frozen,
+        }
+    }
+
+    /// Connections go there from now on; `None`: nobody is let through.
+    fn to(&self, url: Option<&str>) {
+        self.server.send_replace(url.map(address));
     }
 
     /// Nothing is passed on from now on, and nothing read.
