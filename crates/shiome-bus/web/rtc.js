@@ -18,7 +18,7 @@ const { ACK_DELAY_MS, ACK_ENVELOPES, ACK_LEN, BATCH_LEN, INBOUND_PATIENCE_MS, MA
 const { MIN_MAX_MESSAGE_LEN, QUEUE_BYTES, QUEUE_FRAMES } = parts;
 const { Fifo, Malformed, Outbox, Signal, Waiters } = parts;
 const { checkOptions, checkPeerId, decode, encodeEnvelope, envelopeOf, fail, has, isAwaited, isCount, isFlag, isTime } = parts;
-const { lenOf, must, nodeOf, now, numberIn, report, textIn, textOfIntent, unchecked } = parts;
+const { lenOf, must, nodeOf, now, numberIn, report, soon, textIn, textOfIntent, unchecked } = parts;
 
 const VERSION = 1;
 /** Labels of the two channels: the second loses and reorders rather than wait, and is for programs that are no pages. */
@@ -393,7 +393,7 @@ class DirectLink {
     while (this.#inbound.length > 0) {
       if (!this.#deliver(this.#inbound.at(0).envelope)) {
         this.node.core.holding.add(this);
-        this.#patience ??= setTimeout(() => this.#dropHeld(), INBOUND_PATIENCE_MS);
+        this.#patience ??= setTimeout(() => this.#impatient(), INBOUND_PATIENCE_MS);
         return;
       }
       this.#shift();
@@ -408,6 +408,13 @@ class DirectLink {
     this.#waitingLen -= len;
     if (owner !== undefined && owner === this.#owner) this.#count(len);
     return envelope;
+  }
+
+  /** A mailbox had no room for too long, or the page stood still: then a handler has a turn to end, and its peer one to go on. */
+  #impatient() {
+    const held = this.#inbound.at(0);
+    const judge = () => this.#inbound.at(0) === held && this.#patience !== undefined && this.#dropHeld();
+    soon(() => soon(judge));
   }
 
   #dropHeld() {
@@ -456,6 +463,7 @@ class DirectLink {
     this.#phase = "closed";
     clearTimeout(this.#ackTimer);
     clearTimeout(this.#patience);
+    this.#patience = undefined;
     this.node.core.holding.delete(this);
     const owner = this.#owner;
     this.#owner = undefined;

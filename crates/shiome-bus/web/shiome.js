@@ -2404,7 +2404,7 @@ class Link {
       const { envelope, len } = this.#inbound.at(0);
       if (!this.#deliver(envelope, len)) {
         this.node.core.holding.add(this);
-        this.#timers.patience ??= setTimeout(() => this.#dropHeld(), INBOUND_PATIENCE_MS);
+        this.#timers.patience ??= setTimeout(() => this.#impatient(), INBOUND_PATIENCE_MS);
         return;
       }
       this.#shiftHeld();
@@ -2418,6 +2418,13 @@ class Link {
     if (session === this.#session) this.#held -= 1;
     this.#acknowledgeLater();
     return envelope;
+  }
+
+  /** A mailbox had no room for too long, or the page stood still: then a handler has a turn to end, and its peer one to go on. */
+  #impatient() {
+    const held = this.#inbound.at(0);
+    const judge = () => this.#inbound.at(0) === held && this.#timers.patience !== undefined && this.#dropHeld();
+    soon(() => soon(judge));
   }
 
   /** A mailbox had no room for too long: others wait behind it. */
@@ -2913,7 +2920,7 @@ export class Mesh {
 export const parts = Object.freeze({
   ...{ ACK_DELAY_MS, ACK_ENVELOPES, ACK_LEN, BATCH_LEN, INBOUND_PATIENCE_MS, MAX_FRAMES, MAX_MESSAGE_LEN, MAX_TIMER_MS },
   ...{ MIN_MAX_MESSAGE_LEN, QUEUE_BYTES, QUEUE_FRAMES },
-  ...{ Malformed, checkOptions, checkPeerId, envelopeOf, fail, isAwaited, isCount, isFlag, isTime, lenOf, must, now, report },
+  ...{ Malformed, checkOptions, checkPeerId, envelopeOf, fail, isAwaited, isCount, isFlag, isTime, lenOf, must, now, report, soon },
   ...{ decode, encodeEnvelope, has, numberIn, textIn, textOfIntent, unchecked },
   Fifo, Outbox, Signal, Waiters,
   nodeOf,

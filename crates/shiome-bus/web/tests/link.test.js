@@ -166,6 +166,27 @@ test("what a full mailbox keeps waiting is not acknowledged", async (t) => {
   assert.deepEqual(socket.frames("ack").at(-1), { type: "ack", received: 4 });
 });
 
+test("what had to wait while the page stood still is not dropped, and what no handler makes room for is", async (t) => {
+  const clock = new Clock(t);
+  const { alice, socket } = await connected(t, { capacity: 1 });
+  const releases = [];
+  alice.on("x", () => new Promise((free) => releases.push(free)));
+  socket.say(envelope({ payload: 1 }));
+  await tasks();
+  socket.say(envelope({ payload: 2 }), envelope({ payload: 3 }));
+  await clock.advance(999);
+  // The handler is done when the time is over, and nobody has had a turn since.
+  releases[0]();
+  await clock.advance(1);
+  assert.deepEqual([releases.length, alice.bus.dropped()], [2, 0]);
+  socket.say(envelope({ payload: 4 }));
+  await clock.advance(999);
+  assert.equal(alice.bus.dropped(), 0);
+  await clock.advance(1);
+  assert.deepEqual(alice.bus.drops().map(({ reason }) => reason), ["queue_full"]);
+  releases.splice(0).forEach((release) => release());
+});
+
 test("a session that goes on sends what the server has not had, and says what has come", async (t) => {
   const clock = new Clock(t);
   const { alice, Socket, socket } = await connected(t);
