@@ -37,7 +37,8 @@ impl Coturn {
     fn start() -> Option<Self> {
         let (port, tls_port) = (free_port(), free_port());
         let dir = tempfile::tempdir().unwrap();
-        let names = ["127.0.0.1".to_owned()];
+        let ip = ip();
+        let names = [ip.to_string()];
         let own = rcgen::generate_simple_self_signed(names).unwrap();
         let file = |name, pem: String| {
             let path = dir.path().join(name);
@@ -50,7 +51,8 @@ impl Coturn {
         command
             .args(["--no-cli", "--no-dtls"])
             .args(["--lt-cred-mech", "--user=alice:secret", "--realm=shiome"])
-            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1"])
+            .arg(format!("--listening-ip={ip}"))
+            .arg(format!("--relay-ip={ip}"))
             .args(["--allow-loopback-peers", "--log-file=stdout"])
             .args(["--pidfile=", "--userdb=/dev/null", "-n"])
             .arg(format!("--listening-port={port}"))
@@ -83,22 +85,22 @@ impl Coturn {
         let patience = Duration::from_millis(200);
         socket.set_read_timeout(Some(patience)).unwrap();
         let request: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42shiome-tests";
-        let accepts = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let accepts = |port| TcpStream::connect((ip(), port)).is_ok();
         (0..100).any(|_| {
             // Before it listens, its port refuses.
-            let _ = socket.send_to(&request, ("127.0.0.1", self.port));
+            let _ = socket.send_to(&request, (ip(), self.port));
             let answers = socket.recv_from(&mut [0; 200]).is_ok();
             answers && accepts(self.port) && accepts(self.tls_port)
         })
     }
 
     fn turn_over_tcp(&self, password: &str) -> IceServer {
-        let url = format!("turn:127.0.0.1:{}?transport=tcp", self.port);
+        let url = format!("turn:{}:{}?transport=tcp", ip(), self.port);
         IceServer::turn(&url, "alice", password).unwrap()
     }
 
     fn turn_over_tls(&self) -> IceServer {
-        let url = format!("turns:127.0.0.1:{}", self.tls_port);
+        let url = format!("turns:{}:{}", ip(), self.tls_port);
         IceServer::turn(&url, "alice", "secret").unwrap()
     }
 
@@ -114,21 +116,27 @@ impl Coturn {
     }
 
     fn turn(&self, password: &str) -> IceServer {
-        let url = format!("turn:127.0.0.1:{}", self.port);
+        let url = format!("turn:{}:{}", ip(), self.port);
         IceServer::turn(&url, "alice", password).unwrap()
     }
 
     fn stun(&self) -> IceServer {
-        IceServer::stun(&format!("stun:127.0.0.1:{}", self.port)).unwrap()
+        IceServer::stun(&format!("stun:{}:{}", ip(), self.port)).unwrap()
     }
 }
 
-/// A port that is free now. Nobody else asks for it within the moment.
+/// An address of this machine for this process alone: whoever is given a port on another does not take one of ours.
+fn ip() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | high & 63, middle, low)
+}
+
+/// A port that is free now, and for as long as no other test of this process asks for one.
 fn free_port() -> u16 {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind((ip(), 0)).unwrap();
     let port = udp.local_addr().unwrap().port();
     // It is used for both.
-    match TcpListener::bind(("127.0.0.1", port)) {
+    match TcpListener::bind((ip(), port)) {
         Ok(_) => port,
         Err(_) => free_port(),
     }
@@ -254,7 +262,7 @@ async fn a_server_that_refuses_or_is_not_there_is_named_over_streams_too() {
     assert_eq!(refused.port(), server.port);
 
     // Nobody listens there, and nobody believes that certificate.
-    let gone = format!("turn:127.0.0.1:{}?transport=tcp", free_port());
+    let gone = format!("turn:{}:{}?transport=tcp", ip(), free_port());
     let gone = IceServer::turn(&gone, "alice", "secret").unwrap();
     let strange = server.turn_over_tls();
     for server in [gone, strange] {
