@@ -87,12 +87,31 @@ impl Arena {
         }
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+    /// Whether who has attempted so much is to stop. One attempt is always made, however late it is: what attempts nothing
+    /// shows nothing.
+    pub(crate) fn is_over(&self, tally: &Tally) -> bool {
+        tally.attempts > 0 && self.left().is_zero()
+    }
+
+    /// How long the next attempt of who has attempted so much may take.
+    pub(crate) fn left_for(&self, tally: &Tally) -> Duration {
+        if tally.attempts > 0 {
+            self.left()
+        } else {
+            raw::PATIENCE
+        }
     }
 
     pub(crate) fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// The same, but over after a part of the time that is left: for 2, half of it.
+    pub(crate) fn part(&self, of: u32) -> Self {
+        Self {
+            options: self.options.clone(),
+            until: Instant::now() + self.left() / of,
+        }
     }
 
     /// An address of this machine that no good node has.

@@ -23,6 +23,7 @@ pub(crate) struct Heard {
 #[derive(Default)]
 struct Told {
     messages: AtomicU64,
+    exits: AtomicU64,
     goodbye: Mutex<Option<String>>,
 }
 
@@ -45,6 +46,11 @@ impl Heard {
     /// Messages so far.
     pub(crate) fn messages(&self) -> u64 {
         self.told.messages.load(Ordering::Relaxed)
+    }
+
+    /// Ends of actors so far.
+    pub(crate) fn exits(&self) -> u64 {
+        self.told.exits.load(Ordering::Relaxed)
     }
 
     /// Why the victim closes, in its words.
@@ -78,9 +84,15 @@ impl Drop for Heard {
 impl Told {
     fn hear(&self, message: NetworkMessage) {
         self.messages.fetch_add(1, Ordering::Relaxed);
-        if let Some(native_message::Msg::Goodbye(goodbye)) = message.into_native() {
-            let mut said = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
-            *said = Some(goodbye.detail);
+        match message.into_native() {
+            Some(native_message::Msg::Goodbye(goodbye)) => {
+                let mut said = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
+                *said = Some(goodbye.detail);
+            }
+            Some(native_message::Msg::Exit(_)) => {
+                self.exits.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
         }
     }
 }

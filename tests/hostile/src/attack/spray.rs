@@ -24,8 +24,8 @@ pub(crate) async fn spray(
     let times = (BATCH_LEN / once.len()).max(1);
     let batch = once.repeat(times);
     let each = (messages.len() * times) as u64;
-    while tally.attempts < most && !arena.is_over() {
-        match timeout(arena.left(), writer.bytes(&batch)).await {
+    while tally.attempts < most && !arena.is_over(&tally) {
+        match timeout(arena.left_for(&tally), writer.bytes(&batch)).await {
             Ok(Ok(())) => tally.attempts += each,
             _ => break,
         }

@@ -39,10 +39,10 @@ async fn burst(arena: Arena) -> Result<Tally, Problem> {
         let long = frame(len, &body);
         let small = vec![0; 8 * empty as usize];
         for _ in 0..arena.count(10).max(2) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
-            let sent = timeout(arena.left(), async {
+            let sent = timeout(arena.left_for(&tally), async {
                 peer.writer.bytes(&long).await?;
                 peer.writer.bytes(&small).await
             });

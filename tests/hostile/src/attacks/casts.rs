@@ -11,6 +11,7 @@ use crate::{
         Arena, Attack, Bounds, Tally, USUAL,
         crowd::crowd,
         peer::{Peer, TIERS, Tier},
+        raw::PATIENCE,
         spray::spray,
     },
 };
@@ -89,8 +90,8 @@ async fn stops(arena: Arena) -> Result<Tally, Problem> {
         messages.push(native::Demonitor { pid }.into());
     }
     let mut tally = spray(&arena, &mut peer.writer, &messages, arena.count(2_000_000)).await;
-    let answers = timeout(Duration::from_secs(1), async {
-        while peer.heard.messages() == 0 {
+    let answers = timeout(PATIENCE, async {
+        while peer.heard.exits() == 0 {
             sleep(Duration::from_millis(5)).await;
         }
     });
@@ -98,7 +99,7 @@ async fn stops(arena: Arena) -> Result<Tally, Problem> {
     tally.check(
         "monitors of nobody are answered",
         answered,
-        peer.heard.messages(),
+        peer.heard.exits(),
     );
     Ok(tally)
 }

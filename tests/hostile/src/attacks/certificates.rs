@@ -67,7 +67,7 @@ async fn attack(arena: Arena, identity: Option<&'static str>) -> Result<Tally, P
         async move {
             let mut tally = Tally::default();
             for turn in 0..arena.count(EACH) {
-                if arena.is_over() {
+                if arena.is_over(&tally) {
                     break;
                 }
                 tally.attempts += 1;

@@ -60,7 +60,7 @@ async fn attack(arena: Arena, sources: u64, whose: From) -> Result<Tally, Proble
         };
         let mut tally = Tally::default();
         for turn in 0..each {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             tally.attempts += 1;

@@ -39,7 +39,7 @@ async fn exceed(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 8, |arena, number| async move {
         let mut tally = Tally::default();
         for _ in 0..arena.count(25) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let mut peer = Peer::join(&arena, arena.source(number), Tier::Native).await?;
@@ -51,7 +51,7 @@ async fn exceed(arena: Arena) -> Result<Tally, Problem> {
             };
             tally.attempts += 1;
             let sent = peer.writer.send(&[fragment.into()]).await;
-            let closed = peer.heard.closed_within(Duration::from_secs(2)).await;
+            let closed = peer.heard.closed_within(PATIENCE).await;
             tally.refused += u64::from(sent.is_err() || closed);
             let goodbye = peer.heard.goodbye();
             tally.check("the peer is told why", goodbye.contains("granted"), goodbye);

@@ -61,14 +61,14 @@ const SOURCES: u64 = 200;
 const AT_A_TIME: u64 = 8;
 const EACH: u64 = 125;
 
-/// What is not closed by then waits for more. There is a deadline for that, which other attacks try.
-const LOOK: Duration = Duration::from_millis(200);
+/// What is not closed by then waits for more: until the deadline of 5 s, which other attacks try.
+const LOOK: Duration = Duration::from_millis(4500);
 
 async fn attack(arena: Arena, crossing: Crossing) -> Result<Tally, Problem> {
     crowd(&arena, AT_A_TIME, move |arena, number| async move {
         let mut tally = Tally::default();
         for turn in 0..arena.count(EACH) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             tally.attempts += 1;

@@ -51,7 +51,7 @@ async fn dials(arena: Arena) -> Result<Tally, Problem> {
             sessions: sessions.collect(),
         };
         tally.attempts += list.sessions.len() as u64;
-        if peer.writer.bytes(&frames(&[list.into()])).await.is_err() || arena.is_over() {
+        if peer.writer.bytes(&frames(&[list.into()])).await.is_err() || arena.is_over(&tally) {
             break;
         }
         while let Ok(accepted) = timeout(arena.left() / 40, trap.accept()).await {

@@ -76,7 +76,7 @@ async fn knock_from(
 ) -> Result<Tally, Problem> {
     let mut tally = Tally::default();
     for number in 0..arena.count(many) {
-        if arena.is_over() {
+        if arena.is_over(&tally) {
             break;
         }
         tally.attempts += 1;
@@ -110,7 +110,7 @@ async fn hold(arena: Arena, sources: u64, each: u64) -> Result<Tally, Problem> {
 
 async fn hold_from(arena: Arena, from: Ipv4Addr, most: u64) -> Result<Tally, Problem> {
     let mut tally = Tally::default();
-    while tally.attempts < most && !arena.is_over() {
+    while tally.attempts < most && !arena.is_over(&tally) {
         tally.attempts += 1;
         let begun = Instant::now();
         let closed = match Raw::tcp(from, &arena.options.tcp).await {

@@ -1,7 +1,5 @@
 //! Pieces of messages that do not fit together, or never end.
 
-use std::time::Duration;
-
 use shiome_wire::{meta::NetworkMessage, native::Fragment};
 
 use crate::{
@@ -10,6 +8,7 @@ use crate::{
         Arena, Attack, Bounds, Tally, USUAL,
         crowd::crowd,
         peer::{Peer, Tier},
+        raw::PATIENCE,
         spray::spray,
     },
 };
@@ -64,14 +63,14 @@ async fn wrong(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 8, move |arena, number| async move {
         let mut tally = Tally::default();
         for fragments in wrongs().iter().cycle().take(each as usize) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let mut peer = Peer::join(&arena, arena.source(number), Tier::Native).await?;
             let messages: Vec<NetworkMessage> = fragments.iter().cloned().map(Into::into).collect();
             tally.attempts += 1;
             let sent = peer.writer.send(&messages).await;
-            let closed = peer.heard.closed_within(Duration::from_secs(2)).await;
+            let closed = peer.heard.closed_within(PATIENCE).await;
             tally.refused += u64::from(sent.is_err() || closed);
             let goodbye = peer.heard.goodbye();
             let told = goodbye.contains("fragment");
@@ -90,6 +89,9 @@ async fn unfinished(arena: Arena) -> Result<Tally, Problem> {
     let mut fragments: Vec<NetworkMessage> = Vec::new();
     let mut tally = Tally::default();
     for offset in (0..total).step_by(piece) {
+        if arena.is_over(&tally) {
+            break;
+        }
         for id in 0..messages {
             let len = piece - usize::from(offset + piece as u64 == total);
             let total = if offset == 0 { total } else { 0 };

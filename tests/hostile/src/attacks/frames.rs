@@ -1,6 +1,6 @@
 //! Frames of lengths that nobody should send.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use tokio::time::timeout;
 
@@ -70,7 +70,7 @@ async fn oversized(arena: Arena) -> Result<Tally, Problem> {
             .skip(number as usize)
             .take(5)
         {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             tally.attempts += 1;
@@ -83,20 +83,23 @@ async fn oversized(arena: Arena) -> Result<Tally, Problem> {
     .await
 }
 
+/// What is not closed by then waits for the rest of the frame, until the deadline of 5 s.
+const LOOK: Duration = Duration::from_millis(4500);
+
 /// Whether the victim closes on such a frame.
 async fn announce(arena: &Arena, from: Ipv4Addr, length: u64) -> Result<bool, Problem> {
     let Ok(mut raw) = Raw::tcp(from, &arena.options.tcp).await else {
         return Ok(true);
     };
     let sent = raw.writer.bytes(&frame(length, &[0; 64])).await;
-    Ok(sent.is_err() || raw.reader.closed_within(PATIENCE / 5).await)
+    Ok(sent.is_err() || raw.reader.closed_within(LOOK).await)
 }
 
 async fn oversized_inside(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 8, |arena, number| async move {
         let mut tally = Tally::default();
         for (turn, length) in lengths(PEER).into_iter().cycle().take(24).enumerate() {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let claim = Claim::fresh(TIERS[turn % 2]);
@@ -120,9 +123,10 @@ async fn zero(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 8, |arena, number| async move {
         let mut tally = Tally::default();
         let batch = vec![0; 8 * BATCH];
-        while !arena.is_over() {
+        while !arena.is_over(&tally) {
             let Ok(mut raw) = Raw::tcp(arena.source(number), &arena.options.tcp).await else {
-                tally.refused += 1;
+                tally.attempts += BATCH as u64;
+                tally.refused += BATCH as u64;
                 continue;
             };
             loop {
@@ -144,7 +148,7 @@ async fn zero(arena: Arena) -> Result<Tally, Problem> {
 }
 
 /// Before the next connection.
-const REST: std::time::Duration = std::time::Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(20);
 
 async fn zero_inside(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 2, |arena, number| async move {
@@ -156,7 +160,7 @@ async fn zero_inside(arena: Arena) -> Result<Tally, Problem> {
         };
         let mut peer = Peer::join(&arena, arena.source(number), tier).await?;
         let batch = vec![0; 8 * BATCH];
-        while let Ok(Ok(())) = timeout(arena.left(), peer.writer.bytes(&batch)).await {
+        while let Ok(Ok(())) = timeout(arena.left_for(&tally), peer.writer.bytes(&batch)).await {
             tally.attempts += BATCH as u64;
         }
         tally.note("peers that are in may: a published node skips them too");

@@ -63,7 +63,7 @@ async fn attack(arena: Arena, state: State) -> Result<Tally, Problem> {
         let mut random = SmallRng::seed_from_u64(arena.options.seed ^ number << 32);
         let mut tally = Tally::default();
         for turn in 0..arena.count(SOURCES * EACH / AT_A_TIME) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let from = arena.source((turn * AT_A_TIME + number) % SOURCES);

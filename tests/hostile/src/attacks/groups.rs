@@ -67,22 +67,23 @@ async fn join(arena: Arena, actors: u64, groups: u64, expected: Outcome) -> Resu
     let (actors, groups) = (arena.count(actors), arena.count(groups));
     let mut peer = Peer::join(&arena, arena.source(0), Tier::Native).await?;
     let at_a_time = actors.min(1000);
-    let joined = timeout(arena.left(), async {
-        for group in 0..groups {
-            for begin in (0..actors).step_by(1000) {
-                let join = PgJoin {
-                    group: format!("flood {group}"),
-                    actors: members(begin, at_a_time),
-                    scope: SCOPE.to_owned(),
-                };
-                if peer.writer.send(&[join.into()]).await.is_err() {
-                    return;
-                }
-                tally.attempts += at_a_time;
-            }
-        }
+    let joins = (0..groups).flat_map(|group| {
+        (0..actors).step_by(1000).map(move |begin| PgJoin {
+            group: format!("flood {group}"),
+            actors: members(begin, at_a_time),
+            scope: SCOPE.to_owned(),
+        })
     });
-    let in_time = joined.await.is_ok();
+    let mut in_time = true;
+    for join in joins {
+        let limit = arena.left_for(&tally);
+        let joined = timeout(limit, peer.writer.send(&[join.into()])).await;
+        in_time = joined.is_ok();
+        match joined {
+            Ok(Ok(())) => tally.attempts += at_a_time,
+            _ => break,
+        }
+    }
     let closed = peer
         .heard
         .closed_within(arena.left() + Duration::from_secs(1))
@@ -117,18 +118,17 @@ async fn churn(arena: Arena) -> Result<Tally, Problem> {
             scope,
         };
         let both = frames(&[join.into(), leave.into()]);
-        let half = arena.left() / (2 - number as u32);
-        let churned = timeout(half, async {
-            for _ in 0..arena.count(2000) {
-                peer.writer.bytes(&both).await?;
-                tally.attempts += 1;
+        let half = arena.part(2 - number as u32);
+        let mut churned = Tally::default();
+        for _ in 0..arena.count(2000) {
+            // Time that is over is no failure.
+            match timeout(half.left_for(&churned), peer.writer.bytes(&both)).await {
+                Ok(sent) => sent?,
+                Err(_) => break,
             }
-            Ok::<_, Problem>(())
-        });
-        // Time that is over is no failure.
-        if let Ok(churned) = churned.await {
-            churned?;
+            churned.attempts += 1;
         }
+        tally.attempts += churned.attempts;
         tally.check(
             "the session goes on",
             !peer.heard.is_closed(),

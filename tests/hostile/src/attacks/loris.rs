@@ -126,7 +126,7 @@ async fn attack(arena: Arena, stage: Stage) -> Result<Tally, Problem> {
 async fn hold(arena: &Arena, from: Ipv4Addr, stage: Stage) -> Result<Tally, Problem> {
     let mut tally = Tally::default();
     let mut longest = Duration::ZERO;
-    while !arena.is_over() {
+    while !arena.is_over(&tally) {
         tally.attempts += 1;
         let begun = Instant::now();
         let to = match stage.door() {
@@ -166,7 +166,7 @@ async fn drip(arena: &Arena, mut raw: Raw, stage: Stage) -> bool {
         {
             return true;
         }
-        if arena.is_over() {
+        if arena.left().is_zero() {
             return false;
         }
     }

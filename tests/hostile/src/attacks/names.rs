@@ -76,7 +76,7 @@ async fn again(arena: Arena) -> Result<Tally, Problem> {
                 .cloned()
                 .collect::<Vec<_>>(),
         );
-        while tally.attempts < arena.count(100_000) && !arena.is_over() {
+        while tally.attempts < arena.count(100_000) && !arena.is_over(&tally) {
             if peer.writer.bytes(&batch).await.is_err() {
                 break;
             }
@@ -111,7 +111,7 @@ async fn as_victim(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 4, |arena, number| async move {
         let mut tally = Tally::default();
         for turn in 0..arena.count(50) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let mut claim = Claim::fresh(TIERS[(turn % 2) as usize]);
@@ -136,7 +136,7 @@ async fn as_good(arena: Arena) -> Result<Tally, Problem> {
     crowd(&arena, 8, |arena, number| async move {
         let mut tally = Tally::default();
         for turn in 0..arena.count(125) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             let mut claim = Claim::fresh(TIERS[(turn % 2) as usize]);
@@ -161,7 +161,7 @@ async fn as_good(arena: Arena) -> Result<Tally, Problem> {
 async fn as_good_inside(arena: Arena) -> Result<Tally, Problem> {
     let mut tally = Tally::default();
     for turn in 0..8 {
-        if arena.is_over() {
+        if arena.is_over(&tally) {
             break;
         }
         let mut claim = Claim::fresh(Tier::Native);

@@ -69,7 +69,7 @@ async fn ping_deaf(arena: Arena) -> Result<Tally, Problem> {
         let mut peer = Deaf::join(&arena, arena.source(number), &claim).await?;
         let most = arena.count(2_000_000);
         let mut tally = spray(&arena, &mut peer.writer, &[a_ping()], most).await;
-        tally.refused = u64::from(tally.attempts < most && !arena.is_over());
+        tally.refused = u64::from(tally.attempts < most && !arena.is_over(&tally));
         tally.note("refused: the peers that were closed for it");
         Ok(tally)
     })

@@ -39,7 +39,7 @@ async fn ask_back(arena: Arena) -> Result<Tally, Problem> {
     let trap = TcpListener::bind((arena.source(0), 0)).await?;
     tell(&serde_json::json!({ "ask": format!("dial {}", trap.local_addr()?) }))?;
     let mut answers = 0;
-    while let Ok(accepted) = timeout(arena.left(), trap.accept()).await {
+    while let Ok(accepted) = timeout(arena.left_for(&tally), trap.accept()).await {
         let (stream, _) = accepted?;
         tally.attempts += 1;
         let mut dialled = Raw::new(stream);
@@ -92,7 +92,7 @@ async fn mirror(arena: Arena) -> Result<Tally, Problem> {
         let mut tally = Tally::default();
         let mut acknowledged = 0;
         for turn in 0..arena.count(125) {
-            if arena.is_over() {
+            if arena.is_over(&tally) {
                 break;
             }
             tally.attempts += 1;

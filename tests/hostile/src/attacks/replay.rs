@@ -36,7 +36,7 @@ async fn replay(arena: Arena) -> Result<Tally, Problem> {
             let mut tally = Tally::default();
             let mut answers = 0;
             for turn in 0..arena.count(125) {
-                if arena.is_over() {
+                if arena.is_over(&tally) {
                     break;
                 }
                 tally.attempts += 1;
