@@ -8,7 +8,7 @@ mod party;
 mod reading;
 mod row;
 mod scene;
-mod vitals;
+pub(crate) mod vitals;
 
 use std::path::{Path, PathBuf};
 

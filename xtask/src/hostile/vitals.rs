@@ -44,8 +44,10 @@ pub(super) fn files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
-/// The second number of each thread's `schedstat`, which is in nanoseconds.
-fn starved_s(pid: u32) -> f64 {
+/// Time that its threads, all together, could have run and had no processor, in seconds; 0 where that is not told.
+///
+/// It is the second number of each thread's `schedstat`, which is in nanoseconds.
+pub(crate) fn starved_s(pid: u32) -> f64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     let threads = threads.into_iter().flatten().map_while(Result::ok);
     let starved = threads.filter_map(|thread| {

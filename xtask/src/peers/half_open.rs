@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Time for one try to end in a session or a refusal.
-const TRY_TIME: Duration = Duration::from_secs(5);
+const TRY_TIME: Duration = Duration::from_secs(20);
 
 /// Pause after a refusal, as a user would write it.
 const REDIAL_PAUSE: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(crate) fn restart(
     populate(&mut again)?;
     let start = Instant::now();
     for node in [&mut survivor, &mut again] {
-        node.allow(patience + 2 * TRY_TIME);
+        node.allow(patience + 4 * TRY_TIME);
     }
     let mut refused = 0;
     loop {
@@ -92,9 +92,9 @@ fn accepted(again: &mut Node, survivor: &mut Node) -> Result<bool, String> {
     // Whatever it was that came: without a session there is nothing to call.
     let name = survivor.name.clone();
     Ok(again.try_ask(&format!("wait-session {name} 0"))?.is_ok()
-        && again.try_ask("wait-members - inbox 1 2000")?.is_ok()
-        && again.try_ask("call - inbox x 2000")? == Ok("x".to_owned())
+        && again.try_ask("wait-members - inbox 1 20000")?.is_ok()
+        && again.try_ask("call - inbox x 20000")? == Ok("x".to_owned())
         && survivor
-            .try_ask(&format!("wait-session {} 2000", again.name))?
+            .try_ask(&format!("wait-session {} 20000", again.name))?
             .is_ok())
 }

@@ -26,10 +26,10 @@ pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) const COOKIE: &str = "a-cookie-for-interop";
 
 /// Time for a node to start.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time for an event that has to come, and for `wait-` commands.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to leave a node in peace before the next look at it.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);

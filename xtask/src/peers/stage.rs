@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Time for a check together, unless it asks for more.
-pub(crate) const CHECK_TIME: Duration = Duration::from_secs(20);
+pub(crate) const CHECK_TIME: Duration = Duration::from_secs(120);
 
 /// Number of actors of each node after [`populate`] that peers hear of: two that record what they get, one of them named,
 /// and one that takes bare strings. There is one more, called hermit, that no peer may hear of.
@@ -183,11 +183,11 @@ pub(crate) fn populate(node: &mut Node) -> Result<(), String> {
 ///
 /// What to tell when it does not come.
 pub(crate) fn await_ready(one: &mut Node, other: &mut Node) -> Result<(), String> {
-    one.ask(&format!("wait-session {} 5000", other.name))?;
-    other.ask(&format!("wait-session {} 5000", one.name))?;
+    one.ask(&format!("wait-session {} 30000", other.name))?;
+    other.ask(&format!("wait-session {} 30000", one.name))?;
     for node in [one, other] {
         for group in ["- early", "wide early", "- inbox", "- plain"] {
-            node.ask(&format!("wait-members {group} 1 5000"))?;
+            node.ask(&format!("wait-members {group} 1 30000"))?;
         }
     }
     Ok(())

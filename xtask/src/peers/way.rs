@@ -45,8 +45,8 @@ impl Way<'_> {
     pub(crate) fn talk(&mut self) -> Result<(), String> {
         self.to.ask("clear")?;
         self.from.ask("cast - inbox hello")?;
-        self.to.expect("wait-received 1 5000", "1 hello")?;
-        self.from.expect("call - inbox hello 5000", "hello")
+        self.to.expect("wait-received 1 30000", "1 hello")?;
+        self.from.expect("call - inbox hello 30000", "hello")
     }
 
     /// An actor of the receiver that only the sender's `@group` refers to. Returns its pid at the receiver.
@@ -57,7 +57,7 @@ impl Way<'_> {
     pub(crate) fn reference(&mut self, group: &str) -> Result<String, String> {
         let pid = self.to.ask("spawn -")?;
         self.to.ask(&format!("join - {group} {pid}"))?;
-        self.from.ask(&format!("wait-members - {group} 1 5000"))?;
+        self.from.ask(&format!("wait-members - {group} 1 30000"))?;
         let held = self.from.ask(&format!("hold-ref - {group} {group}"))?;
         if held.rsplit('.').next() == Some(&pid) {
             Ok(pid)

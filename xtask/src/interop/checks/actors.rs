@@ -3,7 +3,7 @@
 use super::super::duo::{Duo, Verdict};
 use crate::peers::{
     stage::{ANNOUNCED, early_name},
-    way::Way,
+    way::{Children, Way},
 };
 
 /// 0 in an actor's id means this node, so no peer may have it.
@@ -65,13 +65,15 @@ pub(super) fn termination(way: &mut Way<'_>) -> Verdict {
     let pid = way.reference("mortal")?;
     // A published node puts it into the group before it runs.
     way.from
-        .expect("wait-ref-status mortal Running 5000", "Running")?;
+        .expect("wait-ref-status mortal Running 30000", "Running")?;
     way.to.ask(&format!("stop-actor {pid}"))?;
-    way.from.ask("wait-ref-status mortal Stopped 5000")?;
-    way.from.ask("wait-members - mortal 0 5000")?;
-    if way.children()?.has(&pid) {
-        return Err(format!("{pid} is still there"));
-    }
+    way.from.ask("wait-ref-status mortal Stopped 30000")?;
+    way.from.ask("wait-members - mortal 0 30000")?;
+    // Its status is told before its supervisor lets go of it.
+    let peer = &way.to.name;
+    let gone = |answer: &str| Children::parse(answer, peer).is_some_and(|all| !all.has(&pid));
+    way.from
+        .await_answer("children", gone, &format!("without {pid}"))?;
     // Nobody else went with it.
     way.talk()?;
     Ok(None)

@@ -37,18 +37,18 @@ const LIKE_A_CONTEXT: &str = "hex:f57368696f6d6501003730302d34626639326633353737
 pub(super) fn metadata(way: &mut Way<'_>) -> Verdict {
     let pid = way.to.ask("spawn-margin -")?;
     way.to.ask(&format!("join - margin {pid}"))?;
-    way.from.ask("wait-members - margin 1 5000")?;
+    way.from.ask("wait-members - margin 1 30000")?;
     let mut expected = String::new();
     for metadata in ["none", "hex:00ff", "hex:", LIKE_A_CONTEXT] {
         way.from
-            .expect(&format!("call-margin - margin {metadata} 5000"), metadata)?;
+            .expect(&format!("call-margin - margin {metadata} 30000"), metadata)?;
         way.from
-            .expect(&format!("call-noted - inbox {metadata} 5000"), "x")?;
+            .expect(&format!("call-noted - inbox {metadata} 30000"), "x")?;
         way.from.ask(&format!("cast-margin - margin {metadata}"))?;
         expected = format!("{expected} margin:{metadata}");
     }
     way.to
-        .expect("wait-received 4 5000", &format!("4{expected}"))?;
+        .expect("wait-received 4 30000", &format!("4{expected}"))?;
     way.to.ask(&format!("stop-actor {pid}"))?;
     Ok(None)
 }
@@ -60,7 +60,7 @@ pub(super) fn big(way: &mut Way<'_>) -> Verdict {
         return Err(format!("{digest} does not begin with {length}"));
     }
     way.to
-        .expect("wait-received 1 5000", &format!("1 {digest}"))?;
+        .expect("wait-received 1 30000", &format!("1 {digest}"))?;
     Ok(None)
 }
 
@@ -69,10 +69,10 @@ pub(super) fn big(way: &mut Way<'_>) -> Verdict {
 pub(super) fn too_long(duo: &mut Duo) -> Verdict {
     let way = &mut duo.way(true);
     let digest = way.from.ask(&format!("big - inbox {TOO_LONG}"))?;
-    way.from.expect("call - inbox x 5000", "x")?;
+    way.from.expect("call - inbox x 30000", "x")?;
     if way.is_native() {
         way.to
-            .expect("wait-received 1 5000", &format!("1 {digest}"))?;
+            .expect("wait-received 1 30000", &format!("1 {digest}"))?;
     } else {
         way.to.expect("received", "0")?;
     }
@@ -87,9 +87,9 @@ pub(super) fn too_long(duo: &mut Duo) -> Verdict {
 fn one(way: &mut Way<'_>, command: &str, arrives_as: &str) -> Verdict {
     way.from.ask(command)?;
     way.to
-        .expect("wait-received 1 5000", &format!("1 {arrives_as}"))?;
+        .expect("wait-received 1 30000", &format!("1 {arrives_as}"))?;
     // A call after it has overtaken nothing: whatever there was to come has come.
-    way.from.expect("call - inbox x 5000", "x")?;
+    way.from.expect("call - inbox x 30000", "x")?;
     way.to.expect("received", &format!("1 {arrives_as}"))?;
     Ok(None)
 }
@@ -100,7 +100,7 @@ pub(super) fn order(way: &mut Way<'_>) -> Verdict {
     let summary = format!("{NUMBERED} out-of-order=0 last={}", NUMBERED - 1);
     way.to
         .expect(&format!("wait-numbered {NUMBERED} 10000"), &summary)?;
-    way.from.expect("call - inbox x 5000", "x")?;
+    way.from.expect("call - inbox x 30000", "x")?;
     way.to.expect("numbered", &summary)?;
     Ok(None)
 }
@@ -115,11 +115,11 @@ pub(super) fn unknown(way: &mut Way<'_>) -> Verdict {
 pub(super) fn after_undecodable(way: &mut Way<'_>, name: &str) -> Verdict {
     let verdict = if way.to.kind == Kind::V0_15 {
         way.from
-            .ask(&format!("wait-ref-status {name} Stopped 5000"))?;
+            .ask(&format!("wait-ref-status {name} Stopped 30000"))?;
         Some("ends the actor, as ractor 0.15 does".to_owned())
     } else {
         way.from
-            .expect(&format!("call-ref {name} alive 5000"), "alive")?;
+            .expect(&format!("call-ref {name} alive 30000"), "alive")?;
         None
     };
     way.to.expect("received", "0")?;

@@ -17,12 +17,12 @@ const FLOOD_MAX_KIB: u64 = 48 * 1024;
 pub(super) fn reply_after_stop(way: &mut Way<'_>) -> Verdict {
     let pid = way.reference("posthumous")?;
     way.from
-        .ask("call-start will call-hold @posthumous x 5000")?;
-    way.to.ask("held 1 5000")?;
+        .ask("call-start will call-hold @posthumous x 30000")?;
+    way.to.ask("held 1 30000")?;
     way.to.ask(&format!("stop-actor {pid}"))?;
     way.to.expect("release", "1")?;
-    way.from.expect("call-result will 5000", "x")?;
-    way.from.ask("wait-ref-status posthumous Stopped 5000")?;
+    way.from.expect("call-result will 30000", "x")?;
+    way.from.ask("wait-ref-status posthumous Stopped 30000")?;
     Ok(None)
 }
 
@@ -46,7 +46,7 @@ pub(in crate::interop) fn last_words(way: &mut Way<'_>) -> Result<(usize, Option
             Ok(answer) if answer == "x" => {}
             other => failures.push(format!("{other:?}")),
         }
-        way.from.ask("wait-members - last-words 0 5000")?;
+        way.from.ask("wait-members - last-words 0 30000")?;
     }
     let answered = LAST_WORDS - failures.len();
     Ok((answered, failures.into_iter().next()))
@@ -66,11 +66,11 @@ pub(in crate::interop) fn keeps_name(way: &mut Way<'_>) -> Result<Result<(), Str
     let here = way.from.ask("spawn twin")?;
     let there = way.to.ask("spawn twin")?;
     way.to.ask("join - twins twin")?;
-    way.from.ask("wait-members - twins 1 5000")?;
+    way.from.ask("wait-members - twins 1 30000")?;
     way.from.ask("hold-ref - twins twin")?;
     way.to.ask(&format!("stop-actor {there}"))?;
-    way.from.ask("wait-ref-status twin Stopped 5000")?;
-    way.from.ask("wait-members - twins 0 5000")?;
+    way.from.ask("wait-ref-status twin Stopped 30000")?;
+    way.from.ask("wait-members - twins 0 30000")?;
     let found = way.from.ask("where-is twin")?;
     way.from.ask(&format!("stop-actor {here}"))?;
     let kept = found == format!("local:{here}");
@@ -84,11 +84,11 @@ pub(super) fn we_stop_reference(lab: &Lab<'_>) -> Verdict {
     let pid = way.reference("one")?;
     way.reference("other")?;
     way.from.ask("stop-ref one")?;
-    way.from.ask("wait-ref-status one Stopped 5000")?;
-    way.from.expect("call-ref other x 5000", "x")?;
+    way.from.ask("wait-ref-status one Stopped 30000")?;
+    way.from.expect("call-ref other x 30000", "x")?;
     way.from.expect("ref-status other", "Running")?;
     if way.is_native() {
-        way.to.ask("wait-members - one 0 5000")?;
+        way.to.ask("wait-members - one 0 30000")?;
         way.talk()?;
         way.back().talk()?;
         return still_connected(way);
@@ -99,8 +99,8 @@ pub(super) fn we_stop_reference(lab: &Lab<'_>) -> Verdict {
     way.back().talk()?;
     still_connected(way)?;
     // And can be referred to anew.
-    way.from.ask("wait-members - proof 1 5000")?;
-    way.from.expect("call - proof y 5000", "y")?;
+    way.from.ask("wait-members - proof 1 30000")?;
+    way.from.expect("call - proof y 30000", "y")?;
     Ok(None)
 }
 
@@ -117,12 +117,12 @@ pub(super) fn peer_stops_reference(lab: &Lab<'_>) -> Verdict {
     let way = &mut duo.way(false);
     let pid = way.reference("one")?;
     way.from.ask("stop-ref one")?;
-    way.from.ask("wait-ref-status one Stopped 5000")?;
+    way.from.ask("wait-ref-status one Stopped 30000")?;
     if !way.sender_is_shiome() {
         let gone = format!("wait-no-session {} 2000", way.to.name);
         if way.from.try_ask(&gone)?.is_ok() {
             way.to.await_event("disconnected")?;
-            way.to.ask("wait-members - inbox 0 5000")?;
+            way.to.ask("wait-members - inbox 0 30000")?;
             duo.ours.ask(&format!("stop-actor {pid}"))?;
             duo.connect()?;
             duo.talk()?;
@@ -130,7 +130,7 @@ pub(super) fn peer_stops_reference(lab: &Lab<'_>) -> Verdict {
         }
     }
     if way.is_native() {
-        way.to.ask("wait-members - one 0 5000")?;
+        way.to.ask("wait-members - one 0 30000")?;
     } else {
         way.to.ask(&format!("stop-actor {pid}"))?;
     }
@@ -153,7 +153,7 @@ pub(super) fn flood(lab: &Lab<'_>) -> Verdict {
     if after.saturating_sub(before) > FLOOD_MAX_KIB {
         return Err(told);
     }
-    way.from.expect("call-ref last-of-all x 5000", "x")?;
+    way.from.expect("call-ref last-of-all x 30000", "x")?;
     way.talk()?;
     way.back().talk()?;
     way.to.expect("flood-stop", &FLOOD.to_string())?;

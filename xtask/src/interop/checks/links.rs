@@ -111,9 +111,9 @@ fn gone(duo: &mut Duo) -> Result<(), String> {
 }
 
 fn lost(node: &mut Node, other: &str) -> Result<(), String> {
-    node.ask(&format!("wait-no-session {other} 5000"))?;
+    node.ask(&format!("wait-no-session {other} 30000"))?;
     for group in ["- early", "wide early", "- inbox", "- plain"] {
-        node.ask(&format!("wait-members {group} 0 5000"))?;
+        node.ask(&format!("wait-members {group} 0 30000"))?;
     }
     Ok(())
 }
@@ -123,12 +123,12 @@ pub(super) fn peer_killed(lab: &Lab<'_>) -> Verdict {
     let way = &mut duo.way(true);
     way.reference("victim")?;
     way.from.ask("call-start open call-never @victim x -")?;
-    way.to.ask("held 1 5000")?;
+    way.to.ask("held 1 30000")?;
     way.to.kill();
     way.from.await_event("disconnected peer@")?;
     lost(way.from, &way.to.name)?;
-    way.from.ask("wait-ref-status victim Stopped 5000")?;
-    match way.from.try_ask("call-result open 5000")? {
+    way.from.ask("wait-ref-status victim Stopped 30000")?;
+    match way.from.try_ask("call-result open 30000")? {
         Err(reason) if reason == "sender-error" => {}
         other => return Err(format!("the open call: {other:?}")),
     }
@@ -141,6 +141,8 @@ pub(super) fn ours_killed(lab: &Lab<'_>) -> Verdict {
     let mut duo = lab.duo()?;
     duo.ours.kill();
     lost(&mut duo.peer, &duo.ours.name)?;
+    // It can be told after the groups are empty, and connections are counted by what is told.
+    duo.peer.await_event("disconnected")?;
     let ours = lab.again(Kind::Shiome, "ours", duo.ours.port())?;
     duo.ours = ours;
     back_again(duo)
@@ -228,20 +230,22 @@ fn meet(duo: &mut Duo) -> Result<(), String> {
 
 /// Waits until there is exactly one connection on both sides and it is the same, and uses it.
 fn settle(duo: &mut Duo) -> Result<(), String> {
+    await_settled(duo, "not one session each")?;
+    duo.await_ready()?;
+    duo.talk()?;
+    // A connection that its dialler has closed already may be seen by the listener only now: it has to go as well.
+    await_settled(duo, "settled, but then")
+}
+
+fn await_settled(duo: &mut Duo, problem: &str) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     while !is_settled(duo)? {
         if Instant::now() >= deadline {
-            return Err(format!("not one session each: {}", state(duo)?));
+            return Err(format!("{problem}: {}", state(duo)?));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    duo.await_ready()?;
-    duo.talk()?;
-    if is_settled(duo)? {
-        Ok(())
-    } else {
-        Err(format!("settled, but then: {}", state(duo)?))
-    }
+    Ok(())
 }
 
 fn is_settled(duo: &mut Duo) -> Result<bool, String> {

@@ -26,10 +26,10 @@ fn mesh(lab: &Lab<'_>, [left, hub, right]: [Kind; 3]) -> Verdict {
     let mut right = member(lab, right, "right")?;
     link(lab, &mut hub, &mut left)?;
     link(lab, &mut hub, &mut right)?;
-    left.ask("wait-session right 5000")?;
-    right.ask("wait-session left 5000")?;
+    left.ask("wait-session right 30000")?;
+    right.ask("wait-session left 30000")?;
     for node in [&mut left, &mut hub, &mut right] {
-        node.ask("wait-members - all 2 5000")?;
+        node.ask("wait-members - all 2 30000")?;
         let sessions = node.ask("sessions")?;
         if sessions.split(' ').count() != 2 {
             return Err(format!("{} has the sessions {sessions}", node.name));
@@ -45,8 +45,8 @@ fn mesh(lab: &Lab<'_>, [left, hub, right]: [Kind; 3]) -> Verdict {
 
 pub(super) fn talk(from: &mut Node, to: &mut Node, group: &str) -> Result<(), String> {
     from.ask(&format!("cast - {group} hello"))?;
-    to.expect("wait-received 1 5000", "1 hello")?;
-    from.expect(&format!("call - {group} hello 5000"), "hello")
+    to.expect("wait-received 1 30000", "1 hello")?;
+    from.expect(&format!("call - {group} hello 30000"), "hello")
 }
 
 pub(super) fn member(lab: &Lab<'_>, kind: Kind, name: &str) -> Result<Node, String> {
@@ -66,7 +66,7 @@ fn link(lab: &Lab<'_>, hub: &mut Node, end: &mut Node) -> Result<(), String> {
     };
     let (from, to) = if end_dials { (end, hub) } else { (hub, end) };
     from.ask(&format!("connect {}", to.address()))?;
-    from.ask(&format!("wait-session {} 5000", to.name))?;
-    to.ask(&format!("wait-session {} 5000", from.name))?;
+    from.ask(&format!("wait-session {} 30000", to.name))?;
+    to.ask(&format!("wait-session {} 30000", from.name))?;
     Ok(())
 }

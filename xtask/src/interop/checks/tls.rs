@@ -45,11 +45,11 @@ pub(super) fn mesh(lab: &Lab<'_>) -> Verdict {
     } else {
         hub.ask(&format!("connect {}", proxies[0].address()))?;
     }
-    left.ask("wait-session hub 5000")?;
-    hub.ask("wait-session left 5000")?;
+    left.ask("wait-session hub 30000")?;
+    hub.ask("wait-session left 30000")?;
     right.ask(&format!("connect {}", proxies[1].address()))?;
-    left.ask("wait-session right 5000")?;
-    right.ask("wait-session left 5000")?;
+    left.ask("wait-session right 30000")?;
+    right.ask("wait-session left 30000")?;
     mesh::talk(left, right, "right")?;
     mesh::talk(right, left, "left")?;
     let tls: usize = proxies.iter().map(Proxy::tls_dials).sum();
@@ -208,7 +208,7 @@ fn refused(dials: &mut Node, listens: &mut Node) -> Result<Refused, String> {
 
 fn joins(dials: &mut Node, listens: &mut Node) -> Result<(), String> {
     dials.ask(&format!("connect {}", listens.address()))?;
-    listens.ask(&format!("wait-session {} 5000", dials.name))?;
-    dials.ask(&format!("wait-session {} 5000", listens.name))?;
+    listens.ask(&format!("wait-session {} 30000", dials.name))?;
+    dials.ask(&format!("wait-session {} 30000", listens.name))?;
     Ok(())
 }

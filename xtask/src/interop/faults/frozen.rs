@@ -12,8 +12,7 @@ use crate::peers::frozen::{Flood, MAX_DOWN_S, MAX_GROWTH_MIB, measure};
 const CASTS: u64 = 100_000;
 const FULL_CASTS: u64 = 400_000;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-const FULL_PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) const FROZEN: &[Figure] = &[
     Figure::new(
@@ -29,10 +28,11 @@ pub(super) const FROZEN: &[Figure] = &[
 ];
 
 pub(super) fn frozen(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
-    let (casts, patience) = if scene.options.full {
-        (FULL_CASTS, FULL_PATIENCE)
+    let patience = PATIENCE;
+    let casts = if scene.options.full {
+        FULL_CASTS
     } else {
-        (CASTS, PATIENCE)
+        CASTS
     };
     // What is sent to an `ActorRef` waits in a mailbox, which is `ractor`'s and has no limit.
     let handle = if scene.subject.is_published() {
@@ -47,12 +47,18 @@ pub(super) fn frozen(scene: &Scene<'_>) -> Result<Vec<Reading>, String> {
     };
     let frozen = measure(&scene.stage, scene.subject, scene.partner, flood)?;
     let memory = Reading::is(frozen.growth_mib).note(format!("{handle} {}", frozen.answer));
-    let down = Reading::found(frozen.down_after.map(|after| after.as_secs_f64()));
+    let starved = frozen.starved.as_secs_f64();
+    // It counts its own time, and that stands still while it has no processor.
+    let own = |after: Duration| after.saturating_sub(frozen.starved).as_secs_f64();
+    let down = Reading::found(frozen.down_after.map(own));
     Ok(vec![
         memory,
-        match down.value {
+        match frozen.down_after {
             None => down.note(format!("up after {} s", patience.as_secs())),
-            Some(_) => down,
+            Some(after) => down.note(format!(
+                "{:.1} s, {starved:.1} of them without a processor",
+                after.as_secs_f64()
+            )),
         },
     ])
 }

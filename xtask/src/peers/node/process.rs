@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::Node;
+use crate::hostile::vitals::starved_s;
 
 /// Resident memory of a process, in KiB.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,11 @@ impl Node {
         let file = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&file).map_err(|e| self.told(&format!("{file}: {e}")))?;
         resident(&status).ok_or_else(|| self.told(&format!("{file} tells no memory")))
+    }
+
+    /// Time that its threads, all together, could have run and had no processor; none where the system does not tell.
+    pub(crate) fn starved(&self) -> Duration {
+        Duration::from_secs_f64(starved_s(self.child.id()))
     }
 
     /// Stops the process where it stands: its connections stay open, and nobody serves them.
