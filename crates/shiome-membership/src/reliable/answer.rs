@@ -11,7 +11,7 @@ use crate::stats::Counters;
 
 /// Most connections that are answered at a time; others wait to be accepted. A member is asked by few others at a time,
 /// and only while datagrams do not reach it.
-const MAX_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// How long a connection may take. A question is one segment and follows on the connection at once.
 const DEADLINE: Duration = Duration::from_secs(2);

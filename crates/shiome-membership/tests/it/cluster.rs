@@ -2,7 +2,9 @@ use std::{collections::HashSet, net::Ipv6Addr, time::Instant};
 
 use shiome_membership::{DownReason, MembershipEvent, NodeId, SlotRange, State};
 
-use crate::support::{Node, V4, any_port, at, builder, cluster, eventually, quick, talk};
+use crate::support::{
+    Node, V4, any_port, at, builder, cluster, eventually, own, patient, quick, talk,
+};
 
 fn ids(nodes: &[Node]) -> HashSet<NodeId> {
     nodes.iter().map(Node::id).collect()
@@ -11,7 +13,7 @@ fn ids(nodes: &[Node]) -> HashSet<NodeId> {
 #[tokio::test]
 async fn five_nodes_join_through_one_seed() {
     for ip in [V4, Ipv6Addr::LOCALHOST.into()] {
-        let mut nodes = cluster(5, |_| at(any_port(ip))).await;
+        let mut nodes = cluster(5, |_| at(any_port(ip)).config(patient())).await;
         let all = ids(&nodes);
         for node in &mut nodes {
             let members = node.membership.members();
@@ -70,7 +72,7 @@ async fn a_node_that_stops_is_found_dead_by_all_others() {
 
 #[tokio::test]
 async fn a_node_that_is_dropped_stops() {
-    let mut nodes = cluster(2, |_| builder()).await;
+    let mut nodes = cluster(2, |_| at(any_port(own(1)))).await;
     let gone = nodes.pop().unwrap();
     let addr = gone.addr();
     drop(gone);
@@ -80,7 +82,7 @@ async fn a_node_that_is_dropped_stops() {
 
 #[tokio::test]
 async fn a_node_that_leaves_says_goodbye() {
-    let mut nodes = cluster(4, |_| builder()).await;
+    let mut nodes = cluster(4, |_| at(any_port(own(2)))).await;
     let mut leaver = nodes.pop().unwrap();
     let id = leaver.id();
     tokio::join!(leaver.membership.leave(), leaver.membership.leave());
@@ -150,8 +152,9 @@ async fn roles_slots_and_votes_are_told_to_all() {
 
 #[tokio::test]
 async fn a_node_of_another_cluster_stays_out() {
-    let mut nodes = cluster(2, |_| builder()).await;
-    let mut stranger = Node::start(builder().cluster("others").seed(nodes[0].addr())).await;
+    let mut nodes = cluster(2, |_| builder().config(patient())).await;
+    let other = builder().config(patient()).cluster("others");
+    let mut stranger = Node::start(other.seed(nodes[0].addr())).await;
     eventually(|| nodes[0].stats().engine.wrong_cluster >= 3).await;
     assert!(stranger.membership.members().is_empty());
     assert_eq!(stranger.downs(), []);
@@ -170,7 +173,7 @@ fn a_process_that_stands_still_does_not_think_others_dead() {
         builder.enable_all().build().unwrap()
     };
     let (here, there) = (runtime(), runtime());
-    let mut seed = there.block_on(Node::start(builder()));
+    let mut seed = there.block_on(Node::start(builder().config(patient())));
     let (addr, id) = (seed.addr(), seed.id());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let other = std::thread::spawn(move || {
@@ -180,17 +183,19 @@ fn a_process_that_stands_still_does_not_think_others_dead() {
         })
     });
     let mut node = here.block_on(async {
-        let mut node = Node::start(builder().seed(addr)).await;
+        let mut node = Node::start(builder().config(patient()).seed(addr)).await;
         node.until_members(1).await;
         node
     });
     for _ in 0..5 {
         // Keeps the thread to itself, so that the node does not run.
         let since = Instant::now();
-        while since.elapsed() < 2 * quick().probe_period {
+        while since.elapsed() < 4 * quick().probe_period {
             std::hint::spin_loop();
         }
+        let stalls = node.stats().engine.stalls;
         here.block_on(talk(std::slice::from_ref(&node)));
+        assert!(node.stats().engine.stalls > stalls);
     }
     assert_eq!(node.downs(), []);
     assert_eq!(node.membership.members()[0].id, id);

@@ -6,7 +6,7 @@ use std::{
 
 use shiome_membership::{Resolve, Resolving, Seed};
 
-use crate::support::{Node, builder, eventually, within};
+use crate::support::{Node, any_port, at, builder, eventually, own, within};
 
 /// Knows one name.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ async fn a_name_is_resolved_again_and_again() {
     first.until_members(1).await;
 
     // The name moves to another cluster, and both become one. What the resolver forgets is not forgotten.
-    let mut second = Node::start(builder()).await;
+    let mut second = Node::start(at(any_port(own(7)))).await;
     names.set(vec![second.addr()]);
     node.until_members(2).await;
     second.until_members(2).await;
@@ -50,7 +50,7 @@ async fn a_name_is_resolved_again_and_again() {
     eventually(|| node.stats().driver.resolve_failed > failed).await;
     second.membership.leave().await;
     node.until_members(1).await;
-    second = Node::start(crate::support::at(second.addr())).await;
+    second = Node::start(at(second.addr())).await;
     second.until_members(2).await;
 }
 

@@ -2,13 +2,13 @@ use std::{fs, net::UdpSocket};
 
 use shiome_membership::{MembershipEvent, NodeId, StartError, StateError};
 
-use crate::support::{Node, V4, any_port, at, builder, cluster, eventually};
+use crate::support::{Node, any_port, at, builder, cluster, eventually, own};
 
 #[tokio::test]
 async fn a_node_that_starts_again_is_the_same_and_newer() {
     let state = tempfile::tempdir().unwrap();
     let mut nodes = cluster(3, |index| match index {
-        2 => builder().state_dir(state.path()),
+        2 => at(any_port(own(3))).state_dir(state.path()),
         _ => builder(),
     })
     .await;
@@ -59,7 +59,7 @@ async fn an_incarnation_that_was_taken_on_the_way_is_kept() {
     let state = tempfile::tempdir().unwrap();
     let mut nodes = cluster(2, |index| match index {
         1 => builder().state_dir(state.path()),
-        _ => builder(),
+        _ => at(any_port(own(4))),
     })
     .await;
     let (mut accused, accuser) = (nodes.pop().unwrap(), nodes.pop().unwrap());
@@ -108,7 +108,7 @@ async fn a_corrupt_directory_is_not_started_from_and_not_touched() {
     let file = state.path().join("node");
     fs::write(&file, "shiome-membership 1\nid 00\n").unwrap();
     let addr = {
-        let free = UdpSocket::bind(any_port(V4)).unwrap();
+        let free = UdpSocket::bind(any_port(own(5))).unwrap();
         free.local_addr().unwrap()
     };
     let error = at(addr).state_dir(state.path()).start().await.unwrap_err();
@@ -147,7 +147,7 @@ async fn a_directory_of_another_node_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_has_stopped_has_let_go_of_ports_and_directory() {
     let state = tempfile::tempdir().unwrap();
-    let mut node = Node::start(builder().state_dir(state.path())).await;
+    let mut node = Node::start(at(any_port(own(6))).state_dir(state.path())).await;
     for round in 0..50 {
         let addr = node.addr();
         if round % 2 == 0 {

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use shiome_membership::{Key, Keyring, MembershipEvent};
@@ -13,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::{Node, V4, any_port, builder, eventually};
+use crate::support::{Node, V4, any_port, builder, eventually, quick};
 
 /// A way to a node that lets TCP pass, and datagrams until told otherwise.
 struct Path {
@@ -64,7 +65,13 @@ impl Path {
 #[tokio::test]
 async fn a_member_that_only_tcp_reaches_is_alive() {
     let key = Key::random();
-    let encrypted = || builder().security(Keyring::new(&key));
+    // Probes that leave TCP several times as long as a pause for which this process would not blame itself.
+    let mut slower = quick();
+    slower.probe_period = Duration::from_millis(400);
+    let encrypted = || {
+        let security = Keyring::new(&key);
+        builder().config(slower.clone()).security(security)
+    };
     let mut path = Path::new().await;
     let mut behind = Node::start(encrypted().advertise(path.addr)).await;
     path.lead_to(behind.membership.local_addr());

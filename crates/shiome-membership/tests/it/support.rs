@@ -31,6 +31,19 @@ pub(crate) fn quick() -> Config {
     config
 }
 
+/// As patient with suspects as can be, for where it is not looked at that members are found dead: what a thread misses
+/// that has no processor is no reason.
+pub(crate) fn patient() -> Config {
+    let mut config = quick();
+    config.suspicion.alpha = 100.0;
+    config
+}
+
+/// An address of one test's own: a port that it gives back is nobody else's meanwhile.
+pub(crate) fn own(test: u8) -> IpAddr {
+    IpAddr::from([127, 0, 77, test])
+}
+
 pub(crate) fn any_port(ip: IpAddr) -> SocketAddr {
     SocketAddr::new(ip, 0)
 }
