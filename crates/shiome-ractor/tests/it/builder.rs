@@ -112,9 +112,10 @@ async fn a_wrong_cookie_is_told_to_who_connects() {
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_told() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // Held, so that nobody else can listen there.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
     let refused = start("nobody").await.connect(address).await;
     assert!(matches!(refused, Err(ConnectError::Dial(_))));
 }

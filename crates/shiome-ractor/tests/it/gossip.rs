@@ -20,7 +20,12 @@ fn fast() -> Config {
 }
 
 async fn start(name: &str, cookie: &str, seeds: &[String]) -> Node {
-    Node::builder(format!("{name}@127.0.0.1:0"))
+    start_at(&format!("{name}@127.0.0.1:0"), cookie, seeds).await
+}
+
+/// At an address that the test may have to itself, so that a port which it gives back is nobody else's meanwhile.
+async fn start_at(address: &str, cookie: &str, seeds: &[String]) -> Node {
+    Node::builder(address)
         .cookie(cookie)
         .seeds(seeds.to_vec())
         .gossip(Gossip::new().config(fast()))
@@ -32,6 +37,21 @@ async fn start(name: &str, cookie: &str, seeds: &[String]) -> Node {
 fn seed(node: &Node) -> Vec<String> {
     vec![node.local_addr().to_string()]
 }
+
+/// Waits for what no event tells.
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let looking = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
+        while !so() {
+            looks.tick().await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// A hundred times what is expected on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn ready(events: &mut Events, name: &str) {
     loop {
@@ -55,15 +75,24 @@ async fn a_seed_is_all_that_a_node_has_to_know() {
     for (node, others) in [(&a, [&b, &c]), (&b, [&a, &c]), (&c, [&a, &b])] {
         let mut expected: Vec<_> = others.iter().map(|other| other.local_addr()).collect();
         expected.sort();
-        let members = node.members();
-        let addresses: Vec<_> = members.iter().map(|member| member.address).collect();
-        assert_eq!(addresses, expected);
-        assert!(members.iter().all(|member| member.state == State::Alive));
+        // Gossip tells of them when it likes, and may suspect one for a moment.
+        until("each knows both others", || {
+            let members = node.members();
+            let addresses = members.iter().map(|member| member.address);
+            addresses.eq(expected.iter().copied())
+                && members.iter().all(|member| member.state == State::Alive)
+        })
+        .await;
         // On UDP and TCP alike.
         let gossip = node.membership().unwrap().local_addr();
         assert_eq!(gossip, node.local_addr());
     }
 
+    until("a has a session with each", || {
+        let seen = a.inspect().members();
+        seen.len() == 3 && seen.iter().all(|m| m.own == m.node_id.is_none())
+    })
+    .await;
     let seen = a.inspect().members();
     let names: Vec<_> = seen.iter().map(|member| member.name.as_deref()).collect();
     for name in [a.name(), b.name(), c.name()] {
@@ -108,6 +137,7 @@ async fn without_the_cookie_nobody_is_heard() {
     while membership.stats().driver.rejected_unknown_key < 2 {
         looks.tick().await;
     }
+    until("a knows its friend", || !a.members().is_empty()).await;
     assert!(stranger.members().is_empty());
     assert_eq!(a.members().len(), 1);
     assert_eq!(a.sessions().await.unwrap().len(), 1);
@@ -118,26 +148,20 @@ async fn without_the_cookie_nobody_is_heard() {
 
 #[tokio::test]
 async fn a_node_that_is_started_again_is_found_again() {
-    // Another test may get a port that this one gives back.
     let cookie = "the cookie of the restart";
     let a = start("again-a", cookie, &[]).await;
     let mut seen = a.events();
-    let b = start("again-b", cookie, &seed(&a)).await;
-    ready(&mut seen, "again-b@127.0.0.1").await;
+    let b = start_at("again-b@127.0.78.1:0", cookie, &seed(&a)).await;
+    ready(&mut seen, "again-b@127.0.78.1").await;
     let (name, address) = (b.name().to_owned(), b.local_addr());
+    until("a knows b", || !a.members().is_empty()).await;
     let before = a.members()[0].id;
     // As a crash: the server ends, and gossip says nothing.
     b.membership().unwrap().stop().await;
     b.server().stop_and_wait(None, None).await.unwrap();
     drop(b);
 
-    let b = Node::builder(format!("again-b@{address}"))
-        .cookie(cookie)
-        .seeds(seed(&a))
-        .gossip(Gossip::new().config(fast()))
-        .start()
-        .await
-        .unwrap();
+    let b = start_at(&format!("again-b@{address}"), cookie, &seed(&a)).await;
     // The successor's session outlives the news of the predecessor's end.
     let (mut fresh, mut buried) = (None, false);
     while fresh.is_none() || !buried {
@@ -155,21 +179,15 @@ async fn a_node_that_is_started_again_is_found_again() {
 
 #[tokio::test]
 async fn seeds_are_found_whenever_they_come() {
-    // Another test may get a port that this one gives back.
     let cookie = "the cookie of the late seed";
-    let early = start("early", cookie, &[]).await;
+    let early = start_at("early@127.0.78.2:0", cookie, &[]).await;
     let address = early.local_addr();
     early.stop().await;
     let waiting = start("waiting", cookie, &[address.to_string()]).await;
     let mut seen = waiting.events();
-    let late = Node::builder(format!("late@{address}"))
-        .cookie(cookie)
-        .seeds([address])
-        .gossip(Gossip::new().config(fast()))
-        .start()
-        .await
-        .unwrap();
-    ready(&mut seen, "late@127.0.0.1").await;
+    let late = format!("late@{address}");
+    let late = start_at(&late, cookie, &[address.to_string()]).await;
+    ready(&mut seen, "late@127.0.78.2").await;
     late.stop().await;
     waiting.stop().await;
 }
@@ -187,6 +205,7 @@ async fn gossip_can_be_on_another_port_and_in_the_clear() {
     let b = Node::builder("offset-b@127.0.0.1:0").cookie(COOKIE);
     let b = b.seeds([at]).gossip(gossip()).start().await.unwrap();
     ready(&mut b.events(), "offset-a@127.0.0.1").await;
+    until("b knows a", || !b.members().is_empty()).await;
     assert_eq!(b.members()[0].address, a.local_addr());
     b.stop().await;
     a.stop().await;
@@ -219,12 +238,12 @@ async fn what_cannot_be_is_told() {
 
 #[tokio::test]
 async fn a_node_without_seeds_does_not_gossip() {
-    let node = Node::builder("quiet@127.0.0.1:0").cookie(COOKIE);
+    let node = Node::builder("quiet@127.0.78.3:0").cookie(COOKIE);
     let node = node.connection_mode(NodeConnectionMode::Isolated);
     let node = node.start().await.unwrap();
     assert!(node.membership().is_none());
     assert!(node.members().is_empty());
-    // The UDP port of that number is free.
+    // The UDP port of that number, at an address that no other test has, is free.
     UdpSocket::bind(node.local_addr()).unwrap();
     node.stop().await;
 }

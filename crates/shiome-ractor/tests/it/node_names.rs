@@ -1,7 +1,7 @@
 //! A certificate is for one node: who shows it cannot speak as another.
 
 use shiome_handshake::Fault;
-use shiome_ractor::{ConnectError, Node, PeerInfo, TargetInfo, Verb};
+use shiome_ractor::{ConnectError, Node, NodeEvent, PeerInfo, TargetInfo, Verb};
 use shiome_transport::tls::{ClientConfig, NodeNameError, ServerConfig};
 use shiome_wire::auth::{authentication_message::Msg, server_status::Status};
 use tokio::net::TcpListener;
@@ -97,9 +97,14 @@ async fn who_is_dialled_and_lies_gets_no_proof_of_the_cookie() {
         peer.synchronise().await;
         peer
     };
+    let mut events = a.events();
     let (session, honest) = tokio::join!(a.connect(address), honest);
     assert_eq!(session.unwrap().name, "proof-c@raw");
     drop(honest);
+    // A dial beside that session would be one too many.
+    while !matches!(events.next().await.unwrap(), NodeEvent::Disconnected(session) if session.name == "proof-c@raw")
+    {
+    }
 
     let liar = async {
         let (mut peer, kind) = accept(&listener, &config).await;

@@ -1,12 +1,18 @@
 //! Node servers and sessions below supervisors of the program's.
 
-use std::{io, net::TcpListener};
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use shiome_ractor::{Node, NodeDown, NodeEvent, NodeServer, NodeServerMessage};
 use tokio::sync::mpsc;
 
 use super::support::{COOKIE, RawPeer};
+
+/// No other test is at this address: a port that is given back there is nobody else's meanwhile.
+const OWN: Ipv4Addr = Ipv4Addr::new(127, 0, 79, 2);
 
 /// Takes the port of a node server that ends, while it still holds what the event brings.
 struct Successor {
@@ -32,8 +38,7 @@ impl Actor for Successor {
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorTerminated(_, state, _) = &event {
             assert!(state.is_some(), "the server's state is in the event");
-            self.taken
-                .send(TcpListener::bind(("127.0.0.1", self.port)))?;
+            self.taken.send(TcpListener::bind((OWN, self.port)))?;
         }
         Ok(())
     }
@@ -42,23 +47,23 @@ impl Actor for Successor {
 #[tokio::test(start_paused = true)]
 async fn the_port_of_a_node_server_that_has_stopped_is_free_for_its_successor() {
     // Whoever was at this port is gone.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = TcpListener::bind((OWN, 0)).unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
     let (taken, mut takes) = mpsc::unbounded_channel();
     let (successor, _) = Actor::spawn(None, Successor { port, taken }, ())
         .await
         .unwrap();
-    let (name, host) = ("port".to_owned(), "127.0.0.1".to_owned());
+    let (name, host) = ("port".to_owned(), OWN.to_string());
     let server = NodeServer::new(port, COOKIE.to_owned(), name, host, None, None)
-        .with_listen_addr([127, 0, 0, 1].into());
+        .with_listen_addr(OWN.into());
     let server: ActorRef<NodeServerMessage> =
         Actor::spawn_linked(None, server, (), successor.get_cell())
             .await
             .unwrap()
             .0;
     assert!(
-        TcpListener::bind(("127.0.0.1", port)).is_err(),
+        TcpListener::bind((OWN, port)).is_err(),
         "the server listens"
     );
     server.stop(None);
