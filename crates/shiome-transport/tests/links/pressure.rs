@@ -147,6 +147,8 @@ async fn no_sender_is_left_asleep() {
     for native in [None, Some(Capabilities::ALL)] {
         let mut limits = Config::default();
         (limits.high_water, limits.max_outbox) = (10_000, 20_000);
+        // That an end hears nothing for a while is not looked at.
+        limits.liveness_timeout = Duration::from_secs(600);
         let (a, mut b) = Endpoint::pair_with(memory().await, limits, [native; 2]).await;
         let senders = (0..16).map(|number| {
             let peer = Arc::clone(&a.peer);
