@@ -19,7 +19,7 @@ use crate::{
     table::each,
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn text(name: &str, text: &str) -> Intent {
     Intent::new(name, text).unwrap()

@@ -6,7 +6,7 @@ use shiome_bus::{BusError, DropReason, ErrorKind, Intent, Mesh, Peer};
 
 use crate::{inbox::Log, table::each};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Waits until both are members for each other.
 async fn meet(first: &Mesh, second: &Mesh) {
