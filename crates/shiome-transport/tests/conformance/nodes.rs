@@ -152,7 +152,11 @@ pub(crate) async fn overflow(case: Case) {
         "{refused}"
     );
     a.peer.abandon(drop);
-    drop(b);
+    // It may have come to where the link takes no more, and then only the other end can free it.
+    b.end.abort();
     let end = a.end.await.unwrap();
-    assert!(matches!(end, LinkEnd::Closed), "{end:?}");
+    assert!(
+        matches!(end, LinkEnd::Closed | LinkEnd::Write(_)),
+        "{end:?}"
+    );
 }
