@@ -189,7 +189,7 @@ impl Broadcast {
         (Self(sender), first)
     }
 
-    /// Tells what is no session's.
+    /// Tells what happened, but the end of a session, of which the server tells.
     pub(crate) fn send(&self, event: NodeEvent) {
         // An error says that nobody listens.
         let _ = self.0.send(event);

@@ -1,6 +1,6 @@
 //! What the operating system knows of a process.
 
-use std::fs;
+use std::{collections::BTreeMap, ffi::OsString, fs};
 
 /// A process at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,16 +45,23 @@ pub(super) fn files(pid: u32) -> usize {
 }
 
 /// Time that its threads, all together, could have run and had no processor, in seconds; 0 where that is not told.
+fn starved_s(pid: u32) -> f64 {
+    starved(pid).into_values().sum()
+}
+
+/// Time that each of its threads, by name of its folder, could have run and had no processor, in seconds; none where that is not
+/// told.
 ///
 /// It is the second number of each thread's `schedstat`, which is in nanoseconds.
-pub(crate) fn starved_s(pid: u32) -> f64 {
+pub(crate) fn starved(pid: u32) -> BTreeMap<OsString, f64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     let threads = threads.into_iter().flatten().map_while(Result::ok);
     let starved = threads.filter_map(|thread| {
         let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        stat.split_whitespace().nth(1)?.parse::<f64>().ok()
+        let nanos: f64 = stat.split_whitespace().nth(1)?.parse().ok()?;
+        Some((thread.file_name(), nanos / 1e9))
     });
-    starved.sum::<f64>() / 1e9
+    starved.collect()
 }
 
 /// User's and system's time together, from `/proc/PID/stat`.

@@ -34,7 +34,7 @@ pub(crate) struct Frozen {
     pub(crate) growth_mib: f64,
     /// From the freeze on.
     pub(crate) down_after: Option<Duration>,
-    /// Time in which the sender could have run meanwhile and had no processor, all its threads together.
+    /// Time in which a thread of the sender could have run meanwhile and had no processor.
     pub(crate) starved: Duration,
     /// What the handle said to the casts.
     pub(crate) answer: String,
@@ -54,7 +54,7 @@ pub(crate) fn measure(
     let mut pair = stage.pair(subject, other)?;
     pair.allow(FLOOD_TIME);
     let before = pair.subject.memory()?.resident;
-    let starved = pair.subject.starved();
+    let starving = pair.subject.starving();
     pair.other.freeze()?;
     let frozen = Instant::now();
     let Flood { handle, casts, .. } = flood;
@@ -64,7 +64,7 @@ pub(crate) fn measure(
     let down = pair
         .subject
         .sees_event(&["disconnected"], frozen + flood.patience)?;
-    let starved = pair.subject.starved().saturating_sub(starved);
+    let starved = pair.subject.starved_since(&starving);
     let peak = pair.subject.memory()?.peak;
     Ok(Frozen {
         growth_mib: peak.saturating_sub(before) as f64 / KIB_PER_MIB,

@@ -127,7 +127,7 @@ impl Gate {
         if !self.remote().as_ref().is_some_and(allowed) {
             return Err(Refusal::silent(DropReason::Forged));
         }
-        // Receipts also come from who speaks in the place of a peer.
+        // Answers, receipts among them, also come from who speaks in the place of a peer.
         let (life, speaks) = (envelope.id.incarnation, envelope.reply_to.is_none());
         let learns = !known && speaks;
         if learns && core.routes_mut(|routes| routes.learn(&envelope.from, life, self.id)) {

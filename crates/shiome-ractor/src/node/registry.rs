@@ -44,7 +44,7 @@ pub(crate) struct Registry {
     /// What programs say beside their actors.
     pub(crate) services: Services,
     history: History,
-    /// Where to tell what is no matter of the node server's.
+    /// Where to tell what happens, but the end of a session, of which the server tells.
     pub(crate) events: WeakBroadcast,
 }
 
@@ -80,7 +80,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Without sessions. What happens to them that is no matter of the node server's is told to `events`.
+    /// Without sessions. What happens to them but their end, of which the server tells, is told to `events`.
     pub(crate) fn new(events: &Broadcast) -> Self {
         Self {
             state: Mutex::default(),

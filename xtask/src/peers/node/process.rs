@@ -1,6 +1,8 @@
 //! The process of a node, as the system sees it.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     fs,
     process::Child,
     sync::mpsc::RecvTimeoutError,
@@ -8,7 +10,7 @@ use std::{
 };
 
 use super::Node;
-use crate::hostile::vitals::starved_s;
+use crate::hostile::vitals::starved;
 
 /// Resident memory of a process, in KiB.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,10 @@ pub(crate) struct Memory {
     /// The most that it ever was.
     pub(crate) peak: u64,
 }
+
+/// What each thread had missed at a moment, in seconds.
+#[derive(Debug)]
+pub(crate) struct Starving(BTreeMap<OsString, f64>);
 
 impl Node {
     /// The memory of the process, read from outside, so that the node need not be able to answer.
@@ -30,9 +36,17 @@ impl Node {
         resident(&status).ok_or_else(|| self.told(&format!("{file} tells no memory")))
     }
 
-    /// Time that its threads, all together, could have run and had no processor; none where the system does not tell.
-    pub(crate) fn starved(&self) -> Duration {
-        Duration::from_secs_f64(starved_s(self.child.id()))
+    /// From when on time without a processor counts.
+    pub(crate) fn starving(&self) -> Starving {
+        Starving(starved(self.child.id()))
+    }
+
+    /// Time since then that one of its threads, the worst, could have run and had no processor; none where the system does not
+    /// tell. All of them together may miss more than has passed.
+    pub(crate) fn starved_since(&self, Starving(before): &Starving) -> Duration {
+        let since = |(thread, now): (OsString, f64)| now - before.get(&thread).unwrap_or(&0.0);
+        let worst = starved(self.child.id()).into_iter().map(since);
+        Duration::from_secs_f64(worst.fold(0.0, f64::max))
     }
 
     /// Stops the process where it stands: its connections stay open, and nobody serves them.
