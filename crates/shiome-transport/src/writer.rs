@@ -169,10 +169,21 @@ async fn write_some(writer: &mut BoxWrite, frames: &Frames) -> io::Result<usize>
 fn tell<C>(peer: &Peer<C>, written: &mut usize) {
     if *written > 0 {
         peer.write(|session, progress, now| {
-            session.wrote(now);
-            progress.wrote(mem::take(written), now);
+            account(session, progress, written, now);
             Some(())
         });
+    }
+}
+
+fn account<C>(
+    session: &mut Session<C>,
+    progress: &mut Progress,
+    written: &mut usize,
+    now: Instant,
+) {
+    if *written > 0 {
+        session.wrote(now);
+        progress.wrote(mem::take(written), now);
     }
 }
 
@@ -180,10 +191,7 @@ fn tell<C>(peer: &Peer<C>, written: &mut usize) {
 /// has been written, of it `written` bytes since the session was told.
 fn take<C>(peer: &Peer<C>, frames: &mut Frames, written: &mut usize, woken: bool) -> Option<Next> {
     peer.write(|session, progress, now| {
-        if *written > 0 {
-            session.wrote(now);
-            progress.wrote(mem::take(written), now);
-        }
+        account(session, progress, written, now);
         if woken && progress.expects_more(session) {
             return Some(Next::Yield);
         }

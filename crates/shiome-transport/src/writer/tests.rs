@@ -19,6 +19,8 @@ use super::*;
 struct Recorder {
     writes: Arc<Mutex<Vec<usize>>>,
     vectored: bool,
+    /// Whether it gets rid of what it takes.
+    flushes: bool,
 }
 
 impl AsyncWrite for Recorder {
@@ -45,32 +47,14 @@ impl AsyncWrite for Recorder {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        match self.flushes {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Takes everything, and never gets rid of it.
-struct Dam;
-
-impl AsyncWrite for Dam {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(buf.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
     }
 }
 
@@ -90,8 +74,15 @@ async fn what_the_link_has_taken_is_known_while_it_is_on_its_way() {
     assert!(peer.queued_len() > 0);
     let mut tasks = JoinSet::new();
     let written = Arc::clone(&peer);
-    tasks.spawn(async move { write_to(&written, &mut (Box::new(Dam) as BoxWrite)).await });
+    let writes = Arc::default();
+    let mut writer: BoxWrite = Box::new(Recorder {
+        writes: Arc::clone(&writes),
+        vectored: true,
+        flushes: false,
+    });
+    tasks.spawn(async move { write_to(&written, &mut writer).await });
     settle().await;
+    assert_eq!(writes.lock().unwrap().len(), 1);
     assert_eq!(peer.queued_len(), 0);
 }
 
@@ -113,6 +104,7 @@ async fn write_turns(turns: &[usize], what_len: usize, vectored: bool) -> Vec<us
     let mut writer: BoxWrite = Box::new(Recorder {
         writes: Arc::clone(&writes),
         vectored,
+        flushes: true,
     });
     let sender = async {
         for casts in turns {
@@ -226,6 +218,7 @@ async fn callers_call_together() {
         Box::new(Recorder {
             writes: Arc::clone(&writes),
             vectored: true,
+            flushes: true,
         }),
     );
     tasks.spawn(async move { write_to(&peer, &mut link).await.unwrap() });
