@@ -2381,8 +2381,7 @@ class Link {
   /** The way back to who was not told of, or not yet in this run. */
   #learn({ from, id }) {
     const [run, known] = [Number(id.split(".")[0]), this.peers.get(from)];
-    if (known >= run || this.node.core.nodes.has(from)) return;
-    if (this.hasEnded(from, run)) return;
+    if (known >= run || this.node.core.nodes.has(from) || this.hasEnded(from, run)) return;
     this.peers.set(from, run);
     if (known === undefined) {
       this.#learned.add(from);

@@ -378,10 +378,7 @@ impl Routes {
             return None;
         };
         let attached = self.links.get(&told.link)?;
-        self.learned
-            .get(peer)
-            .is_none()
-            .then_some((told.link, attached))
+        (!self.learned.contains(peer)).then_some((told.link, attached))
     }
 
     /// The cheapest of the links that is up and takes what `from` sends.
